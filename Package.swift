@@ -1,0 +1,46 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Arrows go down this list only:
+// Tensors <- Layers <- {Weights, Vision, Training} <- Zoo <- Aviary (umbrella) and AviaryCLI.
+let package = Package(
+  name: "Aviary",
+  products: [
+    .library(name: "Aviary", targets: ["Aviary"]),
+    .library(name: "AviaryTensors", targets: ["AviaryTensors"]),
+    .library(name: "AviaryLayers", targets: ["AviaryLayers"]),
+    .library(name: "AviaryWeights", targets: ["AviaryWeights"]),
+    .library(name: "AviaryVision", targets: ["AviaryVision"]),
+    .library(name: "AviaryTraining", targets: ["AviaryTraining"]),
+    .library(name: "AviaryZoo", targets: ["AviaryZoo"]),
+    .executable(name: "aviary", targets: ["AviaryCLI"]),
+  ],
+  targets: [
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+
+    .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
+    .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
+    .target(name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib"]),
+    .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
+    .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
+    .target(
+      name: "AviaryZoo",
+      dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
+      path: "zoo"),
+    .target(
+      name: "Aviary",
+      dependencies: [
+        "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
+        "AviaryZoo",
+      ]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary"]),
+
+    .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,56 @@
+/// The element type of a tensor.
+///
+/// `float32` computes; `float16` and `bfloat16` store; integers and Booleans hold labels, tokens and masks.
+public enum DType: String, Sendable, Hashable, CaseIterable, Codable {
+  case float32, float16, bfloat16, int32, int64, uint8, bool
+
+  /// Bytes of one element.
+  public var byteCount: Int {
+    switch self {
+    case .float32, .int32: 4
+    case .float16, .bfloat16: 2
+    case .int64: 8
+    case .uint8, .bool: 1
+    }
+  }
+
+  /// True for the three floating-point types, the only ones gradients flow through.
+  public var isFloatingPoint: Bool {
+    switch self {
+    case .float32, .float16, .bfloat16: true
+    case .int32, .int64, .uint8, .bool: false
+    }
+  }
+}
+
+/// A Swift type whose values a tensor of the matching ``DType`` can hold.
+public protocol TensorScalar: Sendable, BitwiseCopyable {
+  static var dtype: DType { get }
+}
+
+extension Float: TensorScalar { public static var dtype: DType { .float32 } }
+extension Float16: TensorScalar { public static var dtype: DType { .float16 } }
+extension Int32: TensorScalar { public static var dtype: DType { .int32 } }
+extension Int64: TensorScalar { public static var dtype: DType { .int64 } }
+extension UInt8: TensorScalar { public static var dtype: DType { .uint8 } }
+extension Bool: TensorScalar { public static var dtype: DType { .bool } }
+
+/// The upper half of a `Float`: eight exponent bits, seven stored fraction bits.
+public struct BFloat16: TensorScalar, Hashable {
+  public static var dtype: DType { .bfloat16 }
+  public var bitPattern: UInt16
+
+  public init(bitPattern: UInt16) { self.bitPattern = bitPattern }
+
+  /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.
+  @inlinable public init(_ value: Float) {
+    let bits = value.bitPattern
+    if value.isNaN {
+      bitPattern = UInt16(truncatingIfNeeded: bits >> 16) | 0x40
+    } else {
+      bitPattern = UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ ((bits >> 16) & 1)) >> 16)
+    }
+  }
+
+  @inlinable public var floatValue: Float { Float(bitPattern: UInt32(bitPattern) << 16) }
+}

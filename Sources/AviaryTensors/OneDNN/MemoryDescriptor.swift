@@ -1,0 +1,94 @@
+import COneDNN
+
+/// How the elements of a tensor lie in memory, in oneDNN's terms: dims, data type and strides or blocking.
+final class MemoryDescriptor: Sendable, Hashable {
+  let raw: dnnl_memory_desc_t
+
+  init(_ raw: dnnl_memory_desc_t) { self.raw = raw }
+
+  /// A plain layout with the given strides (in elements); a scalar counts as one element of rank 1.
+  convenience init(shape: Shape, dtype: DType, strides: [Int]? = nil) {
+    let dims = shape.isEmpty ? [1] : shape.map(Int64.init)
+    let steps = shape.isEmpty ? [1] : (strides ?? shape.rowMajorStrides).map(Int64.init)
+    var raw = dnnl_memory_desc_t()
+    OneDNN.check(
+      dnnl_memory_desc_init_by_strides(&raw, Int32(dims.count), dims, dtype.oneDNN, steps),
+      "a layout of \(shape.shapeText)")
+    self.init(raw)
+  }
+
+  /// A request: the primitive chooses the layout.
+  static func any(_ shape: Shape, _ dtype: DType = .float32) -> MemoryDescriptor {
+    var raw = dnnl_memory_desc_t()
+    OneDNN.check(
+      dnnl_memory_desc_init_by_tag(
+        &raw, Int32(shape.count), shape.map(Int64.init), dtype.oneDNN, dnnl_format_tag_any),
+      "a free layout of \(shape.shapeText)")
+    return MemoryDescriptor(raw)
+  }
+
+  /// Row-major float32, the most common case.
+  static func rowMajor(_ shape: Shape) -> MemoryDescriptor { MemoryDescriptor(shape: shape, dtype: .float32) }
+
+  /// What an absent operand (a convolution without bias) is called.
+  static let none = MemoryDescriptor(dnnl_memory_desc_t())
+
+  var byteCount: Int { withUnsafePointer(to: raw) { dnnl_memory_desc_get_size($0) } }
+
+  var shape: Shape { prefix(of: \.dims) }
+
+  /// Strides when the layout is plain (row-major, channels-last, any permutation or gap), nil when it is blocked.
+  var plainStrides: [Int]? {
+    guard raw.format_kind == dnnl_blocked, raw.format_desc.blocking.inner_nblks == 0, raw.extra.flags == 0
+    else { return nil }
+    return prefix(of: \.format_desc.blocking.strides)
+  }
+
+  /// True when padding was added to fill whole blocks: the bytes then hold more than the elements.
+  var isPadded: Bool { prefix(of: \.dims) != prefix(of: \.padded_dims) }
+
+  private typealias Dims = (
+    Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64
+  )
+
+  private func prefix(of path: KeyPath<dnnl_memory_desc_t, Dims>) -> [Int] {
+    withUnsafeBytes(of: raw[keyPath: path]) { bytes in
+      bytes.bindMemory(to: Int64.self).prefix(Int(raw.ndims)).map(Int.init)
+    }
+  }
+
+  static func == (a: MemoryDescriptor, b: MemoryDescriptor) -> Bool {
+    a === b
+      || withUnsafePointer(to: a.raw) { x in
+        withUnsafePointer(to: b.raw) { y in dnnl_memory_desc_equal(x, y) != 0 }
+      }
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(raw.ndims)
+    hasher.combine(raw.dims.0)
+    hasher.combine(raw.dims.1)
+    hasher.combine(raw.dims.2)
+    hasher.combine(raw.dims.3)
+    hasher.combine(raw.format_kind.rawValue)
+    if raw.format_kind == dnnl_blocked {
+      hasher.combine(raw.format_desc.blocking.inner_nblks)
+      hasher.combine(raw.format_desc.blocking.strides.0)
+      hasher.combine(raw.format_desc.blocking.strides.1)
+    }
+  }
+}
+
+extension DType {
+  /// oneDNN's name for the type. Booleans travel as bytes; 64-bit integers have no counterpart.
+  var oneDNN: dnnl_data_type_t {
+    switch self {
+    case .float32: dnnl_f32
+    case .float16: dnnl_f16
+    case .bfloat16: dnnl_bf16
+    case .int32: dnnl_s32
+    case .uint8, .bool: dnnl_u8
+    case .int64: preconditionFailure("oneDNN has no 64-bit integers")
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import COneDNN
+
+/// The CPU engine and stream that every primitive runs on.
+enum OneDNN {
+  static let engine: Unchecked<dnnl_engine_t> = {
+    var engine: dnnl_engine_t?
+    check(dnnl_engine_create(&engine, dnnl_cpu, 0), "the CPU engine")
+    return Unchecked(engine!)
+  }()
+
+  static let stream: Unchecked<dnnl_stream_t> = {
+    var stream: dnnl_stream_t?
+    check(dnnl_stream_create(&stream, engine.value, UInt32(dnnl_stream_in_order.rawValue)), "the CPU stream")
+    return Unchecked(stream!)
+  }()
+
+  /// Shapes were checked by the op's own rule before; a failure here is a bug in this package.
+  static func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
+    precondition(status == dnnl_success, "oneDNN status \(status.rawValue) for \(what())")
+  }
+}

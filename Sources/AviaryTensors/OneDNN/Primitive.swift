@@ -1,0 +1,165 @@
+import COneDNN
+import Synchronization
+
+/// A compiled oneDNN kernel for one combination of attributes and layouts.
+final class Primitive: Sendable {
+  private let handle: Unchecked<dnnl_primitive_t>
+  private let primitiveDescriptor: Unchecked<const_dnnl_primitive_desc_t>
+  /// The name of the implementation, such as `jit:avx512_core`; `ref:any` is the slow fallback.
+  let implementation: String
+  private let scratchpad: MemoryDescriptor
+
+  /// What a query of the descriptor is about.
+  enum Operand {
+    case source(Int)
+    case weights(Int)
+    case destination(Int)
+    case differentialSource(Int)
+    case differentialWeights(Int)
+    case differentialDestination(Int)
+    case workspace
+  }
+
+  /// Consumes `description`, a primitive descriptor made with the scratchpad in user mode.
+  init(consuming description: dnnl_primitive_desc_t) {
+    var handle: dnnl_primitive_t?
+    OneDNN.check(dnnl_primitive_create(&handle, description), "a primitive")
+    dnnl_primitive_desc_destroy(description)
+    self.handle = Unchecked(handle!)
+    var own: const_dnnl_primitive_desc_t?
+    OneDNN.check(dnnl_primitive_get_primitive_desc(handle, &own), "a primitive's descriptor")
+    primitiveDescriptor = Unchecked(own!)
+    var name: UnsafePointer<CChar>?
+    dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, &name)
+    implementation = name.map { String(cString: $0) } ?? "unknown"
+    scratchpad = MemoryDescriptor(dnnl_primitive_desc_query_md(own, dnnl_query_scratchpad_md, 0).pointee)
+  }
+
+  deinit { dnnl_primitive_destroy(handle.value) }
+
+  /// For backward primitives, which oneDNN makes from a forward one.
+  var hint: const_dnnl_primitive_desc_t { primitiveDescriptor.value }
+
+  func descriptor(_ operand: Operand) -> MemoryDescriptor {
+    let (query, index): (dnnl_query_t, Int) =
+      switch operand {
+      case .source(let index): (dnnl_query_src_md, index)
+      case .weights(let index): (dnnl_query_weights_md, index)
+      case .destination(let index): (dnnl_query_dst_md, index)
+      case .differentialSource(let index): (dnnl_query_diff_src_md, index)
+      case .differentialWeights(let index): (dnnl_query_diff_weights_md, index)
+      case .differentialDestination(let index): (dnnl_query_diff_dst_md, index)
+      case .workspace: (dnnl_query_workspace_md, 0)
+      }
+    return MemoryDescriptor(
+      dnnl_primitive_desc_query_md(primitiveDescriptor.value, query, Int32(index)).pointee)
+  }
+
+  /// One operand of a run: which, how it lies, and where.
+  struct Argument {
+    let index: Int32
+    let descriptor: MemoryDescriptor
+    let pointer: UnsafeMutableRawPointer
+
+    init(_ index: Int32, _ descriptor: MemoryDescriptor, _ pointer: UnsafeMutableRawPointer) {
+      self.index = index
+      self.descriptor = descriptor
+      self.pointer = pointer
+    }
+
+    init(_ index: Int32, _ tensor: Tensor) {
+      self.init(index, tensor.descriptor, tensor.pointer)
+    }
+  }
+
+  /// Runs the kernel on the calling thread and OpenMP's team, and waits.
+  func execute(_ arguments: [Argument]) {
+    var arguments = arguments
+    let scratch = scratchpad.raw.ndims > 0 ? Storage(byteCount: scratchpad.byteCount) : nil
+    if let scratch { arguments.append(Argument(DNNL_ARG_SCRATCHPAD, scratchpad, scratch.pointer)) }
+    var prepared: [dnnl_exec_arg_t] = []
+    prepared.reserveCapacity(arguments.count)
+    for argument in arguments {
+      var memory: dnnl_memory_t?
+      var raw = argument.descriptor.raw
+      OneDNN.check(
+        dnnl_memory_create(&memory, &raw, OneDNN.engine.value, argument.pointer), "an operand")
+      prepared.append(dnnl_exec_arg_t(arg: argument.index, memory: memory))
+    }
+    OneDNN.check(
+      dnnl_primitive_execute(handle.value, OneDNN.stream.value, Int32(prepared.count), prepared),
+      "a run of \(implementation)")
+    OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
+    for argument in prepared { dnnl_memory_destroy(argument.memory) }
+    withExtendedLifetime(scratch) {}
+  }
+}
+
+extension Primitive {
+  /// Attributes every primitive gets: scratch memory comes from us, so that concurrent runs never share it.
+  static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
+    var attributes: dnnl_primitive_attr_t?
+    OneDNN.check(dnnl_primitive_attr_create(&attributes), "attributes")
+    defer { dnnl_primitive_attr_destroy(attributes) }
+    OneDNN.check(
+      dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "scratchpad mode")
+    return body(attributes!)
+  }
+
+  /// A primitive from an operation descriptor, or nil when oneDNN has no implementation for it.
+  static func make<Description>(
+    _ description: Description, hint: const_dnnl_primitive_desc_t? = nil
+  ) -> Primitive? {
+    withAttributes { attributes in
+      var result: dnnl_primitive_desc_t?
+      let status = withUnsafePointer(to: description) {
+        dnnl_primitive_desc_create(&result, $0, attributes, OneDNN.engine.value, hint)
+      }
+      guard status == dnnl_success, let result else { return nil }
+      return Primitive(consuming: result)
+    }
+  }
+}
+
+/// Primitives by what they compute: making one takes up to a millisecond, finding one a microsecond.
+enum PrimitiveCache {
+  /// What distinguishes one primitive from another.
+  struct Key: Hashable, Sendable {
+    let operation: any Hashable & Sendable
+    let role: String
+    let descriptors: [MemoryDescriptor]
+
+    static func == (a: Key, b: Key) -> Bool {
+      a.role == b.role && a.descriptors == b.descriptors
+        && AnyHashable(a.operation) == AnyHashable(b.operation)
+    }
+
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(role)
+      hasher.combine(descriptors)
+      hasher.combine(AnyHashable(operation))
+    }
+  }
+
+  private static let primitives = Mutex<[Key: Primitive]>([:])
+
+  /// Shapes that vary without end (texts of every length) must not grow the cache without end.
+  private static let capacity = 4096
+
+  static func primitive(_ key: Key, make: () -> Primitive) -> Primitive {
+    if let found = primitives.withLock({ $0[key] }) { return found }
+    let made = make()
+    primitives.withLock {
+      if $0.count >= capacity { $0.removeAll(keepingCapacity: true) }
+      $0[key] = made
+    }
+    return made
+  }
+
+  /// The implementations in use, by role: what the tests read to see that nothing falls to `ref`.
+  static var implementations: [(role: String, implementation: String)] {
+    primitives.withLock { $0.map { ($0.key.role, $0.value.implementation) } }
+  }
+
+  static func removeAll() { primitives.withLock { $0.removeAll() } }
+}

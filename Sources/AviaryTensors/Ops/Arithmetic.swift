@@ -1,0 +1,160 @@
+import Foundation
+
+/// Arithmetic of two tensors with broadcasting: float32 throughout, and 32- and 64-bit integers.
+struct Arithmetic: Operation {
+  enum Kind: String, Sendable { case add, subtract, multiply, divide, maximum, minimum, power }
+
+  let kind: Kind
+
+  var onnxName: String {
+    switch kind {
+    case .add: "Add"
+    case .subtract: "Sub"
+    case .multiply: "Mul"
+    case .divide: "Div"
+    case .maximum: "Max"
+    case .minimum: "Min"
+    case .power: "Pow"
+    }
+  }
+
+  var keeps: Kept { kind == .add || kind == .subtract ? [] : .inputs }
+
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+    guard let shape = broadcast(inputs[0].shape, inputs[1].shape) else {
+      preconditionFailure(
+        "\(kind): \(inputs[0].shape.shapeText) and \(inputs[1].shape.shapeText) do not fit together")
+    }
+    let types = Set(inputs.map { $0.dtype.isFloatingPoint ? .float32 : $0.dtype })
+    precondition(types.count == 1, "\(kind): \(inputs[0].dtype) and \(inputs[1].dtype) do not mix")
+    return [TensorSpec(shape, types.first!)]
+  }
+
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+    let shape = outputs(for: inputs.map(\.spec))[0].shape
+    switch inputs[0].dtype {
+    case .int32: return [integers(inputs[0], inputs[1], shape, Int32.self)]
+    case .int64: return [integers(inputs[0], inputs[1], shape, Int64.self)]
+    default: return [floats(inputs[0].cast(to: .float32), inputs[1].cast(to: .float32), shape)]
+    }
+  }
+
+  private func floats(_ a: Tensor, _ b: Tensor, _ shape: Shape) -> Tensor {
+    switch kind {
+    case .add: loop(a, b, shape, keepsZero: true) { $0 + $1 }
+    case .subtract: loop(a, b, shape, keepsZero: true) { $0 - $1 }
+    case .multiply: loop(a, b, shape, keepsZero: true) { $0 * $1 }
+    case .divide: loop(a, b, shape, keepsZero: false) { $0 / $1 }
+    case .maximum: loop(a, b, shape, keepsZero: true) { $0 > $1 || $0.isNaN ? $0 : $1 }
+    case .minimum: loop(a, b, shape, keepsZero: true) { $0 < $1 || $0.isNaN ? $0 : $1 }
+    case .power: loop(a, b, shape, keepsZero: false) { pow($0, $1) }
+    }
+  }
+
+  @inline(__always)
+  private func loop(
+    _ a: Tensor, _ b: Tensor, _ shape: Shape, keepsZero: Bool, _ combine: (Float, Float) -> Float
+  ) -> Tensor {
+    guard a.shape == shape else { return BroadcastLoop.run(a, b, shape: shape, combine) }
+    if b.shape == shape, a.isBlockedOrPermuted || b.isBlockedOrPermuted {
+      let layout = a.isDense ? a.descriptor : b.descriptor
+      if (a.isDense || b.isDense) && (keepsZero || !layout.isPadded) {
+        return BroadcastLoop.runFlat(a.reordered(to: layout), b.reordered(to: layout), combine)
+      }
+    }
+    return BroadcastLoop.run(a, b, shape: shape, combine)
+  }
+
+  private func integers<Scalar: TensorScalar & FixedWidthInteger>(
+    _ a: Tensor, _ b: Tensor, _ shape: Shape, _ type: Scalar.Type
+  ) -> Tensor {
+    BroadcastLoop.run(a, b, shape: shape) { (x: Scalar, y: Scalar) -> Scalar in
+      switch kind {
+      case .add: x &+ y
+      case .subtract: x &- y
+      case .multiply: x &* y
+      case .divide: y == 0 ? 0 : x / y
+      case .maximum: max(x, y)
+      case .minimum: min(x, y)
+      case .power: preconditionFailure("integers have no power")
+      }
+    }
+  }
+
+  func gradient(_ context: GradientContext) -> [Tensor?] {
+    let upstream = context.upstream
+    var left: Tensor?
+    var right: Tensor?
+    switch kind {
+    case .add: (left, right) = (upstream, upstream)
+    case .subtract: (left, right) = (upstream, context.needs(1) ? -upstream : nil)
+    case .multiply:
+      left = context.needs(0) ? upstream * context.input(1) : nil
+      right = context.needs(1) ? upstream * context.input(0) : nil
+    case .divide:
+      let quotient = upstream / context.input(1)
+      left = quotient
+      right = context.needs(1) ? -(quotient * context.input(0) / context.input(1)) : nil
+    case .maximum, .minimum:
+      let (a, b) = (context.input(0), context.input(1))
+      // Where both are equal each gets half, as PyTorch does.
+      let wins = kind == .maximum ? a .> b : a .< b
+      let share = select(a .== b, Tensor(Float(0.5)), wins.cast(to: .float32))
+      (left, right) = (upstream * share, upstream * (1 - share))
+    case .power:
+      let (a, b) = (context.input(0), context.input(1))
+      left = context.needs(0) ? upstream * b * a.power(b - 1) : nil
+      right = context.needs(1) ? upstream * a.power(b) * a.log() : nil
+    }
+    return [left, right].enumerated().map { index, gradient in
+      context.needs(index) ? gradient?.summed(to: context.inputSpecs[index].shape) : nil
+    }
+  }
+}
+
+extension Tensor {
+  public static func + (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .add)(a, b) }
+  public static func - (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .subtract)(a, b) }
+  public static func * (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .multiply)(a, b) }
+  public static func / (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .divide)(a, b) }
+  public static prefix func - (a: Tensor) -> Tensor { a * -1 }
+
+  public static func + (a: Tensor, b: Float) -> Tensor { a.affine(scale: 1, shift: b) }
+  public static func - (a: Tensor, b: Float) -> Tensor { a.affine(scale: 1, shift: -b) }
+  public static func * (a: Tensor, b: Float) -> Tensor { a.affine(scale: b, shift: 0) }
+  public static func / (a: Tensor, b: Float) -> Tensor { a / Tensor(b) }
+  public static func + (a: Float, b: Tensor) -> Tensor { b + a }
+  public static func - (a: Float, b: Tensor) -> Tensor { b.affine(scale: -1, shift: a) }
+  public static func * (a: Float, b: Tensor) -> Tensor { b * a }
+  public static func / (a: Float, b: Tensor) -> Tensor { Tensor(a) / b }
+
+  /// Element by element `self` to the power of `exponent`.
+  public func power(_ exponent: Tensor) -> Tensor { Arithmetic(kind: .power)(self, exponent) }
+}
+
+/// The larger of two tensors, element by element.
+public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { Arithmetic(kind: .maximum)(a, b) }
+/// The smaller of two tensors, element by element.
+public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { Arithmetic(kind: .minimum)(a, b) }
+
+extension Tensor {
+  /// True when the bytes hold every element exactly once, in whatever order.
+  var isDense: Bool {
+    switch layout {
+    case .rowMajor, .blocked: return true
+    case .strided(let strides, _):
+      let order = shape.indices.sorted { strides[$0] > strides[$1] }
+      return Layout.isDense(order.map { strides[$0] }, order.map { shape[$0] })
+    }
+  }
+
+  fileprivate var isBlockedOrPermuted: Bool { if case .rowMajor = layout { false } else { true } }
+
+  /// The gradient of a broadcast: summed over the repeated axes.
+  func summed(to target: Shape) -> Tensor {
+    if shape == target { return self }
+    let missing = rank - target.count
+    let repeated = shape.indices.filter { $0 < missing || target[$0 - missing] == 1 && shape[$0] != 1 }
+    return sum(repeated, keepsAxes: false).reshaped(target)
+  }
+}

@@ -1,0 +1,58 @@
+/// Element-by-element comparison with broadcasting; the result is Boolean and has no gradient.
+struct Comparison: Operation {
+  enum Kind: String, Sendable { case equal, less, greater, lessOrEqual, greaterOrEqual }
+
+  let kind: Kind
+
+  var onnxName: String {
+    switch kind {
+    case .equal: "Equal"
+    case .less: "Less"
+    case .greater: "Greater"
+    case .lessOrEqual: "LessOrEqual"
+    case .greaterOrEqual: "GreaterOrEqual"
+    }
+  }
+
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+    guard let shape = broadcast(inputs[0].shape, inputs[1].shape) else {
+      preconditionFailure(
+        "\(kind): \(inputs[0].shape.shapeText) and \(inputs[1].shape.shapeText) do not fit together")
+    }
+    precondition(inputs[0].dtype == inputs[1].dtype, "\(kind): \(inputs[0].dtype) against \(inputs[1].dtype)")
+    return [TensorSpec(shape, .bool)]
+  }
+
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+    switch inputs[0].dtype {
+    case .int32: [compare(inputs, Int32.self)]
+    case .int64: [compare(inputs, Int64.self)]
+    case .uint8, .bool: [compare(inputs, UInt8.self)]
+    case .float32, .float16, .bfloat16: [compare(inputs.map { $0.cast(to: .float32) }, Float.self)]
+    }
+  }
+
+  private func compare<Scalar: TensorScalar & Comparable>(_ inputs: [Tensor], _ type: Scalar.Type) -> Tensor {
+    let shape = broadcast(inputs[0].shape, inputs[1].shape)!
+    func loop(_ test: (Scalar, Scalar) -> Bool) -> Tensor {
+      BroadcastLoop.run(inputs[0], inputs[1], shape: shape, test)
+    }
+    switch kind {
+    case .equal: return loop { $0 == $1 }
+    case .less: return loop { $0 < $1 }
+    case .greater: return loop { $0 > $1 }
+    case .lessOrEqual: return loop { $0 <= $1 }
+    case .greaterOrEqual: return loop { $0 >= $1 }
+    }
+  }
+
+  func gradient(_ context: GradientContext) -> [Tensor?] { [nil, nil] }
+}
+
+extension Tensor {
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .equal)(a, b) }
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .less)(a, b) }
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .greater)(a, b) }
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .lessOrEqual)(a, b) }
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .greaterOrEqual)(a, b) }
+}

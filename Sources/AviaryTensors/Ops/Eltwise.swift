@@ -1,0 +1,46 @@
+/// A function of one tensor, element by element, that follows the layout of its input.
+struct Eltwise: Operation {
+  let onnxName: String
+  let kernel: EltwiseKernel
+
+  init(_ onnxName: String, _ function: EltwiseKernel.Function, alpha: Float = 0, beta: Float = 0) {
+    self.onnxName = onnxName
+    kernel = EltwiseKernel(function: function, alpha: alpha, beta: beta)
+  }
+
+  /// min(max(x, low), high); the gradient passes inside the range only.
+  static func clip(_ low: Float, _ high: Float) -> Eltwise { Eltwise("Clip", .clip, alpha: low, beta: high) }
+
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+    precondition(
+      inputs[0].dtype.isFloatingPoint, "\(onnxName): floating-point values needed, not \(inputs[0].dtype)")
+    return [TensorSpec(inputs[0].shape)]
+  }
+
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+    [kernel.forward(inputs[0].cast(to: .float32))]
+  }
+
+  func gradient(_ context: GradientContext) -> [Tensor?] {
+    if kernel.function == .linear { return [context.upstream.affine(scale: kernel.alpha, shift: 0)] }
+    return [kernel.backward(context.input(0).cast(to: .float32), context.upstream)]
+  }
+
+  var keeps: Kept { kernel.function == .linear ? [] : .inputs }
+}
+
+extension Tensor {
+  /// `scale`·x + `shift`.
+  public func affine(scale: Float, shift: Float) -> Tensor {
+    Eltwise("Mul", .linear, alpha: scale, beta: shift)(self)
+  }
+  /// min(max(x, low), high).
+  public func clipped(_ low: Float, _ high: Float) -> Tensor { Eltwise.clip(low, high)(self) }
+  public func exp() -> Tensor { Eltwise("Exp", .exponential)(self) }
+  public func log() -> Tensor { Eltwise("Log", .logarithm)(self) }
+  public func squareRoot() -> Tensor { Eltwise("Sqrt", .squareRoot)(self) }
+  public func square() -> Tensor { Eltwise("Mul", .square)(self) }
+  public func abs() -> Tensor { Eltwise("Abs", .absolute)(self) }
+  /// xᵖ.
+  public func power(_ exponent: Float) -> Tensor { Eltwise("Pow", .power, alpha: 1, beta: exponent)(self) }
+}

@@ -1,0 +1,86 @@
+/// Every `step`-th element of a range along one axis; no element moves.
+struct Slice: Operation {
+  let axis: Int
+  let start: Int
+  let count: Int
+  var step = 1
+  var onnxName: String { "Slice" }
+  var keeps: Kept { [] }
+
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+    var shape = inputs[0].shape
+    precondition(
+      start >= 0 && count >= 0 && step > 0 && (count == 0 || start + (count - 1) * step < shape[axis]),
+      "slice: \(count) elements from \(start) by \(step) along axis \(axis) of \(shape.shapeText)")
+    shape[axis] = count
+    return [TensorSpec(shape, inputs[0].dtype)]
+  }
+
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+    let source = inputs[0].plain()
+    var strides = source.strides
+    let offset = start * strides[axis]
+    strides[axis] *= step
+    var shape = source.shape
+    shape[axis] = count
+    return [source.view(shape, strides, skipping: offset)]
+  }
+
+  /// Zeros, with the upstream gradient where the slice was.
+  func gradient(_ context: GradientContext) -> [Tensor?] {
+    let shape = context.inputSpecs[0].shape
+    let upstream = context.upstream.rowMajor()
+    let inner = shape[(axis + 1)...].reduce(1, *)
+    let outer = shape[..<axis].reduce(1, *)
+    let result = Tensor(shape) { (result: UnsafeMutableBufferPointer<Float>) in
+      result.update(repeating: 0)
+      upstream.withUnsafeValues { values in
+        for row in 0..<outer {
+          for index in 0..<count {
+            let from = (row * count + index) * inner
+            let to = (row * shape[axis] + start + index * step) * inner
+            for k in 0..<inner { result[to + k] = values[from + k] }
+          }
+        }
+      }
+    }
+    return [result]
+  }
+}
+
+extension Tensor {
+  /// The elements `range` along `axis`, every `step`-th one.
+  public func sliced(_ axis: Int, _ range: Range<Int>, step: Int = 1) -> Tensor {
+    let axis = resolved(axis: axis, rank: rank)
+    if range == 0..<shape[axis] && step == 1 { return self }
+    return Slice(axis: axis, start: range.lowerBound, count: (range.count + step - 1) / step, step: step)(
+      self)
+  }
+
+  /// The element `index` along `axis`, without that axis.
+  public func selected(_ axis: Int, _ index: Int) -> Tensor {
+    let axis = resolved(axis: axis, rank: rank)
+    return sliced(axis, index..<(index + 1)).squeezed(axis)
+  }
+
+  /// Element `index` of the outermost axis.
+  public subscript(_ index: Int) -> Tensor { selected(0, index) }
+
+  /// Pieces of the given sizes along `axis`, which they must fill.
+  public func split(_ axis: Int, sizes: [Int]) -> [Tensor] {
+    let axis = resolved(axis: axis, rank: rank)
+    precondition(sizes.reduce(0, +) == shape[axis], "split: \(sizes) does not fill \(shape[axis]) elements")
+    var start = 0
+    return sizes.map { size in
+      defer { start += size }
+      return sliced(axis, start..<(start + size))
+    }
+  }
+
+  /// `count` equal pieces along `axis`.
+  public func split(_ axis: Int, into count: Int) -> [Tensor] {
+    let extent = shape[resolved(axis: axis, rank: rank)]
+    precondition(extent % count == 0, "split: \(extent) elements do not divide into \(count) equal pieces")
+    return split(axis, sizes: .init(repeating: extent / count, count: count))
+  }
+}

@@ -1,0 +1,49 @@
+import Foundation
+
+/// A file's bytes, mapped read-only: pages come in when they are first read and cost no copy.
+///
+/// A file that another process shortens while it is mapped would end this one with a bus error, so readers of
+/// weights map only regular files and writers replace files by renaming, never in place.
+public final class MappedFile: Sendable {
+  /// Why a file could not be mapped.
+  public struct Failure: Error, CustomStringConvertible {
+    public let path: String
+    public let reason: String
+    public var description: String { "cannot read \(path): \(reason)" }
+  }
+
+  public let path: String
+  private let base: Unchecked<UnsafeRawPointer>
+  public let count: Int
+
+  /// Maps `path`; throws ``Failure`` when it is missing, not a regular file, empty or unreadable.
+  public init(path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw Failure(path: path, reason: String(cString: strerror(errno))) }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else {
+      throw Failure(path: path, reason: String(cString: strerror(errno)))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(path: path, reason: "it is not a regular file")
+    }
+    guard status.st_size > 0 else { throw Failure(path: path, reason: "the file is empty") }
+    let count = Int(status.st_size)
+    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, file, 0), base != MAP_FAILED else {
+      throw Failure(path: path, reason: String(cString: strerror(errno)))
+    }
+    self.path = path
+    self.count = count
+    self.base = Unchecked(UnsafeRawPointer(base))
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: base.value), count) }
+
+  /// All bytes; valid while this object lives.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try body(UnsafeRawBufferPointer(start: base.value, count: count))
+  }
+
+  func pointer(at offset: Int) -> UnsafeRawPointer { base.value + offset }
+}
