@@ -23,6 +23,11 @@ def report(model: str, what: str, figure: str, passed: bool) -> bool:
     return passed
 
 
+def kind(model: str, file: pathlib.Path) -> str:
+    """`keras.weights.h5` of `mobilenet_0.25.keras.weights.h5`."""
+    return file.name.removeprefix(model.split("/")[1] + ".")
+
+
 def run(program: str, *arguments) -> str | None:
     """Runs the program; its last line on stderr when it fails."""
     result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
@@ -34,7 +39,7 @@ def run(program: str, *arguments) -> str | None:
 def check_logits(program, folder, model: str, aviary_name: str, weights: pathlib.Path, expected) -> bool:
     passed = True
     for options in ([], ["--exact"]):
-        what = "run " + weights.name.removeprefix(model.split("/")[1] + ".") + "".join(" " + option for option in options)
+        what = "run " + kind(model, weights) + "".join(" " + option for option in options)
         output = folder / "output.npz"
         error = run(
             program, "run", aviary_name, "--weights", weights, "--input", folder / "input.npy", "--output", output,
@@ -73,7 +78,7 @@ def load_keras(name: str, file: pathlib.Path):
 
 
 def check_conversion(program, folder, model: str, source: pathlib.Path, ending: str, load) -> bool:
-    what, target = f"convert {source.name.removeprefix(model.split("/")[1] + ".")} -> {ending}", folder / ("converted" + ending)
+    what, target = f"convert {kind(model, source)} -> {ending}", folder / ("converted" + ending)
     target.unlink(missing_ok=True)
     error = run(program, "convert", source, target)
     if error is None:
