@@ -87,17 +87,21 @@ private struct AxisWeights {
 extension Image {
   /// The picture at another size, bit for bit as Pillow's `Image.resize` makes it.
   ///
-  /// Rows first, then columns, each rounded to 8 bits, as in all versions of Pillow up to 12. Version 13 takes the
-  /// columns first where the height shrinks much more than the width; values can then differ by one.
+  /// Each axis in turn, rounded to 8 bits in between. The order is that of Pillow 13: a height that shrinks much more
+  /// than the width goes first. (Earlier versions always began with the width; where the order differs, values can
+  /// differ by one.)
   public func resized(width: Int, height: Int, _ interpolation: Interpolation = .bilinear) -> Image {
     precondition(width > 0 && height > 0, "a picture cannot be resized to \(width)×\(height)")
     if width == self.width && height == self.height { return self }
     if interpolation == .nearest { return nearest(width: width, height: height) }
-    let wide = width == self.width ? self : resampledRows(to: width, interpolation)
-    return height == self.height ? wide : wide.resampledColumns(to: height, interpolation)
+    if height < self.height && self.height - height > 2 * (self.width - width) {
+      return resampledColumns(to: height, interpolation).resampledRows(to: width, interpolation)
+    }
+    return resampledRows(to: width, interpolation).resampledColumns(to: height, interpolation)
   }
 
   private func resampledRows(to newWidth: Int, _ interpolation: Interpolation) -> Image {
+    if newWidth == width { return self }
     let axis = AxisWeights(from: width, to: newWidth, interpolation)
     return Image(width: newWidth, height: height, model: model) { target in
       pixels.withUnsafeBufferPointer { source in
@@ -132,6 +136,7 @@ extension Image {
   }
 
   private func resampledColumns(to newHeight: Int, _ interpolation: Interpolation) -> Image {
+    if newHeight == height { return self }
     let axis = AxisWeights(from: height, to: newHeight, interpolation)
     let rowLength = width * channelCount
     return Image(width: width, height: newHeight, model: model) { target in
