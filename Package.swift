@@ -40,7 +40,11 @@ let package = Package(
     .executableTarget(name: "AviaryCLI", dependencies: ["Aviary"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
-    .testTarget(name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"]),
+    .testTarget(
+      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
   ],
   swiftLanguageModes: [.v6]
 )
