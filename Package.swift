@@ -44,6 +44,9 @@ let package = Package(
       name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
+      name: "AviaryLayersTests",
+      dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
+    .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
   ],
   swiftLanguageModes: [.v6]

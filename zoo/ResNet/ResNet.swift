@@ -19,7 +19,7 @@ public final class ResNet: StagedModel {
     public let block: Block
     /// Blocks of conv2_x to conv5_x.
     public let depths: [Int]
-    public var dialect = Dialect.v1_5
+    public var dialect = Dialect.torchvision
 
     public enum Block: Sendable, Hashable {
       /// Two 3×3 convolutions (figure 5, left).
@@ -33,11 +33,11 @@ public final class ResNet: StagedModel {
     /// What differs between networks whose weights have the same shapes.
     public enum Dialect: Sendable, Hashable {
       /// torchvision: stride on the 3×3, no convolution biases.
-      case v1_5
+      case torchvision
       /// Keras: stride on the first 1×1 as in the paper, convolution biases, its own batch normalization constants.
       case keras
 
-      var batchNorm: BatchNormStyle { self == .v1_5 ? .torch : .keras(epsilon: 1.001e-5) }
+      var batchNorm: BatchNormStyle { self == .torchvision ? .torch : .keras(epsilon: 1.001e-5) }
     }
 
     public static let resnet18 = Configuration(block: .basic, depths: [2, 2, 2, 2])
