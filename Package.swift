@@ -41,11 +41,17 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(
-      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"],
+      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "COneDNN", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryLayersTests",
       dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
+    .testTarget(
+      name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "CZlib", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
   ],

@@ -42,7 +42,8 @@ extension Tensor {
   func packed(to target: MemoryDescriptor) -> Tensor {
     let source = descriptor
     if source == target { return self }
-    return storage.packedCopy(.init(source: source, target: target)) { reordered(to: target) }
+    let offset = pointer - storage.pointer
+    return storage.packedCopy(.init(source: source, offset: offset, target: target)) { reordered(to: target) }
   }
 
   /// The same values, dense and in logical order; itself when they already are.

@@ -19,6 +19,8 @@ final class Storage: Sendable {
 
   struct PackingKey: Hashable, Sendable {
     let source: MemoryDescriptor
+    /// Where the weight begins: several weights may be views of one storage.
+    let offset: Int
     let target: MemoryDescriptor
   }
 

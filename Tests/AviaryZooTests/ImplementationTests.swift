@@ -1,0 +1,52 @@
+import AviaryLayers
+import AviaryTraining
+import AviaryZoo
+import TestSupport
+import Testing
+
+@testable import AviaryTensors
+
+/// oneDNN answers every request, but for some only with a loop a hundred times slower whose name begins with `ref`.
+@Suite("No slow kernels on the common path")
+struct ImplementationTests {
+  /// What may fall to a reference loop, and why.
+  private static let exceptions: [String: String] = [:]
+
+  private func slowKernels(_ body: () -> Void) -> [String] {
+    PrimitiveCache.removeAll()
+    body()
+    return PrimitiveCache.implementations.filter {
+      $0.implementation.hasPrefix("ref") && Self.exceptions[$0.role] == nil
+    }.map { "\($0.role): \($0.implementation)" }.sorted()
+  }
+
+  @Test("the forward passes of AlexNet, VGG-16, ResNet-18, ResNet-50 and MobileNet")
+  func forward() {
+    let models: [(String, () -> any Layer)] = [
+      ("alexnet", { AlexNet() }), ("vgg16", { VGG(.vgg16) }), ("resnet18", { ResNet(.resnet18) }),
+      ("resnet50", { ResNet(.resnet50) }), ("mobilenet", { MobileNet() }),
+    ]
+    let x = sample([1, 3, 224, 224])
+    for (name, make) in models {
+      let model = withRandomSeed(1) { make() }
+      let slow = slowKernels { #expect(model(x).shape == [1, 1000]) }
+      #expect(slow.isEmpty, "\(name)")
+    }
+  }
+
+  @Test("a training step of ResNet-18")
+  func training() {
+    let slow = slowKernels {
+      withRandomSeed(1) {
+        let model = ResNet(.resnet18)
+        model.train()
+        let x = sample([2, 3, 224, 224])
+        let (_, gradients) = valueAndGradient(of: model) {
+          softmaxCrossEntropy(model(x), labels: Tensor([Int64(3), 7]))
+        }
+        SGD(learningRate: 0.1, momentum: 0.9).update(model, gradients)
+      }
+    }
+    #expect(slow.isEmpty)
+  }
+}
