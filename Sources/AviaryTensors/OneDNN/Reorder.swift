@@ -81,8 +81,8 @@ extension Tensor {
     primitive.execute([.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, into)])
   }
 
-  /// Row-major copy of a view by a loop of our own: for element types oneDNN lacks and for broadcast (stride 0) views.
-  private func gatheredRowMajor() -> Tensor {
+  /// Row-major copy of a view by a loop of our own: for element types oneDNN lacks and for strides it cannot describe.
+  func gatheredRowMajor() -> Tensor {
     guard case .strided(let strides, _) = layout else { return self }
     switch dtype.byteCount {
     case 1: return gathered(strides, UInt8.self)

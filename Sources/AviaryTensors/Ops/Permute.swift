@@ -38,12 +38,13 @@ extension Tensor {
     return permuted(order)
   }
 
-  /// Another look at the same bytes; the tensor must be plain.
+  /// Another look at the same bytes, or a copy where the strides are none that oneDNN can describe; the tensor must be plain.
   func view(_ shape: Shape, _ strides: [Int], skipping elements: Int = 0) -> Tensor {
     var offset = elements
     if case .strided(_, let own) = layout { offset += own }
-    return Tensor(
+    let view = Tensor(
       shape: shape, dtype: dtype, storage: storage,
       layout: .strides(strides, offset: offset, shape: shape))
+    return Layout.areNested(strides, shape) ? view : view.gatheredRowMajor()
   }
 }

@@ -1,4 +1,4 @@
-/// Every `step`-th element of a range along one axis; no element moves.
+/// Every `step`-th element of a range along one axis; with a step of 1 no element moves.
 struct Slice: Operation {
   let axis: Int
   let start: Int
