@@ -30,7 +30,8 @@ public enum IDX {
     let shape = (0..<rank).map { axis in
       content[(4 + 4 * axis)..<(8 + 4 * axis)].reduce(0) { $0 << 8 | Int($1) }
     }
-    let expected = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    // Extents that are no file's: their product stays beyond every size instead of wrapping around to a small one.
+    let expected = shape.reduce(1) { $0 > limit || $1 > limit ? limit + 1 : $0 * $1 }
     guard shape.allSatisfy({ $0 > 0 }), expected == content.count - 4 - 4 * rank else {
       throw Failure(
         path: path,

@@ -1,0 +1,83 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryTraining
+import TestSupport
+import Testing
+
+@Suite("Training")
+struct TrainerTests {
+  /// Points left and right of a line.
+  private func points(_ count: Int, seed: UInt64) -> TensorDataset {
+    let inputs = sample([count, 4], seed: seed)
+    let sides = (inputs.sliced(1, 0..<1) - inputs.sliced(1, 2..<3)).values()
+    return TensorDataset(inputs: inputs, labels: sides.map { $0 > 0 ? 1 : 0 }, classNames: ["left", "right"])
+  }
+
+  private func model() -> Sequential {
+    withRandomSeed(5) { Sequential(Linear(4, 16), Activate(.relu), Dropout(0.1), Linear(16, 2)) }
+  }
+
+  @Test("a separable problem is learned, and validation sees it")
+  func learns() throws {
+    let trainer = Trainer(model(), Adam(learningRate: 0.02))
+    trainer.schedule = .cosine
+    let reports = try trainer.fit(points(400, seed: 1), validation: points(200, seed: 2), epochs: 10, seed: 3)
+    let (first, last) = (try #require(reports.first), try #require(reports.last))
+    #expect(reports.map(\.epoch) == Array(1...10))
+    #expect(last.training.loss < first.training.loss / 2)
+    #expect(try #require(last.validation).accuracy > 0.95)
+    #expect(try #require(last.validation).count == 200)
+    #expect(last.learningRate < first.learningRate)
+    #expect(trainer.optimizer.learningRate == 0.02)
+  }
+
+  @Test("two runs with the same seed are equal bit for bit, another seed is another run")
+  func reproducible() throws {
+    func run(_ seed: UInt64) throws -> [[Float]] {
+      let model = model()
+      let trainer = Trainer(model, SGD(learningRate: 0.1, momentum: 0.9))
+      trainer.gradientNormLimit = 1
+      try trainer.fit(points(100, seed: 1), epochs: 3, batchSize: 16, seed: seed)
+      return model.stateEntries.map { $0.value.values() }
+    }
+    let first = try run(7)
+    #expect(try run(7) == first)
+    #expect(try run(8) != first)
+  }
+
+  @Test("progress reaches every example, the best epoch is marked, and the model ends in evaluation mode")
+  func hooks() throws {
+    let model = model()
+    let trainer = Trainer(model, SGD(learningRate: 0.1))
+    var seen: [Int] = []
+    var best = 0
+    trainer.onProgress = { progress in if progress.seen == progress.total { seen.append(progress.epoch) } }
+    trainer.onEpoch = { _, isBest in best += isBest ? 1 : 0 }
+    try trainer.fit(points(50, seed: 1), epochs: 2, batchSize: 16)
+    #expect(seen == [1, 2])
+    #expect(best >= 1)
+    let x = sample([8, 4])
+    #expect(model(x).values() == model(x).values())
+  }
+
+  @Test("an error from a hook ends the run")
+  func stops() {
+    struct Enough: Error {}
+    let trainer = Trainer(model(), SGD(learningRate: 0.1))
+    trainer.onEpoch = { report, _ in if report.epoch == 2 { throw Enough() } }
+    #expect(throws: Enough.self) { try trainer.fit(points(20, seed: 1), epochs: 5) }
+    #expect(trainer.optimizer.learningRate == 0.1)
+  }
+
+  @Test("schedules begin at 1 and fall as they say")
+  func schedules() {
+    #expect(Schedule.constant.factor(progress: 0.7, epochs: 10) == 1)
+    #expect(Schedule.step(epochs: 2, factor: 0.1).factor(progress: 0.19, epochs: 10) == 1)
+    #expect(abs(Schedule.step(epochs: 2, factor: 0.1).factor(progress: 0.45, epochs: 10) - 0.01) < 1e-6)
+    #expect(Schedule.cosine.factor(progress: 0, epochs: 10) == 1)
+    #expect(abs(Schedule.cosine.factor(progress: 0.5, epochs: 10) - 0.5) < 1e-6)
+    #expect(abs(Schedule.cosine.factor(progress: 1, epochs: 10)) < 1e-6)
+    #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.05, epochs: 10) == 0.5)
+    #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.1, epochs: 10) == 1)
+  }
+}
