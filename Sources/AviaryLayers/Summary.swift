@@ -16,7 +16,7 @@ public struct Summary: Sendable, Codable {
     public var multiplyAdds: Int
     /// Bytes of the result as float32.
     public var activationBytes: Int
-    /// How many input positions per spatial axis one position of the result depends on; empty without spatial axes.
+    /// How many input positions per spatial axis one position of the result depends on, at most all; empty without spatial axes.
     public var receptiveField: [Int]
     /// True when every parameter of the row is frozen.
     public var isFrozen: Bool
@@ -61,7 +61,8 @@ extension Summary {
         name: used.first.map { $0.name.split(separator: ".").dropLast().joined(separator: ".") } ?? "",
         operation: step.operation.onnxName, outputShape: shape,
         parameters: fresh.reduce(0) { $0 + $1.shape.elementCount }, multiplyAdds: step.multiplyAdds,
-        activationBytes: shape.elementCount * 4, receptiveField: seen?.extents ?? [],
+        activationBytes: shape.elementCount * 4,
+        receptiveField: zip(seen?.extents ?? [], inputShape.dropFirst(2)).map(min),
         isFrozen: !parameters.isEmpty && parameters.allSatisfy(\.isFrozen))
     }
     parameters = model.parameterCount

@@ -40,7 +40,12 @@ struct FreezingTests {
     func peak() -> Int {
       CachingAllocator.resetPeak()
       let start = CachingAllocator.statistics.inUse
-      _ = valueAndGradient(of: model) { softmaxCrossEntropy(model(x), labels: Tensor([Int64(0), 1, 0, 1])) }
+      // Direct algorithms: the scratch memory of Winograd's would hide what is kept of the layers.
+      withExactArithmetic {
+        _ = valueAndGradient(of: model) {
+          softmaxCrossEntropy(model(x), labels: Tensor([Int64(0), 1, 0, 1]))
+        }
+      }
       return CachingAllocator.statistics.peak - start
     }
     _ = peak()

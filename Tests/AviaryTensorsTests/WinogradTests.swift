@@ -85,7 +85,9 @@ struct WinogradTests {
     let geometry = ConvolutionGeometry(stride: [1, 1], padding: Padding([1, 1]))
     for exact in [false, true] {
       func results() -> [Tensor] {
-        let gradients = valueAndGradients(at: [x, w]) { (convolution($0[0], $0[1], geometry) * upstream).sum() }
+        let gradients = valueAndGradients(at: [x, w]) {
+          (convolution($0[0], $0[1], geometry) * upstream).sum()
+        }
         return [convolution(x, w, geometry)] + gradients.gradients
       }
       let actual = exact ? withExactArithmetic(results) : results()

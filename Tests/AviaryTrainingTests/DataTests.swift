@@ -87,7 +87,8 @@ struct IDXTests {
     for (name, bytes, says) in cases {
       let path = try folder.write(name, Array(bytes))
       let message = reason { _ = try IDX.read(path) }
-      #expect(message?.contains(path) == true && message?.contains(says) == true, "\(name): \(message ?? "read")")
+      #expect(message?.contains(path) == true, "\(name): \(message ?? "read")")
+      #expect(message?.contains(says) == true, "\(name): \(message ?? "read")")
     }
     let missing = folder.path + "/missing"
     #expect(reason { _ = try IDX.read(missing) }?.contains("cannot be opened") == true)
