@@ -30,7 +30,11 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo"),
+      path: "zoo",
+      resources: [
+        .process("Labels"), .process("AlexNet/Cards"), .process("VGG/Cards"), .process("ResNet/Cards"),
+        .process("MobileNet/Cards"), .process("LeNet/Cards"),
+      ]),
     .target(
       name: "Aviary",
       dependencies: [

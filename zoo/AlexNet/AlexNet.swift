@@ -37,3 +37,9 @@ public final class AlexNet: StagedModel {
     ]
   }
 }
+
+extension AlexNet {
+  static let entries = [
+    ZooEntry(name: "alexnet", dialects: [Dialect("tv_v1", .torchvision) { AlexNet(classes: $0) }])
+  ]
+}
