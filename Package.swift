@@ -19,12 +19,15 @@ let package = Package(
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
     .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
-    .target(name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib"]),
+    .target(
+      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto"],
+      exclude: ["PortableFormat.md"]),
     .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
     .target(
@@ -41,6 +44,8 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"]),
+    .testTarget(
+      name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )
