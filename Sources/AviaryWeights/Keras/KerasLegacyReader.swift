@@ -5,8 +5,6 @@ import AviaryTensors
 /// Lists of names say what is where: each layer in `layer_names` is a group with a list `weight_names`, and a weight lies at layer
 /// group / weight name. The names are followed as they are written and never rebuilt from a pattern.
 enum KerasLegacyReader {
-  private static let topLevel = "top_level_model_weights"
-
   /// The weights, or nil when the file is of another kind.
   static func read(_ root: HDF5Group) throws -> WeightArchive? {
     var base = root
@@ -32,9 +30,13 @@ enum KerasLegacyReader {
     for name in layerNames {
       structure.layers.append(try layer(name, base.group(name), &archive))
     }
-    if case .group(let group)? = try base.child(topLevel), !layerNames.contains(topLevel) {
-      let layer = try layer(topLevel, group, &archive)
+    if case .group(let group)? = try base.child(KerasStructure.topLevel), !layerNames.contains(KerasStructure.topLevel) {
+      let layer = try layer(KerasStructure.topLevel, group, &archive)
       if !layer.weights.isEmpty { structure.layers.append(layer) }
+    }
+    let classes = KerasConfiguration.classNames(in: structure.modelConfig)
+    for index in structure.layers.indices {
+      structure.layers[index].className = classes[structure.layers[index].name]
     }
     archive.keras = structure
     return archive

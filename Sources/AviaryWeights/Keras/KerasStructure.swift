@@ -18,10 +18,13 @@ public struct KerasStructure: Codable, Hashable, Sendable {
     public var name: String
     /// In a file of attribute paths, the group that holds `vars`: `layers/conv2d_3`.
     public var path: String?
+    /// The layer's class in snake case, where it is known: `conv2d`, `batch_normalization`.
+    public var className: String?
     public var weights: [Weight]
 
-    public init(name: String, path: String? = nil, weights: [Weight]) {
+    public init(name: String, path: String? = nil, className: String? = nil, weights: [Weight]) {
       self.name = name
+      self.className = className
       self.path = path
       self.weights = weights
     }
@@ -39,6 +42,9 @@ public struct KerasStructure: Codable, Hashable, Sendable {
     }
   }
 
+  /// The group of a legacy file for weights that belong to the model and no layer; not one of its layers.
+  static let topLevel = "top_level_model_weights"
+
   public var layout: Layout
   /// Absent in files of Keras 1.
   public var version: String?
@@ -55,5 +61,22 @@ public struct KerasStructure: Codable, Hashable, Sendable {
     self.backend = backend
     self.modelConfig = modelConfig
     self.layers = layers
+  }
+}
+
+extension WeightArchive {
+  /// The layers, when they name exactly the archive's tensors; throws ``WeightsError`` otherwise.
+  func checkedKerasStructure() throws -> KerasStructure {
+    guard let keras else {
+      throw WeightsError(.mismatched, "the weights have no Keras layers; translate them to Keras' names first")
+    }
+    let spelled = keras.layers.flatMap { $0.weights.map(\.tensor) }
+    let unknown = spelled.filter { self[$0] == nil }
+    let unspelled = Set(names).subtracting(spelled)
+    guard unknown.isEmpty, unspelled.isEmpty, spelled.count == Set(spelled).count else {
+      let examples = (unknown + unspelled.sorted()).prefix(3).joined(separator: ", ")
+      throw WeightsError(.mismatched, "the Keras layers and the tensors do not match: \(examples)")
+    }
+    return keras
   }
 }
