@@ -80,7 +80,7 @@ public struct WeightFile: Sendable {
     func begins(_ magic: [UInt8], at offset: Int = 0) -> Bool {
       bytes.dropFirst(offset).prefix(magic.count).elementsEqual(magic)
     }
-    if begins(HDF5Superblock.signature) { return .hdf5 }
+    if begins(HDF5File.signature) { return .hdf5 }
     if begins(NpyHeader.magic) { return .npy }
     if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
     if begins(torchMagic) { return .unread(.torchLegacy) }

@@ -19,9 +19,20 @@ struct ByteReader {
 
   mutating func skip(_ count: Int) throws { _ = try bytes(count) }
 
+  mutating func uint8() throws -> UInt8 { try bytes(1)[0] }
   mutating func uint16() throws -> UInt16 { UInt16(littleEndian: try bytes(2).loadUnaligned(as: UInt16.self)) }
   mutating func uint32() throws -> UInt32 { UInt32(littleEndian: try bytes(4).loadUnaligned(as: UInt32.self)) }
   mutating func uint64() throws -> UInt64 { UInt64(littleEndian: try bytes(8).loadUnaligned(as: UInt64.self)) }
+
+  /// An unsigned number of 1, 2, 4 or 8 bytes that must be usable as a count.
+  mutating func count(width: Int) throws -> Int {
+    switch width {
+    case 1: Int(try uint8())
+    case 2: Int(try uint16())
+    case 4: Int(try uint32())
+    default: try count64()
+    }
+  }
 
   /// A 64-bit number that must be usable as a count or position.
   mutating func count64() throws -> Int {

@@ -12,8 +12,8 @@ public enum HDF5Reader {
   }
 
   static func read(_ mapped: MappedFile) throws -> WeightArchive {
-    try HDF5Library.run {
-      let root = try HDF5File(mapped).root()
+    try mapped.withBytes { bytes in
+      let root = try HDF5File(mapped, bytes: bytes).root()
       return try KerasLegacyReader.read(root) ?? KerasPathReader.read(root) ?? flat(root)
     }
   }
@@ -37,7 +37,7 @@ public enum HDF5Reader {
 /// A walk over all groups of a file that ends even when links run in circles.
 enum HDF5Walk {
   static let maximumDepth = 32
-  private static let maximumObjects = 1_000_000
+  private static let maximumObjects = 200_000
 
   /// Calls `body` for every dataset under `group`, children in numeric order.
   static func visit(_ group: HDF5Group, _ body: (HDF5Dataset) throws -> Void) throws {
@@ -51,7 +51,7 @@ enum HDF5Walk {
     guard depth < maximumDepth else {
       throw WeightsError(.refused, "groups are nested deeper than \(maximumDepth): \(group.path.quoted)")
     }
-    for name in try group.childNames().sorted(by: NumericOrder.precedes) {
+    for name in group.childNames.sorted(by: NumericOrder.precedes) {
       budget -= 1
       guard budget > 0 else { throw WeightsError(.refused, "more than \(maximumObjects) objects") }
       switch try group.child(name) {

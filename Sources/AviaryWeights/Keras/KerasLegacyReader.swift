@@ -9,11 +9,11 @@ enum KerasLegacyReader {
   static func read(_ root: HDF5Group) throws -> WeightArchive? {
     var base = root
     var layout = KerasStructure.Layout.legacyWeights
-    var layerNames = try HDF5Attribute.list("layer_names", of: root.handle)
+    var layerNames = try root.header.list("layer_names")
     if layerNames == nil, case .group(let weights)? = try root.child("model_weights") {
       base = weights
       layout = .legacyModel
-      layerNames = try HDF5Attribute.list("layer_names", of: weights.handle)
+      layerNames = try weights.header.list("layer_names")
     }
     guard let layerNames else { return nil }
     guard Set(layerNames).count == layerNames.count else {
@@ -25,7 +25,7 @@ enum KerasLegacyReader {
       layout: layout,
       version: try text("keras_version", base, root),
       backend: try text("backend", base, root),
-      modelConfig: try HDF5Attribute.string("model_config", of: root.handle),
+      modelConfig: try root.header.string("model_config"),
       layers: [])
     for name in layerNames {
       structure.layers.append(try layer(name, base.group(name), &archive))
@@ -43,14 +43,14 @@ enum KerasLegacyReader {
   }
 
   private static func text(_ attribute: String, _ base: HDF5Group, _ root: HDF5Group) throws -> String? {
-    try HDF5Attribute.string(attribute, of: base.handle) ?? HDF5Attribute.string(attribute, of: root.handle)
+    try base.header.string(attribute) ?? root.header.string(attribute)
   }
 
   private static func layer(
     _ name: String, _ group: HDF5Group, _ archive: inout WeightArchive
   ) throws -> KerasStructure.Layer {
     var layer = KerasStructure.Layer(name: name, weights: [])
-    for weight in try HDF5Attribute.list("weight_names", of: group.handle) ?? [] {
+    for weight in try group.header.list("weight_names") ?? [] {
       guard let tensor = try group.dataset(weight).tensor() else {
         throw WeightsError(.unsupported, "the weight \(weight.quoted) of layer \(name.quoted) holds no numbers")
       }

@@ -10,7 +10,7 @@ enum KerasPathReader {
 
   /// The weights, or nil when the file is of another kind.
   static func read(_ root: HDF5Group) throws -> WeightArchive? {
-    let names = try root.childNames()
+    let names = root.childNames
     let isKeras = names.contains { layerLists.contains($0) || $0 == "vars" || $0.hasPrefix("_layer_checkpoint") }
     guard isKeras, try holdsOnlyGroups(root, names) else { return nil }
     var reader = Reader()
@@ -35,7 +35,7 @@ enum KerasPathReader {
       guard depth < HDF5Walk.maximumDepth else {
         throw WeightsError(.refused, "groups are nested deeper than \(HDF5Walk.maximumDepth)")
       }
-      let names = try group.childNames()
+      let names = group.childNames
       if names.contains("vars") { try readLayer(group, try group.group("vars")) }
       for name in names.sorted(by: NumericOrder.precedes) where name != "vars" {
         // The optimiser's state is of no use outside the training that made it.
@@ -46,9 +46,9 @@ enum KerasPathReader {
 
     private mutating func readLayer(_ group: HDF5Group, _ vars: HDF5Group) throws {
       let key = group.path.split(separator: "/").last.map(String.init) ?? ""
-      let name = try HDF5Attribute.string("name", of: vars.handle) ?? key
+      let name = try vars.header.string("name") ?? key
       var layer = KerasStructure.Layer(name: name, path: group.path, weights: [])
-      for position in try vars.childNames().sorted(by: NumericOrder.precedes) {
+      for position in vars.childNames.sorted(by: NumericOrder.precedes) {
         let dataset = try vars.dataset(position)
         guard let tensor = try dataset.tensor() else {
           throw WeightsError(.unsupported, "the variable \(dataset.path.quoted) holds no numbers")
