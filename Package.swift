@@ -33,7 +33,11 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo"),
+      path: "zoo",
+      exclude: [
+        "LeNet/keras_lenet.json", "MobileNet/keras_mobilenet.json", "ResNet/keras_resnet.json",
+        "VGG/keras_vgg16.json", "VGG/keras_vgg19.json",
+      ]),
     .target(
       name: "Aviary",
       dependencies: [

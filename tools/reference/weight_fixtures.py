@@ -111,8 +111,12 @@ def keras2():
 
 
 def other_hdf5():
-    """A file of no framework: new-style groups, every type, compression; and files that must be refused."""
-    with h5py.File(path("flat_latest.h5"), "w", libver="latest") as file:
+    """Files of no framework: every type, compression, new-style groups; and files that must be refused."""
+    with h5py.File(path("latest.h5"), "w", libver="latest") as file:
+        file["layer10/x"] = values(2, 3)
+        file["layer2/x"] = values(3)
+        file["layer2"].attrs["note"] = "new-style"
+    with h5py.File(path("flat.h5"), "w") as file:
         file["layer10/x"] = values(2, 3)
         file["layer2/x"] = values(2, 3).astype(">f4")
         file["half"] = values(4).astype("float16")
