@@ -42,6 +42,8 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
   return try body(folder)
 }
 
+func contents(_ folder: URL) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder.path) }
+
 /// k/8 for k = start, start + 1, …: what the script that made the fixtures fills tensors with.
 func ramp(_ shape: Shape, start: Int = 0) -> Tensor {
   Tensor((0..<shape.elementCount).map { Float($0 + start) / 8 }, shape: shape)
