@@ -19,12 +19,15 @@ let package = Package(
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
     .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
-    .target(name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib"]),
+    .target(
+      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto"],
+      exclude: ["PortableFormat.md"]),
     .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
     .target(
@@ -32,8 +35,9 @@ let package = Package(
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo",
       resources: [
-        .process("Labels"), .process("AlexNet/Cards"), .process("VGG/Cards"), .process("ResNet/Cards"),
-        .process("MobileNet/Cards"), .process("LeNet/Cards"),
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("AlexNet/Cards"),
+        .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
+        .process("MobileNet/Cards"), .process("MobileNet/Maps"),
       ]),
     .target(
       name: "Aviary",
@@ -52,6 +56,8 @@ let package = Package(
       dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )
