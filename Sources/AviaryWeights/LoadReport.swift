@@ -67,13 +67,15 @@ public struct LoadReport: Sendable {
 
   private func text(allowingUnexpected: Bool) -> String {
     var lines = ["the weights do not fit the model: \(matched.count) tensors match"]
-    lines[0] += ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
+    lines[0] +=
+      ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
     for item in missing {
       let similar = item.candidates.isEmpty ? "" : " (similar: \(item.candidates.joined(separator: ", ")))"
       lines.append("  missing \(item.name) \(item.shape.shapeText)\(similar)")
     }
     for item in misshaped {
-      lines.append("  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
+      lines.append(
+        "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
     }
     if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
     return lines.joined(separator: "\n")
@@ -86,27 +88,10 @@ public struct LoadReport: Sendable {
     for name: String, _ shape: Shape, _ unexpected: [String], _ archive: WeightArchive
   ) -> [String] {
     unexpected.map { candidate in
-      (distance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
+      (editDistance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
     }
     .filter { $0.0 <= max(name.utf8.count, $0.2.utf8.count) / 2 || $0.1 == 0 }
     .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }
     .prefix(3).map(\.2)
-  }
-
-  /// How many letters must be added, removed or changed to make `b` of `a` (Levenshtein), over the first 200.
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a.utf8.prefix(200))
-    let b = Array(b.utf8.prefix(200))
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        let change = diagonal + (x == y ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(change, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
   }
 }

@@ -40,6 +40,6 @@ public final class AlexNet: StagedModel {
 
 extension AlexNet {
   static let entries = [
-    ZooEntry(name: "alexnet", dialects: [Dialect("tv_v1", .torchvision) { AlexNet(classes: $0) }])
+    ZooEntry("alexnet", smallestSide: 63, [Dialect("tv_v1", .torchvision) { AlexNet(classes: $0) }])
   ]
 }

@@ -24,7 +24,9 @@ extension Dialect {
 extension WeightArchive {
   /// The number of classes these weights were made for: the extent of the last bias (or else weight) of the model in the file.
   func classCount(_ model: any StagedModel) -> Int? {
-    guard let last = model.stateEntries.last(where: \.isTrained), let tensor = self[last.name] else { return nil }
+    guard let last = model.stateEntries.last(where: \.isTrained), let tensor = self[last.name] else {
+      return nil
+    }
     return tensor.shape.first.flatMap { $0 > 0 ? $0 : nil }
   }
 }
@@ -61,7 +63,8 @@ extension PortableMetadata {
       throw WeightsError(.malformed, "the head \(widths) does not end in \(classes) classes", file: file)
     }
     do throws(StageError) {
-      return try TransferModel(dialect.make(card.classes), branch: branch, head: widths, inputShape: card.input)
+      return try TransferModel(
+        dialect.make(card.classes), branch: branch, head: widths, inputShape: card.input)
     } catch {
       throw WeightsError(.mismatched, error.description, file: file)
     }
@@ -100,9 +103,11 @@ extension Preprocessing {
       let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear")
     else { throw WeightsError(.malformed, "the preprocessing is not one this version knows", file: file) }
     let resize: Resize =
-      portable.resizeShorterSide.map { .shortSide($0) } ?? .exact(width: portable.width, height: portable.height)
+      portable.resizeShorterSide.map { .shortSide($0) }
+      ?? .exact(width: portable.width, height: portable.height)
     self.init(
-      resize: resize, interpolation: interpolation, crop: portable.resizeShorterSide == nil ? nil : portable.width,
+      resize: resize, interpolation: interpolation,
+      crop: portable.resizeShorterSide == nil ? nil : portable.width,
       channels: channels, divisor: 255 / portable.range[1], mean: portable.mean.isEmpty ? nil : portable.mean,
       std: deviations.isEmpty ? nil : deviations)
   }

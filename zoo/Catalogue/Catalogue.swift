@@ -1,6 +1,7 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryVision
+import AviaryWeights
 
 /// A form in which a model's weights exist: shapes and names may be alike while strides, padding or constants differ.
 public struct Dialect: Sendable {
@@ -30,6 +31,14 @@ public struct Dialect: Sendable {
 public struct ZooEntry: Sendable {
   public let name: String
   public let dialects: [Dialect]
+  /// The smallest height and width the network takes; nil when it takes the card's alone.
+  public let smallestSide: Int?
+
+  init(_ name: String, smallestSide: Int? = nil, _ dialects: [Dialect]) {
+    self.name = name
+    self.smallestSide = smallestSide
+    self.dialects = dialects
+  }
 
   public func card() throws -> Card { try Card.named(name) }
 
@@ -49,12 +58,7 @@ public enum Catalogue {
   /// The entry called `name`.
   public static func entry(_ name: String) throws(UnknownModel) -> ZooEntry {
     if let entry = entries.first(where: { $0.name == name }) { return entry }
-    throw UnknownModel(given: name, nearest: nearest(to: name))
-  }
-
-  private static func nearest(to name: String) -> String {
-    let wanted = Array(name.lowercased())
-    return entries.map(\.name).min { editDistance(wanted, Array($0)) < editDistance(wanted, Array($1)) }!
+    throw UnknownModel(given: name, nearest: nearestName(to: name, in: entries.map(\.name))!)
   }
 }
 
@@ -65,19 +69,4 @@ public struct UnknownModel: Error, CustomStringConvertible, Equatable {
   public var description: String {
     "there is no model called \(given); did you mean \(nearest)? 'aviary list' shows all"
   }
-}
-
-/// Levenshtein's distance: insertions, deletions and replacements from one text to the other.
-private func editDistance(_ a: [Character], _ b: [Character]) -> Int {
-  var row = Array(0...b.count)
-  for (i, x) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, y) in b.enumerated() {
-      let best = min(row[j] + 1, row[j + 1] + 1, diagonal + (x == y ? 0 : 1))
-      diagonal = row[j + 1]
-      row[j + 1] = best
-    }
-  }
-  return row[b.count]
 }

@@ -13,6 +13,8 @@ public struct LoadedModel {
   public var labels: [String]
   /// C×H×W.
   public var inputShape: Shape
+  /// The smallest height and width the network takes; nil when it takes ``inputShape``'s alone.
+  var smallestSide: Int?
   /// Where the weights came from, for files made of them.
   var source: PortableMetadata.Source?
   var licence: String?
@@ -59,6 +61,37 @@ public struct LoadedModel {
     return result
   }
 
+  /// The weights as a Keras model of the same network holds them, for the writers of Keras' formats.
+  ///
+  /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
+  public func kerasArchive() throws -> WeightArchive {
+    guard let map = try dialect.loadNameMap() else {
+      throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
+    }
+    let translation = try map.exported(try archive())
+    guard translation.unmatched.isEmpty else {
+      throw WeightsError(
+        .mismatched,
+        "these weights have no counterpart in Keras: \(translation.unmatched.joined(separator: ", "))")
+    }
+    return translation.archive
+  }
+
+  /// Throws ``UnsuitableInput`` unless a batch of this shape and type can be fed to the network.
+  public func check(input: TensorSpec, named name: String) throws(UnsuitableInput) {
+    let (channels, height, width) = (inputShape[0], inputShape[1], inputShape[2])
+    let shape = input.shape
+    let fits =
+      shape.count == 4 && shape[0] > 0 && shape[1] == channels
+      && (smallestSide.map { min(shape[2], shape[3]) >= $0 } ?? (shape[2] == height && shape[3] == width))
+    guard fits, input.dtype.isFloatingPoint else {
+      throw UnsuitableInput(
+        name: name, given: input,
+        expected: smallestSide.map { "N×\(channels)×H×W with H and W from \($0)" }
+          ?? "N×\(channels)×\(height)×\(width)")
+    }
+  }
+
   /// The network's input for pictures: N×C×H×W.
   public func input(_ images: [Image]) -> Tensor { preprocessing(images) }
 
@@ -66,76 +99,12 @@ public struct LoadedModel {
   public func logits(_ images: [Image]) -> Tensor { model(input(images)) }
 }
 
-extension Zoo {
-  /// A model by name with the weights of a file in any known format.
-  ///
-  /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
-  /// - Throws: ``UnknownModel``, or `WeightsError` with everything that does not fit.
-  public static func load(_ name: String, weights path: String) throws -> LoadedModel {
-    try load(try Catalogue.entry(name), try WeightFile.open(path))
-  }
-
-  /// As ``load(_:weights:)`` for weights that were read already.
-  public static func load(_ entry: ZooEntry, _ file: WeightFile) throws -> LoadedModel {
-    let card = try entry.card()
-    if let metadata = file.archive.portable, let dialectName = metadata.dialect {
-      return try loadPortable(entry, card, file, metadata, dialectName)
-    }
-    var closest: (report: LoadReport, dialect: Dialect)?
-    for dialect in entry.dialects {
-      let archive = try dialect.imported(file.archive)
-      let model = dialect.make(archive.classCount(dialect.make(card.classes)) ?? card.classes)
-      let report = LoadReport(expected: model.expectedShapes, archive: archive)
-      if report.isComplete && report.unexpected.isEmpty {
-        model.assign(archive)
-        return LoadedModel(
-          name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
-          labels: try dialect.labels.names(count: model), inputShape: card.input)
-      }
-      if closest == nil || report.matched.count > closest!.report.matched.count { closest = (report, dialect) }
-    }
-    try closest!.report.requireComplete(file: file.path)
-    preconditionFailure("a report that fits was found before")
-  }
-
-  private static func loadPortable(
-    _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String
-  ) throws -> LoadedModel {
-    if let name = metadata.model, name != entry.name {
-      throw WeightsError(
-        .mismatched, "the file holds weights of \(name), but \(entry.name) was asked for", file: file.path)
-    }
-    guard let dialect = entry.dialect(named: dialectName) else {
-      throw WeightsError(
-        .mismatched,
-        "the dialect \(dialectName) is not one of \(entry.name)'s: \(entry.dialects.map(\.name).joined(separator: ", "))",
-        file: file.path)
-    }
-    let classes = metadata.numClasses ?? card.classes
-    guard classes > 0, classes < 1 << 24 else {
-      throw WeightsError(.malformed, "\(classes) classes are promised", file: file.path)
-    }
-    let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
-    try LoadReport(expected: model.expectedShapes, archive: file.archive).requireComplete(file: file.path)
-    model.assign(file.archive)
-    let labels = try metadata.labels ?? dialect.labels.names(count: model)
-    guard labels.count == classes else {
-      throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
-    }
-    var result = LoadedModel(
-      name: entry.name, dialect: dialect, model: model,
-      preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) } ?? dialect.preprocessing,
-      labels: labels, inputShape: card.input)
-    result.source = metadata.source
-    result.licence = metadata.licence
-    return result
-  }
-}
-
-/// What users call first.
-public enum Zoo {
-  /// A model by name with first values, in its first dialect.
-  public static func model(_ name: String, classes: Int? = nil) throws -> any StagedModel {
-    try Catalogue.entry(name).makeModel(classes: classes)
+/// An array does not fit the network it is for.
+public struct UnsuitableInput: Error, CustomStringConvertible, Equatable {
+  public let name: String
+  public let given: TensorSpec
+  public let expected: String
+  public var description: String {
+    "\(name) holds \(given.shape.shapeText) of \(given.dtype), but the network takes \(expected) of float32"
   }
 }

@@ -139,8 +139,8 @@ extension ResNet {
       ResNet(configuration.with(.keras), classes: $0)
     }
     return ZooEntry(
-      name: name,
-      dialects: [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
+      name, smallestSide: 32,
+      [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
         + (configuration.block == .bottleneck ? [keras] : []))
   }
 }

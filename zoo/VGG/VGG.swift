@@ -66,12 +66,12 @@ extension VGG {
     let keras = Dialect("keras", nameMap: "keras_\(name)", .caffe) { VGG(configuration, classes: $0) }
     return [
       ZooEntry(
-        name: name,
-        dialects: [Dialect("tv_v1", .torchvision) { VGG(configuration, classes: $0) }]
+        name, smallestSide: 32,
+        [Dialect("tv_v1", .torchvision) { VGG(configuration, classes: $0) }]
           + (["vgg16", "vgg19"].contains(name) ? [keras] : [])),
       ZooEntry(
-        name: name + "_bn",
-        dialects: [Dialect("tv_v1", .torchvision) { VGG(configuration.withBatchNorm, classes: $0) }]),
+        name + "_bn", smallestSide: 32,
+        [Dialect("tv_v1", .torchvision) { VGG(configuration.withBatchNorm, classes: $0) }]),
     ]
   }
 }

@@ -12,7 +12,8 @@ struct HDF5Writer {
   static func write(to path: String, _ body: (Group) throws -> Void) throws {
     try AtomicFile.write(to: path) { file in
       try HDF5Library.run {
-        let access = try HDF5Handle(H5Pcreate(aviary_h5_class_file_access()), .unwritable, "libhdf5 does not start")
+        let access = try HDF5Handle(
+          H5Pcreate(aviary_h5_class_file_access()), .unwritable, "libhdf5 does not start")
         H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
         aviary_h5_skip_file_lock(access.id)
         let id = H5Fcreate(file.temporaryPath, aviary_h5_truncate(), 0, access.id)
@@ -78,7 +79,8 @@ extension HDF5Writer.Group {
 
   /// IEEE half precision, described field by field: this release of libhdf5 has no name for it.
   private static func float16() throws -> HDF5Handle {
-    let type = try HDF5Handle(H5Tcopy(aviary_h5_type_float32()), .unwritable, "libhdf5 lacks the type float16")
+    let type = try HDF5Handle(
+      H5Tcopy(aviary_h5_type_float32()), .unwritable, "libhdf5 lacks the type float16")
     guard H5Tset_fields(type.id, 15, 10, 5, 0, 10) >= 0, H5Tset_size(type.id, 2) >= 0,
       H5Tset_ebias(type.id, 15) >= 0
     else { throw HDF5Library.failure(.unwritable, "libhdf5 lacks the type float16") }
@@ -87,7 +89,8 @@ extension HDF5Writer.Group {
 
   /// An enumeration of FALSE and TRUE, as h5py stores Booleans.
   private static func boolean() throws -> HDF5Handle {
-    let type = try HDF5Handle(H5Tenum_create(aviary_h5_type_int8()), .unwritable, "libhdf5 lacks enumerations")
+    let type = try HDF5Handle(
+      H5Tenum_create(aviary_h5_type_int8()), .unwritable, "libhdf5 lacks enumerations")
     for (name, value) in [("FALSE", Int8(0)), ("TRUE", 1)] {
       var value = value
       guard H5Tenum_insert(type.id, name, &value) >= 0 else {
@@ -118,7 +121,8 @@ extension HDF5Writer.Group {
       throw WeightsError(.unsupported, "a name of \(width) bytes does not fit into an HDF5 attribute")
     }
     // As evenly as whole names allow, and never over the limit: a piece holds at most what fits.
-    let count = (list.count + min(list.count / pieces, Self.maximumAttribute / width) - 1)
+    let count =
+      (list.count + min(list.count / pieces, Self.maximumAttribute / width) - 1)
       / min(list.count / pieces, Self.maximumAttribute / width)
     for piece in 0..<count {
       let range = (piece * list.count / count)..<((piece + 1) * list.count / count)

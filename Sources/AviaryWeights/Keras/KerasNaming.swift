@@ -17,7 +17,8 @@ struct KerasNaming {
   static func weights(of archive: WeightArchive) throws -> [Weight] {
     let structure = try archive.checkedKerasStructure()
     let paths = Dictionary(
-      structure.layers.compactMap { layer in layer.path.map { ($0, layer.name) } }, uniquingKeysWith: { a, _ in a })
+      structure.layers.compactMap { layer in layer.path.map { ($0, layer.name) } },
+      uniquingKeysWith: { a, _ in a })
     var weights = structure.layers.flatMap { layer in
       structure.layout == .attributePaths
         ? byPosition(layer, names: paths, archive) : byName(layer, archive)
@@ -78,7 +79,8 @@ struct KerasNaming {
       base = name[..<underscore]
     }
     // Early Keras named some kernels after the function that filled them.
-    for start in ["uniform", "normal"] where name.hasPrefix(start) && name.dropFirst(start.count).allSatisfy(\.isNumber) {
+    for start in ["uniform", "normal"]
+    where name.hasPrefix(start) && name.dropFirst(start.count).allSatisfy(\.isNumber) {
       return rank > 1 ? "kernel" : "bias"
     }
     return kinds[String(base)] ?? String(base)
@@ -102,7 +104,8 @@ struct KerasNaming {
     let ranks = layer.weights.map { archive[$0.tensor]!.rank }
     let kinds = KerasLayerClass(path: layer.path ?? "").kinds(ranks: ranks)
     return zip(layer.weights, kinds).map { weight, kind in
-      Weight(layer: owner.isEmpty ? layer.name : owner.joined(separator: "/"), kind: kind, tensor: weight.tensor)
+      Weight(
+        layer: owner.isEmpty ? layer.name : owner.joined(separator: "/"), kind: kind, tensor: weight.tensor)
     }
   }
 }
