@@ -67,13 +67,15 @@ public struct LoadReport: Sendable {
 
   private func text(allowingUnexpected: Bool) -> String {
     var lines = ["the weights do not fit the model: \(matched.count) tensors match"]
-    lines[0] += ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
+    lines[0] +=
+      ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
     for item in missing {
       let similar = item.candidates.isEmpty ? "" : " (similar: \(item.candidates.joined(separator: ", ")))"
       lines.append("  missing \(item.name) \(item.shape.shapeText)\(similar)")
     }
     for item in misshaped {
-      lines.append("  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
+      lines.append(
+        "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
     }
     if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
     return lines.joined(separator: "\n")

@@ -63,7 +63,9 @@ public struct WeightFile: Sendable {
   }
 
   private static func notYet(_ format: WeightFormat?) -> WeightsError {
-    guard let format else { return WeightsError(.unsupported, "a zip file without weights in a known format") }
+    guard let format else {
+      return WeightsError(.unsupported, "a zip file without weights in a known format")
+    }
     return WeightsError(.unsupported, "\(format.summary) files are not supported yet")
   }
 
@@ -88,7 +90,8 @@ public struct WeightFile: Sendable {
     // A length and then JSON. Eight bytes alone are no signature, so the brace must follow.
     if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return .safetensors }
     let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
-    throw WeightsError(.unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")
+    throw WeightsError(
+      .unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")
   }
 }
 

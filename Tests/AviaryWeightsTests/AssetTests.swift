@@ -34,7 +34,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("mobilenet_2_5_224_tf.h5", "MobileNet/keras_mobilenet"), ("lenet_mnist_keras_sam783.h5", "LeNet/keras_lenet"),
+    ("mobilenet_2_5_224_tf.h5", "MobileNet/keras_mobilenet"),
+    ("lenet_mnist_keras_sam783.h5", "LeNet/keras_lenet"),
   ])
   func mapsThereAndBack(_ name: String, map: String) throws {
     let map = try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(map).json").path)
@@ -48,7 +49,8 @@ import Testing
   }
 
   @Test func squeezeNetsOddNamesBecomeKernels() throws {
-    let archive = try WeightFile.open(Fixture.asset("squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5")).archive
+    let archive = try WeightFile.open(Fixture.asset("squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"))
+      .archive
     let names = try archive.withCanonicalKerasNames().names
     #expect(names.allSatisfy { $0.hasSuffix("/kernel") || $0.hasSuffix("/bias") })
     #expect(names.contains("fire2/squeeze1x1/kernel"))

@@ -5,9 +5,11 @@ import Testing
 @testable import AviaryWeights
 
 /// The Swift half of `tools/reference/weight_crosscheck.py`: converts what Keras wrote, for Keras and torchvision to load again.
-@Suite(.enabled(if: CrossCheck.folder != nil, "run by tools/reference/weight_crosscheck.py")) struct CrossCheckTests {
+@Suite(.enabled(if: CrossCheck.folder != nil, "run by tools/reference/weight_crosscheck.py"))
+struct CrossCheckTests {
   @Test(arguments: [
-    ("vgg16", "VGG/keras_vgg16"), ("resnet50", "ResNet/keras_resnet"), ("mobilenet", "MobileNet/keras_mobilenet"),
+    ("vgg16", "VGG/keras_vgg16"), ("resnet50", "ResNet/keras_resnet"),
+    ("mobilenet", "MobileNet/keras_mobilenet"),
   ])
   func converts(_ model: String, map: String) throws {
     let folder = try #require(CrossCheck.folder)
@@ -27,5 +29,7 @@ import Testing
 }
 
 private enum CrossCheck {
-  static let folder = ProcessInfo.processInfo.environment["AVIARY_CROSSCHECK"].map { URL(fileURLWithPath: $0) }
+  static let folder = ProcessInfo.processInfo.environment["AVIARY_CROSSCHECK"].map {
+    URL(fileURLWithPath: $0)
+  }
 }

@@ -11,7 +11,8 @@ struct ByteReader {
 
   mutating func bytes(_ count: Int) throws -> UnsafeRawBufferPointer {
     guard count >= 0, count <= remaining else {
-      throw WeightsError(.truncated, "\(count) bytes were expected at byte \(position), there are \(remaining)")
+      throw WeightsError(
+        .truncated, "\(count) bytes were expected at byte \(position), there are \(remaining)")
     }
     defer { position += count }
     return .init(rebasing: data[position..<(position + count)])
@@ -20,9 +21,15 @@ struct ByteReader {
   mutating func skip(_ count: Int) throws { _ = try bytes(count) }
 
   mutating func uint8() throws -> UInt8 { try bytes(1)[0] }
-  mutating func uint16() throws -> UInt16 { UInt16(littleEndian: try bytes(2).loadUnaligned(as: UInt16.self)) }
-  mutating func uint32() throws -> UInt32 { UInt32(littleEndian: try bytes(4).loadUnaligned(as: UInt32.self)) }
-  mutating func uint64() throws -> UInt64 { UInt64(littleEndian: try bytes(8).loadUnaligned(as: UInt64.self)) }
+  mutating func uint16() throws -> UInt16 {
+    UInt16(littleEndian: try bytes(2).loadUnaligned(as: UInt16.self))
+  }
+  mutating func uint32() throws -> UInt32 {
+    UInt32(littleEndian: try bytes(4).loadUnaligned(as: UInt32.self))
+  }
+  mutating func uint64() throws -> UInt64 {
+    UInt64(littleEndian: try bytes(8).loadUnaligned(as: UInt64.self))
+  }
 
   /// An unsigned number of 1, 2, 4 or 8 bytes that must be usable as a count.
   mutating func count(width: Int) throws -> Int {

@@ -19,7 +19,9 @@ extension HDF5ObjectHeader {
   private func strings(_ name: String) throws -> [String]? {
     do {
       for message in messages {
-        if message.kind == .attribute, var attribute = try Attribute(message), attribute.name.elementsEqual(name.utf8) {
+        if message.kind == .attribute, var attribute = try Attribute(message),
+          attribute.name.elementsEqual(name.utf8)
+        {
           return try attribute.texts(file)
         }
         if message.kind == .attributeInfo, try isDense(message) {
@@ -86,7 +88,9 @@ extension HDF5ObjectHeader {
           let index = try values.uint32()
           if length == 0 { return "" }
           let object = try file.heap(at: Int(clamping: address)).object(index)
-          guard length <= object.count else { throw WeightsError(.malformed, "a text is longer than its place") }
+          guard length <= object.count else {
+            throw WeightsError(.malformed, "a text is longer than its place")
+          }
           return try validated(.init(rebasing: object.prefix(length).prefix { $0 != 0 }))
         }
       case .number, .other: return []

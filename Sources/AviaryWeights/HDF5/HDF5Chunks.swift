@@ -94,7 +94,8 @@ struct HDF5Chunks {
     for chunk in chunks {
       var reader = file.reader(at: chunk.address)
       var bytes = Array(try reader.bytes(chunk.storedSize))
-      for (index, filter) in filters.enumerated().reversed() where chunk.skippedFilters >> UInt32(index) & 1 == 0 {
+      for (index, filter) in filters.enumerated().reversed()
+      where chunk.skippedFilters >> UInt32(index) & 1 == 0 {
         bytes = try filter.undone(bytes, unpackedSize: size)
       }
       guard bytes.count == size else {
@@ -106,7 +107,9 @@ struct HDF5Chunks {
   }
 
   /// Row by row along the last axis; chunks at the edges reach beyond the dataset.
-  private func copy(_ bytes: UnsafeRawBufferPointer, of chunk: Chunk, into result: UnsafeMutableRawBufferPointer) {
+  private func copy(
+    _ bytes: UnsafeRawBufferPointer, of chunk: Chunk, into result: UnsafeMutableRawBufferPointer
+  ) {
     let extents = zip(chunk.origin, zip(shape, chunkShape)).map { min($1.1, $1.0 - $0) }
     let rowBytes = (extents.last ?? 1) * elementSize
     let rows = extents.dropLast().reduce(1, *)

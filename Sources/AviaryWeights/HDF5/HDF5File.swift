@@ -47,7 +47,9 @@ final class HDF5File {
     rootAddress = try reader.count64()
   }
 
-  func root() throws -> HDF5Group { try HDF5Group(path: "", header: HDF5ObjectHeader(self, at: rootAddress), self) }
+  func root() throws -> HDF5Group {
+    try HDF5Group(path: "", header: HDF5ObjectHeader(self, at: rootAddress), self)
+  }
 
   func reader(at address: Int) -> ByteReader {
     var reader = ByteReader(bytes)
@@ -100,7 +102,9 @@ struct HDF5GlobalHeap {
   }
 
   func object(_ index: UInt32) throws -> UnsafeRawBufferPointer {
-    guard let object = objects[index] else { throw WeightsError(.malformed, "a text is missing from its heap") }
+    guard let object = objects[index] else {
+      throw WeightsError(.malformed, "a text is missing from its heap")
+    }
     return object
   }
 }

@@ -118,7 +118,9 @@ extension HDF5Group {
 
     /// The older form: a B-tree whose leaves are lists of names and addresses.
     private mutating func readTree(at address: Int, names: LocalHeap, level: UInt8?) throws {
-      guard seen.insert(address).inserted else { throw WeightsError(.malformed, "its index runs in a circle") }
+      guard seen.insert(address).inserted else {
+        throw WeightsError(.malformed, "its index runs in a circle")
+      }
       if level == 0 { return try readSymbols(at: address, names: names) }
       var reader = file.reader(at: address)
       guard try reader.bytes(4).elementsEqual("TREE".utf8), try reader.uint8() == 0 else {

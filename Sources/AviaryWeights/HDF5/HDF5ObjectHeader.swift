@@ -47,12 +47,16 @@ struct HDF5ObjectHeader {
   /// The only message of its kind; throws when there is none or it is elsewhere.
   func required(_ kind: Kind) throws -> ByteReader {
     guard let message = first(kind) else { throw WeightsError(.malformed, "its \(kind) is missing") }
-    guard !message.isShared else { throw WeightsError(.unsupported, "its \(kind) is shared with other objects") }
+    guard !message.isShared else {
+      throw WeightsError(.unsupported, "its \(kind) is shared with other objects")
+    }
     return ByteReader(message.body)
   }
 
   private mutating func append(_ code: UInt16, flags: UInt8, _ body: UnsafeRawBufferPointer) throws {
-    guard messages.count < Self.maximumMessages else { throw WeightsError(.refused, "it has too many messages") }
+    guard messages.count < Self.maximumMessages else {
+      throw WeightsError(.refused, "it has too many messages")
+    }
     // The flag 8 says that a reader who does not know the message must not go on.
     guard let kind = Kind(rawValue: code) else { return }
     messages.append(Message(kind: kind, isShared: flags & 2 != 0, body: body))
@@ -73,7 +77,9 @@ struct HDF5ObjectHeader {
       var place = ByteReader(message.body)
       let address = try place.count64()
       let length = try place.count64()
-      guard seen.insert(address).inserted else { throw WeightsError(.malformed, "its messages run in a circle") }
+      guard seen.insert(address).inserted else {
+        throw WeightsError(.malformed, "its messages run in a circle")
+      }
       var reader = file.reader(at: address)
       try readBlock(&self, try continuation(&reader, length))
     }
@@ -101,7 +107,9 @@ struct HDF5ObjectHeader {
   }
 
   private mutating func readNewer(_ reader: inout ByteReader) throws {
-    guard try reader.uint8() == 2 else { throw WeightsError(.unsupported, "its header is of an unknown version") }
+    guard try reader.uint8() == 2 else {
+      throw WeightsError(.unsupported, "its header is of an unknown version")
+    }
     let flags = try reader.uint8()
     if flags & 0x20 != 0 { try reader.skip(16) }
     if flags & 0x10 != 0 { try reader.skip(4) }

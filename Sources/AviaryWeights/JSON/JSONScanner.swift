@@ -111,8 +111,9 @@ struct JSONScanner {
 
   private mutating func number() throws -> Value {
     let start = position
-    while let byte = next, byte == 0x2B || byte == 0x2D || byte == 0x2E || (0x30...0x39).contains(byte)
-      || byte | 0x20 == UInt8(ascii: "e")
+    while let byte = next,
+      byte == 0x2B || byte == 0x2D || byte == 0x2E || (0x30...0x39).contains(byte)
+        || byte | 0x20 == UInt8(ascii: "e")
     { position += 1 }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]

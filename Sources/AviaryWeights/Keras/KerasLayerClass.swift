@@ -28,7 +28,8 @@ struct KerasLayerClass {
 
   /// The order of weights in any layer; what is not listed comes last.
   static let order = [
-    "kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings", "bias", "gamma", "beta",
+    "kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings", "bias", "gamma",
+    "beta",
     "moving_mean", "moving_variance",
   ]
 
@@ -55,10 +56,12 @@ struct KerasLayerClass {
   /// from others by its shape.
   static func inferred(layer: String, kinds: [String], kernelRank: Int?) -> KerasLayerClass? {
     let automatic = KerasLayerClass(path: layer).name
-    let known = ["conv1d", "conv2d", "conv3d", "conv2d_transpose", "depthwise_conv2d", "dense"] + Self.kinds.keys
+    let known =
+      ["conv1d", "conv2d", "conv3d", "conv2d_transpose", "depthwise_conv2d", "dense"] + Self.kinds.keys
     if known.contains(automatic) { return KerasLayerClass(name: automatic) }
     if kinds.contains("depthwise_kernel") {
-      return KerasLayerClass(name: kinds.contains("pointwise_kernel") ? "separable_conv2d" : "depthwise_conv2d")
+      return KerasLayerClass(
+        name: kinds.contains("pointwise_kernel") ? "separable_conv2d" : "depthwise_conv2d")
     }
     if kinds.contains("moving_mean") { return KerasLayerClass(name: "batch_normalization") }
     if kinds.contains("gamma") { return KerasLayerClass(name: "layer_normalization") }

@@ -30,7 +30,9 @@ enum KerasLegacyReader {
     for name in layerNames {
       structure.layers.append(try layer(name, base.group(name), &archive))
     }
-    if case .group(let group)? = try base.child(KerasStructure.topLevel), !layerNames.contains(KerasStructure.topLevel) {
+    if case .group(let group)? = try base.child(KerasStructure.topLevel),
+      !layerNames.contains(KerasStructure.topLevel)
+    {
       let layer = try layer(KerasStructure.topLevel, group, &archive)
       if !layer.weights.isEmpty { structure.layers.append(layer) }
     }
@@ -52,7 +54,8 @@ enum KerasLegacyReader {
     var layer = KerasStructure.Layer(name: name, weights: [])
     for weight in try group.header.list("weight_names") ?? [] {
       guard let tensor = try group.dataset(weight).tensor() else {
-        throw WeightsError(.unsupported, "the weight \(weight.quoted) of layer \(name.quoted) holds no numbers")
+        throw WeightsError(
+          .unsupported, "the weight \(weight.quoted) of layer \(name.quoted) holds no numbers")
       }
       let tensorName = "\(name)/\(weight)"
       try archive.append(tensorName, tensor)

@@ -17,8 +17,11 @@ struct KerasNaming {
   static func weights(of archive: WeightArchive) throws -> [Weight] {
     let structure = try archive.checkedKerasStructure()
     let paths = Dictionary(
-      structure.layers.compactMap { layer in layer.path.map { ($0, layer.name) } }, uniquingKeysWith: { a, _ in a })
-    var weights = structure.layers.flatMap { layer in
+      structure.layers.compactMap { layer in layer.path.map { ($0, layer.name) } },
+      uniquingKeysWith: { a, _ in a })
+    // The state of a dropout's random numbers is no weight.
+    let layers = structure.layers.filter { $0.path?.hasSuffix("seed_generator") != true }
+    var weights = layers.flatMap { layer in
       structure.layout == .attributePaths
         ? byPosition(layer, names: paths, archive) : byName(layer, archive)
     }
@@ -52,7 +55,8 @@ struct KerasNaming {
   }
 
   /// The layer that a weight of a group belongs to, and the rest of its name.
-  private static func split(_ name: Substring, _ group: KerasStructure.Layer) -> (owner: String, last: String) {
+  private static func split(_ name: Substring, _ group: KerasStructure.Layer) -> (owner: String, last: String)
+  {
     let layer = group.name
     // Keras 1: the layer's name, an underscore, one letter. The layer's name may contain slashes.
     if name.hasPrefix(layer + "_"), !name.dropFirst(layer.count).contains("/") {
@@ -94,7 +98,8 @@ struct KerasNaming {
       base = name[..<underscore]
     }
     // Early Keras named some kernels after the function that filled them.
-    for start in ["uniform", "normal"] where name.hasPrefix(start) && name.dropFirst(start.count).allSatisfy(\.isNumber) {
+    for start in ["uniform", "normal"]
+    where name.hasPrefix(start) && name.dropFirst(start.count).allSatisfy(\.isNumber) {
       return rank > 1 ? "kernel" : "bias"
     }
     return kinds[String(base)] ?? String(base)
@@ -118,7 +123,8 @@ struct KerasNaming {
     let ranks = layer.weights.map { archive[$0.tensor]!.rank }
     let kinds = KerasLayerClass(path: layer.path ?? "").kinds(ranks: ranks)
     return zip(layer.weights, kinds).map { weight, kind in
-      Weight(layer: owner.isEmpty ? layer.name : owner.joined(separator: "/"), kind: kind, tensor: weight.tensor)
+      Weight(
+        layer: owner.isEmpty ? layer.name : owner.joined(separator: "/"), kind: kind, tensor: weight.tensor)
     }
   }
 }

@@ -11,7 +11,9 @@ enum KerasPathReader {
   /// The weights, or nil when the file is of another kind.
   static func read(_ root: HDF5Group) throws -> WeightArchive? {
     let names = root.childNames
-    let isKeras = names.contains { layerLists.contains($0) || $0 == "vars" || $0.hasPrefix("_layer_checkpoint") }
+    let isKeras = names.contains {
+      layerLists.contains($0) || $0 == "vars" || $0.hasPrefix("_layer_checkpoint")
+    }
     guard isKeras, try holdsOnlyGroups(root, names) else { return nil }
     var reader = Reader()
     try reader.visit(root, depth: 0)

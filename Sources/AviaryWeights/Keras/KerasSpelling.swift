@@ -7,12 +7,15 @@ public enum KerasSpelling {
   /// The layers of a legacy `.h5` file as Keras 3 spells them.
   ///
   /// - Parameter classes: the class in snake case of each layer, where it is known.
-  public static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive {
+  public static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive
+  {
     var result = archive
     result.keras = KerasStructure(
       layout: .legacyWeights, version: "3.0.0", backend: "tensorflow",
       layers: try layers(of: archive, classes).map { layer in
-        let weights = layer.weights.map { KerasStructure.Weight(name: "\(layer.name)/\($0.kind)", tensor: $0.tensor) }
+        let weights = layer.weights.map {
+          KerasStructure.Weight(name: "\(layer.name)/\($0.kind)", tensor: $0.tensor)
+        }
         return .init(name: layer.name, className: layer.className, weights: weights)
       })
     return result
@@ -21,7 +24,9 @@ public enum KerasSpelling {
   /// The layers of a `.weights.h5` file of Keras 3: a group per class and number.
   ///
   /// Throws ``WeightsError`` for nested models, whose paths a flat file does not tell, and for layers whose class stays unknown.
-  public static func attributePaths(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive {
+  public static func attributePaths(_ archive: WeightArchive, classes: [String: String] = [:]) throws
+    -> WeightArchive
+  {
     var numbers: [String: Int] = [:]
     var result = archive
     result.keras = KerasStructure(
@@ -59,7 +64,8 @@ public enum KerasSpelling {
       weights = try KerasNaming.weights(of: archive)
       for layer in keras.layers {
         let className = layer.className ?? layer.path.map { KerasLayerClass(path: $0).name }
-        let isDepthwise = layer.weights.contains { $0.name.contains("depthwise_kernel") } && layer.weights.count < 3
+        let isDepthwise =
+          layer.weights.contains { $0.name.contains("depthwise_kernel") } && layer.weights.count < 3
         classes[layer.name] = classes[layer.name] ?? className ?? (isDepthwise ? "depthwise_conv2d" : nil)
       }
       try refuseNested(keras, weights)
@@ -89,7 +95,9 @@ public enum KerasSpelling {
   }
 
   private static func split(_ name: String) throws -> KerasNaming.Weight {
-    guard let slash = name.lastIndex(of: "/"), slash > name.startIndex, name.index(after: slash) < name.endIndex else {
+    guard let slash = name.lastIndex(of: "/"), slash > name.startIndex,
+      name.index(after: slash) < name.endIndex
+    else {
       throw WeightsError(.mismatched, "\(name.quoted) is not a Keras name like \"conv1/kernel\"")
     }
     return .init(layer: String(name[..<slash]), kind: String(name[name.index(after: slash)...]), tensor: name)
@@ -100,7 +108,8 @@ public enum KerasSpelling {
     for layer in keras.layers where layer.weights.contains(where: { owner[$0.tensor] != layer.name }) {
       throw WeightsError(
         .unsupported,
-        "layer \(layer.name.quoted) is a model or holds layers; only flat models change between Keras' formats")
+        "layer \(layer.name.quoted) is a model or holds layers; only flat models change between Keras' formats"
+      )
     }
   }
 }

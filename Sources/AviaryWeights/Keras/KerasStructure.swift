@@ -54,7 +54,8 @@ public struct KerasStructure: Codable, Hashable, Sendable {
   public var layers: [Layer]
 
   public init(
-    layout: Layout, version: String? = nil, backend: String? = nil, modelConfig: String? = nil, layers: [Layer]
+    layout: Layout, version: String? = nil, backend: String? = nil, modelConfig: String? = nil,
+    layers: [Layer]
   ) {
     self.layout = layout
     self.version = version
@@ -68,7 +69,8 @@ extension WeightArchive {
   /// The layers, when they name exactly the archive's tensors; throws ``WeightsError`` otherwise.
   func checkedKerasStructure() throws -> KerasStructure {
     guard let keras else {
-      throw WeightsError(.mismatched, "the weights have no Keras layers; translate them to Keras' names first")
+      throw WeightsError(
+        .mismatched, "the weights have no Keras layers; translate them to Keras' names first")
     }
     let spelled = keras.layers.flatMap { $0.weights.map(\.tensor) }
     let unknown = spelled.filter { self[$0] == nil }

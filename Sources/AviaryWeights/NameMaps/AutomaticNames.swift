@@ -18,7 +18,9 @@ struct AutomaticNames {
 
   func normalized(_ name: String) -> String {
     let layer = Self.layer(of: name)
-    guard let (base, number) = Self.split(layer, Array(first.keys)), let start = first[base] else { return name }
+    guard let (base, number) = Self.split(layer, Array(first.keys)), let start = first[base] else {
+      return name
+    }
     return "\(base)_\(number - start)" + name.dropFirst(layer.count)
   }
 

@@ -27,7 +27,9 @@ public enum LayoutTransform: Hashable, Sendable {
       guard rank >= 3 else { throw unfit(tensor, "k×I×O, k×k×I×O or more axes") }
       return tensor.permuted([rank - 1, rank - 2] + Array(0..<(rank - 2)))
     case .depthwise(let multiplier):
-      guard rank >= 3, tensor.shape[rank - 1] == multiplier else { throw unfit(tensor, "k×k×C×\(multiplier)") }
+      guard rank >= 3, tensor.shape[rank - 1] == multiplier else {
+        throw unfit(tensor, "k×k×C×\(multiplier)")
+      }
       let moved = tensor.permuted([rank - 2, rank - 1] + Array(0..<(rank - 2)))
       return moved.reshaped([moved.shape[0] * multiplier, 1] + moved.shape[2...])
     case .dense:

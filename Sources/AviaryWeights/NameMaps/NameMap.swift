@@ -61,7 +61,8 @@ public struct NameMap: Sendable {
     let ours = try NamePattern(rule.ours)
     guard theirs.captureNames == ours.captureNames else {
       throw WeightsError(
-        .malformed, "\(rule.theirs.quoted) and \(rule.ours.quoted) do not use the same numbers: there is no way back")
+        .malformed,
+        "\(rule.theirs.quoted) and \(rule.ours.quoted) do not use the same numbers: there is no way back")
     }
     guard let layer = rule.layer else {
       let transform = try rule.like?.transform(for: rule) ?? .identity
@@ -70,7 +71,8 @@ public struct NameMap: Sendable {
     let transform = try layer.transform(for: rule)
     return try layer.weights.enumerated().map { position, names in
       Rule(
-        theirs: try NamePattern("\(rule.theirs)/\(names.theirs)"), ours: try NamePattern("\(rule.ours).\(names.ours)"),
+        theirs: try NamePattern("\(rule.theirs)/\(names.theirs)"),
+        ours: try NamePattern("\(rule.ours).\(names.ours)"),
         transform: position == 0 ? transform : .identity, layer: (theirs, layer.kerasClass))
     }
   }
@@ -91,7 +93,9 @@ extension NameMap {
       let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
       let canonical = numbers.normalized(stripped)
       for rule in rules {
-        guard let captures = rule.theirs.match(canonical), let ours = rule.ours.name(captures) else { continue }
+        guard let captures = rule.theirs.match(canonical), let ours = rule.ours.name(captures) else {
+          continue
+        }
         return (ours, rule.transform.apply)
       }
       return nil
@@ -110,7 +114,8 @@ extension NameMap {
       for rule in rules {
         guard let captures = rule.ours.match(name), let theirs = rule.theirs.name(captures) else { continue }
         // A name that another rule claims on the way in would not come back.
-        guard let first = rules.first(where: { $0.theirs.match(theirs) != nil }), first.ours == rule.ours else {
+        guard let first = rules.first(where: { $0.theirs.match(theirs) != nil }), first.ours == rule.ours
+        else {
           continue
         }
         if let layer = rule.layer, let layerName = layer.pattern.name(captures) {

@@ -73,7 +73,8 @@ enum LayerKind: String, Codable, Sendable {
       [("kernel", "weight"), ("bias", "bias")]
     case .batchNorm:
       [
-        ("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"), ("moving_variance", "running_var"),
+        ("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"),
+        ("moving_variance", "running_var"),
       ]
     case .layerNorm: [("gamma", "weight"), ("beta", "bias")]
     case .embedding: [("embeddings", "weight")]

@@ -16,13 +16,16 @@ struct NamePattern: Hashable, Sendable {
     var pieces: [Piece] = []
     var rest = text[...]
     while let brace = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
-      let malformed = WeightsError(.malformed, "the pattern \(text.quoted) is not understood at \(rest[brace...])")
+      let malformed = WeightsError(
+        .malformed, "the pattern \(text.quoted) is not understood at \(rest[brace...])")
       guard rest[brace] == "{", let end = rest[brace...].firstIndex(of: "}") else { throw malformed }
       if brace > rest.startIndex { pieces.append(.text(String(rest[..<brace]))) }
       let body = rest[rest.index(after: brace)..<end]
       let name = body.prefix { $0.isLetter }
       let offset = body.dropFirst(name.count)
-      guard !name.isEmpty, offset.isEmpty || Int(offset) != nil && !offset.first!.isNumber else { throw malformed }
+      guard !name.isEmpty, offset.isEmpty || Int(offset) != nil && !offset.first!.isNumber else {
+        throw malformed
+      }
       pieces.append(.number(name: String(name), offset: Int(offset) ?? 0))
       rest = rest[rest.index(after: end)...]
       if case .number? = pieces.last, rest.first?.isNumber == true || rest.first == "{" { throw malformed }

@@ -29,10 +29,12 @@ struct NpyHeader {
     for (key, value) in try literal.dictionary() where fields.updateValue(value, forKey: key) != nil {
       throw WeightsError(.malformed, "the header has two fields \(key.quoted)")
     }
-    guard case .string(let description)? = fields["descr"], case .bool(let fortran)? = fields["fortran_order"],
+    guard case .string(let description)? = fields["descr"],
+      case .bool(let fortran)? = fields["fortran_order"],
       case .tuple(let shape)? = fields["shape"]
     else {
-      throw WeightsError(.unsupported, "the header lacks descr, fortran_order or shape, or they are not simple")
+      throw WeightsError(
+        .unsupported, "the header lacks descr, fortran_order or shape, or they are not simple")
     }
     guard shape.count <= 32, shape.allSatisfy({ $0 >= 0 }) else {
       throw WeightsError(.malformed, "the shape \(shape.prefix(40)) is not possible")

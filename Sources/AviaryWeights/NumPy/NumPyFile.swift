@@ -26,7 +26,8 @@ public enum NumPyFile {
     let header = try NpyHeader(bytes)
     try check(header, byteCount: bytes.count)
     let tensor = try header.format.tensor(
-      from: .init(rebasing: bytes[header.dataStart...]), shape: header.storedShape, bigEndian: header.bigEndian)
+      from: .init(rebasing: bytes[header.dataStart...]), shape: header.storedShape,
+      bigEndian: header.bigEndian)
     return header.logical(tensor)
   }
 

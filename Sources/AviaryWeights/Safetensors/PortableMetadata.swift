@@ -54,7 +54,11 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   /// From a picture of 8-bit channels to the tensor the model takes:
   /// resize and crop, order the channels, map 0…255 linearly to `range`, subtract `mean`, divide by `standardDeviation`.
   public struct Preprocessing: Codable, Hashable, Sendable {
-    public enum ChannelOrder: String, Codable, Sendable { case rgb = "RGB", bgr = "BGR", grey = "L" }
+    public enum ChannelOrder: String, Codable, Sendable {
+      case rgb = "RGB"
+      case bgr = "BGR"
+      case grey = "L"
+    }
 
     /// Pixels of the model's input.
     public var height: Int

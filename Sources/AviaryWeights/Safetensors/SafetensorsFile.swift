@@ -31,7 +31,8 @@ public enum SafetensorsFile {
       guard portable.formatVersion <= PortableMetadata.currentVersion else {
         throw WeightsError(
           .unsupported,
-          "format version \(portable.formatVersion) is newer than \(PortableMetadata.currentVersion), the newest known")
+          "format version \(portable.formatVersion) is newer than \(PortableMetadata.currentVersion), the newest known"
+        )
       }
       archive.portable = portable
       archive.keras = portable.keras
@@ -66,7 +67,8 @@ public enum SafetensorsFile {
   public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     precondition(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
     guard archive["__metadata__"] == nil else {
-      throw WeightsError(.unsupported, "a safetensors file cannot hold a tensor called \"__metadata__\"", file: path)
+      throw WeightsError(
+        .unsupported, "a safetensors file cannot hold a tensor called \"__metadata__\"", file: path)
     }
     let tensors = placed(archive.entries, floats: floats)
     let digest = Digest()
@@ -100,7 +102,9 @@ public enum SafetensorsFile {
     _ entries: [(name: String, tensor: Tensor)], floats: DType?
   ) -> [Placed] {
     let all = entries.map { name, tensor in
-      Placed(name: name, tensor: tensor, dtype: tensor.dtype.isFloatingPoint ? floats ?? tensor.dtype : tensor.dtype)
+      Placed(
+        name: name, tensor: tensor,
+        dtype: tensor.dtype.isFloatingPoint ? floats ?? tensor.dtype : tensor.dtype)
     }
     let rest = all.filter { $0.byteCount % alignment != 0 }
     return all.filter { $0.byteCount % alignment == 0 }

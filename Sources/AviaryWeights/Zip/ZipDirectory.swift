@@ -40,7 +40,8 @@ struct ZipDirectory {
   /// Members that share bytes make a small file unpack to a huge one.
   private func checkOverlap() throws {
     var end = 0
-    for member in members.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) where !member.range.isEmpty {
+    for member in members.sorted(by: { $0.range.lowerBound < $1.range.lowerBound })
+    where !member.range.isEmpty {
       guard member.range.lowerBound >= end else {
         throw WeightsError(.refused, "\(member.name.quoted) overlaps another member of the zip file")
       }

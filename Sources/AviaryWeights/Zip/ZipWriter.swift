@@ -16,7 +16,8 @@ struct ZipWriter {
       throw WeightsError(.unsupported, "the name \(name.quoted) is too long for a zip file")
     }
     let versionFlagsMethodTime: [UInt8] =
-      Self.bytes(UInt16(45)) + Self.bytes(UInt16(0x0800)) + Self.bytes(UInt16(0)) + Self.bytes(UInt32(0x0021_0000))
+      Self.bytes(UInt16(45)) + Self.bytes(UInt16(0x0800)) + Self.bytes(UInt16(0))
+      + Self.bytes(UInt32(0x0021_0000))
     let crcAndSizes = Self.bytes(crc) + Self.bytes(UInt32.max) + Self.bytes(UInt32.max)
     let nameLength = Self.bytes(UInt16(nameBytes.count))
     let sizes64 = Self.bytes(UInt64(size)) + Self.bytes(UInt64(size))
@@ -41,13 +42,15 @@ struct ZipWriter {
     let number = Self.bytes(UInt64(count))
     let place = Self.bytes(UInt64(directory.count)) + Self.bytes(UInt64(offset))
     let end64 =
-      Self.bytes(UInt32(0x0606_4B50)) + Self.bytes(UInt64(44)) + Self.bytes(UInt16(45)) + Self.bytes(UInt16(45))
+      Self.bytes(UInt32(0x0606_4B50)) + Self.bytes(UInt64(44)) + Self.bytes(UInt16(45))
+      + Self.bytes(UInt16(45))
       + Self.bytes(UInt64(0)) + number + number + place
     let locator =
       Self.bytes(UInt32(0x0706_4B50)) + Self.bytes(UInt32(0))
       + Self.bytes(UInt64(offset + directory.count)) + Self.bytes(UInt32(1))
     let end =
-      Self.bytes(UInt32(0x0605_4B50)) + Self.bytes(UInt32(0)) + Self.bytes(UInt32.max) + Self.bytes(UInt32.max)
+      Self.bytes(UInt32(0x0605_4B50)) + Self.bytes(UInt32(0)) + Self.bytes(UInt32.max)
+      + Self.bytes(UInt32.max)
       + Self.bytes(UInt32.max) + Self.bytes(UInt16(0))
     try file.append(directory + end64 + locator + end)
   }
