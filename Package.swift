@@ -56,6 +56,9 @@ let package = Package(
       name: "AviaryLayersTests",
       dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
     .testTarget(
+      name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),

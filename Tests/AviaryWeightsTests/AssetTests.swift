@@ -8,7 +8,7 @@ import Testing
 @Suite(.enabled(if: Fixture.assets != nil, Fixture.noAssets)) struct AssetTests {
   private static let tensorCounts = [
     "charrnn_shakespeare_tf.h5": 7, "faststyle_wave_tf.h5": 48, "lenet_mnist_keras_sam783.h5": 10,
-    "mobilenet_2_5_224_tf.h5": 137, "mobilenetv1_025_vww96_mlperftiny.h5": 137,
+    "mobilenet_2_5_224_tf.h5": 137, "mobilenetv1_025_vww96_mlperftiny.h5": 164,
     "resnet8_cifar10_mlperftiny.h5": 48, "retina_unet_drive_best.h5": 22,
     "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5": 50, "tiny_darknet_imagenet.h5": 77,
   ]
@@ -34,7 +34,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("mobilenet_2_5_224_tf.h5", "MobileNet/keras_mobilenet"), ("lenet_mnist_keras_sam783.h5", "LeNet/keras_lenet"),
+    ("mobilenet_2_5_224_tf.h5", "MobileNet/keras_mobilenet"),
+    ("lenet_mnist_keras_sam783.h5", "LeNet/keras_lenet"),
   ])
   func mapsThereAndBack(_ name: String, map: String) throws {
     let map = try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(map).json").path)
@@ -48,7 +49,8 @@ import Testing
   }
 
   @Test func squeezeNetsOddNamesBecomeKernels() throws {
-    let archive = try WeightFile.open(Fixture.asset("squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5")).archive
+    let archive = try WeightFile.open(Fixture.asset("squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"))
+      .archive
     let names = try archive.withCanonicalKerasNames().names
     #expect(names.allSatisfy { $0.hasSuffix("/kernel") || $0.hasSuffix("/bias") })
     #expect(names.contains("fire2/squeeze1x1/kernel"))

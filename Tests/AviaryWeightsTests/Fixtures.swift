@@ -6,11 +6,14 @@ import Testing
 
 /// The small files beside the tests and, when they are at hand, real ones.
 enum Fixture {
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Fixtures")
 
   static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
 
-  static func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: folder.appendingPathComponent(name))) }
+  static func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: folder.appendingPathComponent(name)))
+  }
 
   static var all: [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
@@ -26,12 +29,14 @@ enum Fixture {
 
   static var assetHDF5Files: [String] {
     guard let assets else { return [] }
-    let names = try? FileManager.default.contentsOfDirectory(atPath: assets.appendingPathComponent("weights").path)
+    let names = try? FileManager.default.contentsOfDirectory(
+      atPath: assets.appendingPathComponent("weights").path)
     return (names ?? []).filter { $0.hasSuffix(".h5") }.sorted()
   }
 
   /// The repository's root.
-  static let repository = folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  static let repository = folder.deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
 }
 
 /// A folder that exists while `body` runs.
@@ -42,7 +47,9 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
   return try body(folder)
 }
 
-func contents(_ folder: URL) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder.path) }
+func contents(_ folder: URL) throws -> [String] {
+  try FileManager.default.contentsOfDirectory(atPath: folder.path)
+}
 
 /// k/8 for k = start, start + 1, …: what the script that made the fixtures fills tensors with.
 func ramp(_ shape: Shape, start: Int = 0) -> Tensor {

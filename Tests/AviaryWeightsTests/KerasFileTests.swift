@@ -15,7 +15,8 @@ import Testing
     #expect(areIdentical(file.archive["block1_conv1/block1_conv1_W_1:0"], ramp([3, 3, 2, 4])))
     #expect(
       try file.archive.withCanonicalKerasNames().names == [
-        "block1_conv1/kernel", "block1_conv1/bias", "bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_variance",
+        "block1_conv1/kernel", "block1_conv1/bias", "bn/gamma", "bn/beta", "bn/moving_mean",
+        "bn/moving_variance",
         "fc1/kernel", "fc1/bias",
       ])
   }
@@ -38,6 +39,12 @@ import Testing
     let expected = try NumPyFile.readArchive(Fixture.path("keras3_expected.npz"))
     let archive = try WeightFile.open(Fixture.path(name)).archive.withCanonicalKerasNames()
     #expect(areIdentical(archive, expected), "\(archive.names) \(expected.names)")
+  }
+
+  @Test(arguments: ["bfloat16_model.h5", "bfloat16.weights.h5"]) func readsBFloat16(_ name: String) throws {
+    let archive = try WeightFile.open(Fixture.path(name)).archive.withCanonicalKerasNames()
+    #expect(areIdentical(archive["fc/kernel"], ramp([3, 2]).cast(to: .bfloat16)))
+    #expect(areIdentical(archive["fc/bias"], ramp([2], start: 6).cast(to: .bfloat16)))
   }
 
   @Test func readsOtherHDF5() throws {
@@ -75,7 +82,8 @@ import Testing
       let path = folder.appendingPathComponent("cut.h5").path
       try Data(try Fixture.bytes("keras1_style.h5").prefix(4000)).write(to: URL(fileURLWithPath: path))
       let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }
-      #expect(error?.description == "\(path): truncated: the superblock promises 9776 bytes, the file has 4000")
+      #expect(
+        error?.description == "\(path): truncated: the superblock promises 9776 bytes, the file has 4000")
     }
   }
 
@@ -135,7 +143,9 @@ import Testing
     let nested = try WeightFile.open(Fixture.path("keras2_style.h5")).archive
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("a.weights.h5").path
-      let error = #expect(throws: WeightsError.self) { try WeightFile.write(nested, to: path, as: .kerasPaths) }
+      let error = #expect(throws: WeightsError.self) {
+        try WeightFile.write(nested, to: path, as: .kerasPaths)
+      }
       #expect(error?.kind == .unsupported)
       #expect(error?.file == path)
       let left = try contents(folder)

@@ -9,7 +9,9 @@ import Testing
   private static let rounds = Int(ProcessInfo.processInfo.environment["AVIARY_MUTATIONS"] ?? "") ?? 300
 
   private static var files: [String] {
-    Fixture.all.filter { $0.hasSuffix(".h5") || $0.hasSuffix("npy") || $0.hasSuffix("npz") || $0.hasSuffix("safetensors") }
+    Fixture.all.filter {
+      $0.hasSuffix(".h5") || $0.hasSuffix("npy") || $0.hasSuffix("npz") || $0.hasSuffix("safetensors")
+    }
   }
 
   @Test(arguments: MutationTests.files) func damagedFilesThrow(_ name: String) throws {
@@ -44,7 +46,9 @@ import Testing
       for _ in 0..<(1 + random.next() % 4) { bytes[position(&random)] ^= 1 << UInt8(random.next() % 8) }
     case 3:
       let start = position(&random)
-      let extremes: [UInt64] = [0, 1, 0x7F, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, .max, 1 << 63, UInt64(bytes.count)]
+      let extremes: [UInt64] = [
+        0, 1, 0x7F, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, .max, 1 << 63, UInt64(bytes.count),
+      ]
       let value = extremes[Int(random.next() % UInt64(extremes.count))]
       let width = [2, 4, 8][Int(random.next() % 3)]
       for index in 0..<width where start + index < bytes.count {
@@ -53,7 +57,9 @@ import Testing
     default:
       let from = position(&random)
       let to = position(&random)
-      for index in 0..<16 where max(from, to) + index < bytes.count { bytes[to + index] = original[from + index] }
+      for index in 0..<16 where max(from, to) + index < bytes.count {
+        bytes[to + index] = original[from + index]
+      }
     }
     return bytes
   }

@@ -41,7 +41,8 @@ import Testing
 
   @Test func transformsPutElementsWhereTheyBelong() throws {
     // Element [y][x][c][o] of a dense kernel after a flatten of 2×3×4 goes to row o, column c·6 + y·3 + x.
-    let dense = try LayoutTransform.denseAfterFlatten(channels: 4, height: 2, width: 3).apply(ramp([24, 5])).values()
+    let dense = try LayoutTransform.denseAfterFlatten(channels: 4, height: 2, width: 3).apply(ramp([24, 5]))
+      .values()
     let (y, x, c, o) = (1, 2, 3, 4)
     #expect(dense[o * 24 + c * 6 + y * 3 + x] == Float((y * 12 + x * 4 + c) * 5 + o) / 8)
     let depthwise = try LayoutTransform.depthwise(multiplier: 2).apply(ramp([3, 2, 4, 2]))
@@ -50,10 +51,13 @@ import Testing
   }
 
   @Test func automaticNamesLoseTheirBase() {
-    let names = AutomaticNames(["conv2d"], in: ["conv2d_95/kernel", "conv2d_97/kernel", "conv2d_transpose_3/kernel"])
+    let names = AutomaticNames(
+      ["conv2d"], in: ["conv2d_95/kernel", "conv2d_97/kernel", "conv2d_transpose_3/kernel"])
     #expect(names.normalized("conv2d_97/kernel") == "conv2d_2/kernel")
     #expect(names.normalized("conv2d_transpose_3/kernel") == "conv2d_transpose_3/kernel")
-    #expect(AutomaticNames(["conv2d"], in: ["conv2d/kernel", "conv2d_1/kernel"]).normalized("conv2d/bias") == "conv2d_0/bias")
+    #expect(
+      AutomaticNames(["conv2d"], in: ["conv2d/kernel", "conv2d_1/kernel"]).normalized("conv2d/bias")
+        == "conv2d_0/bias")
     #expect(AutomaticNames.spelled("conv2d_0/kernel", ["conv2d"]) == "conv2d/kernel")
   }
 
@@ -65,7 +69,9 @@ import Testing
         batchNorm
         ? ["gamma", "beta", "moving_mean", "moving_variance"].map { ($0, shape) }
         : [("kernel", shape), ("bias", [shape.last!])]
-      for (name, shape) in weights { try archive.append("\(layer)/\(name)", ramp(shape, start: archive.count)) }
+      for (name, shape) in weights {
+        try archive.append("\(layer)/\(name)", ramp(shape, start: archive.count))
+      }
     }
     try add("conv1_conv", [7, 7, 3, 2])
     try add("conv1_bn", [2], batchNorm: true)
@@ -96,8 +102,10 @@ import Testing
     let layers = back.archive.keras!.layers.map(\.name)
     #expect(
       layers[2..<12] == [
-        "conv2_block1_1_conv", "conv2_block1_1_bn", "conv2_block1_2_conv", "conv2_block1_2_bn", "conv2_block1_0_conv",
-        "conv2_block1_3_conv", "conv2_block1_0_bn", "conv2_block1_3_bn", "conv2_block2_1_conv", "conv2_block2_1_bn",
+        "conv2_block1_1_conv", "conv2_block1_1_bn", "conv2_block1_2_conv", "conv2_block1_2_bn",
+        "conv2_block1_0_conv",
+        "conv2_block1_3_conv", "conv2_block1_0_bn", "conv2_block1_3_bn", "conv2_block2_1_conv",
+        "conv2_block2_1_bn",
       ])
     #expect(layers.last == "predictions")
   }
@@ -112,15 +120,19 @@ import Testing
   @Test func unmatchedNamesAreReported() throws {
     let map = try Self.zoo("MobileNet/keras_mobilenet")
     let archive = try WeightArchive([
-      ("conv1/kernel", ramp([3, 3, 3, 8])), ("conv_dw_1/kernel", ramp([3, 3, 8, 1])), ("head/kernel", ramp([2, 2])),
+      ("conv1/kernel", ramp([3, 3, 3, 8])), ("conv_dw_1/kernel", ramp([3, 3, 8, 1])),
+      ("head/kernel", ramp([2, 2])),
     ])
     let ours = try map.imported(archive)
     #expect(ours.archive.names == ["conv1.weight", "conv_dw_1.weight"])
     #expect(ours.archive["conv_dw_1.weight"]?.shape == [8, 1, 3, 3])
     #expect(ours.unmatched == ["head/kernel"])
-    let prefixed = try map.imported(WeightArchive([("base/conv1/kernel", ramp([3, 3, 3, 8]))]), strippingPrefix: "base/")
+    let prefixed = try map.imported(
+      WeightArchive([("base/conv1/kernel", ramp([3, 3, 3, 8]))]), strippingPrefix: "base/")
     #expect(prefixed.archive.names == ["conv1.weight"])
-    let error = #expect(throws: WeightsError.self) { try map.imported(WeightArchive([("conv1/kernel", ramp([3]))])) }
+    let error = #expect(throws: WeightsError.self) {
+      try map.imported(WeightArchive([("conv1/kernel", ramp([3]))]))
+    }
     #expect(error?.description.contains("\"conv1/kernel\": its shape is 3") == true)
   }
 
@@ -128,7 +140,10 @@ import Testing
     (#"{"summary":"","theirs":"keras","rules":[{"theirs":"a{n}","ours":"b"}]}"#, "no way back"),
     (#"{"summary":"","theirs":"keras"}"#, "lacks \"rules\""),
     (#"{"summary":"","summary":"","theirs":"keras","rules":[]}"#, "occurs twice"),
-    (#"{"summary":"","theirs":"keras","rules":[{"theirs":"a","ours":"b","layer":"dense","flattened":[1]}]}"#, "flattened"),
+    (
+      #"{"summary":"","theirs":"keras","rules":[{"theirs":"a","ours":"b","layer":"dense","flattened":[1]}]}"#,
+      "flattened"
+    ),
   ])
   func refusesBadMaps(_ json: String, message: String) throws {
     let error = #expect(throws: WeightsError.self) { try NameMap(json: Array(json.utf8)) }

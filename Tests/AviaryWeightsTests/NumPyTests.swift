@@ -23,7 +23,8 @@ import Testing
 
   @Test func roundTrips() throws {
     let archive = try WeightArchive([
-      ("a/weight", ramp([2, 3])), ("half", ramp([5]).cast(to: .float16)), ("brain", ramp([3]).cast(to: .bfloat16)),
+      ("a/weight", ramp([2, 3])), ("half", ramp([5]).cast(to: .float16)),
+      ("brain", ramp([3]).cast(to: .bfloat16)),
       ("ids", Tensor([Int64(7)])), ("small", Tensor([Int32(-7)])), ("byte", Tensor([UInt8(9)])),
       ("flags", Tensor([true, false])), ("scalar", Tensor(Float(1))), ("none", Tensor.zeros([0, 2])),
       ("turned", ramp([2, 3]).permuted([1, 0])),

@@ -61,6 +61,16 @@ def keras3():
     np.savez(path("keras3_expected.npz"), **expected)
 
 
+def bfloat16():
+    """Two opaque bytes per number, with a note beside them in one format and without it in the other."""
+    keras.config.set_dtype_policy("bfloat16")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="fc")])
+    model.get_layer("fc").set_weights([values(3, 2), values(2, start=6)])
+    model.save_weights(path("bfloat16.weights.h5"))
+    model.save(path("bfloat16_model.h5"))
+    keras.config.set_dtype_policy("float32")
+
+
 def keras1():
     """As Keras 1 with h5py 2: fixed-length text, no version, weights named after the layer."""
     with h5py.File(path("keras1_style.h5"), "w") as file:
@@ -160,5 +170,5 @@ def safetensors_file():
         path("reference.safetensors"), metadata={"format": "np", "note": "ü"})
 
 
-for write in (keras1, keras2, keras3, other_hdf5, numpy_files, safetensors_file):
+for write in (keras1, keras2, keras3, bfloat16, other_hdf5, numpy_files, safetensors_file):
     write()

@@ -15,6 +15,8 @@ public struct Recipe: Sendable, Codable, Hashable {
   public var schedule: Schedule
   /// Pictures are shifted by up to this many pixels in each direction, at random.
   public var shift: Int
+  /// The share of the training data that the best epoch is chosen on.
+  public var validation: Float
   public var seed: UInt64
 
   /// A model has no recipe.

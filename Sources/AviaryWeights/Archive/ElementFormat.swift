@@ -39,14 +39,14 @@ enum ElementFormat: String, Sendable {
   /// Bytes of a tensor of this type, or nil when the shape is negative or the product does not fit into 63 bits.
   func byteCount(of shape: Shape) -> Int? {
     guard shape.allSatisfy({ $0 >= 0 }) else { return nil }
-    if shape.contains(0) { return 0 }
     var bytes = byteCount
-    for extent in shape {
+    // An extent of 0 makes the product 0 but must not hide others that overflow on the way.
+    for extent in shape where extent > 0 {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
       guard !overflow else { return nil }
       bytes = product
     }
-    return bytes
+    return shape.contains(0) ? 0 : bytes
   }
 }
 

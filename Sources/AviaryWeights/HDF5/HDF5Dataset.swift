@@ -12,8 +12,7 @@ struct HDF5Dataset {
   func tensor() throws -> Tensor? {
     do {
       var typeReader = try header.required(.datatype)
-      let type = try HDF5Datatype(&typeReader)
-      guard let (format, bigEndian) = try element(type) else { return nil }
+      guard case .number(let format, let bigEndian) = try HDF5Datatype(&typeReader).kind else { return nil }
       var spaceReader = try header.required(.dataspace)
       let shape = try HDF5Dataspace.shape(&spaceReader)
       guard let byteCount = format.byteCount(of: shape) else {
@@ -29,13 +28,6 @@ struct HDF5Dataset {
     } catch let error as WeightsError {
       throw error.inPart("dataset \(path.quoted)")
     }
-  }
-
-  private func element(_ type: HDF5Datatype) throws -> (ElementFormat, bigEndian: Bool)? {
-    // Keras stores bfloat16 as two bytes of another type and says so beside them.
-    if type.byteCount == 2, try header.string("dtype") == "bfloat16" { return (.bfloat16, false) }
-    guard case .number(let format, let bigEndian) = type.kind else { return nil }
-    return (format, bigEndian)
   }
 
   private func tensor(

@@ -1,7 +1,7 @@
 import CHDF5
 import Synchronization
 
-/// The door to libhdf5: one thread at a time, silent, and with every failure as one typed error.
+/// The door to libhdf5, which writes: one thread at a time, silent, and with every failure as one typed error.
 enum HDF5Library {
   private static let lock = Mutex<Bool>(false)
 
@@ -11,9 +11,7 @@ enum HDF5Library {
   static func run<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
     try lock.withLock { isPrepared in
       if !isPrepared {
-        guard H5open() >= 0 else { throw WeightsError(.unsupported, "libhdf5 does not start") }
-        // A file may name a filter; without this the library would load code for it from a folder.
-        H5PLset_loading_state(0)
+        guard H5open() >= 0 else { throw WeightsError(.unwritable, "libhdf5 does not start") }
         isPrepared = true
       }
       var function: H5E_auto2_t?

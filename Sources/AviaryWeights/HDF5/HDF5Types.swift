@@ -25,6 +25,8 @@ struct HDF5Datatype {
     case 0: kind = try Self.integer(&reader, size: byteCount, flags: bits.0)
     case 1: kind = try Self.float(&reader, size: byteCount, flags: bits.0, signBit: bits.1)
     case 3: kind = .text(padding: bits.0 & 0x0F == 2 ? 0x20 : 0)
+    // NumPy has no bfloat16; its arrays are two bytes of nothing in particular, here as in `.npy` files.
+    case 5: kind = byteCount == 2 ? .number(.bfloat16, bigEndian: false) : .other
     // h5py stores Booleans as an enumeration of two bytes.
     case 8: kind = byteCount == 1 && bits.0 == 2 && bits.1 == 0 ? .number(.bool, bigEndian: false) : .other
     case 9: kind = bits.0 & 0x0F == 1 && byteCount == 16 ? .heapText : .other

@@ -43,7 +43,8 @@ extension HDF5Writer.Group {
     return current
   }
 
-  /// Writes `tensor` at `relativePath` without chunks or compression; bfloat16 as Keras does, as its bits with a note beside them.
+  /// Writes `tensor` at `relativePath` without chunks or compression; bfloat16 as Keras does, as two
+  /// opaque bytes with a note beside them.
   func write(_ tensor: Tensor, to relativePath: String) throws {
     var steps = relativePath.split(separator: "/").map(String.init)
     guard let name = steps.popLast() else {
@@ -68,7 +69,7 @@ extension HDF5Writer.Group {
     switch dtype {
     case .float32: predefined = aviary_h5_type_float32()
     case .float16: return try Self.float16()
-    case .bfloat16: predefined = aviary_h5_type_uint16()
+    case .bfloat16: return try Self.bfloat16()
     case .int32: predefined = aviary_h5_type_int32()
     case .int64: predefined = aviary_h5_type_int64()
     case .uint8: predefined = aviary_h5_type_uint8()
@@ -85,6 +86,10 @@ extension HDF5Writer.Group {
       H5Tset_ebias(type.id, 15) >= 0
     else { throw HDF5Library.failure(.unwritable, "libhdf5 lacks the type float16") }
     return type
+  }
+
+  private static func bfloat16() throws -> HDF5Handle {
+    try HDF5Handle(H5Tcreate(H5T_OPAQUE, 2), .unwritable, "libhdf5 lacks opaque types")
   }
 
   /// An enumeration of FALSE and TRUE, as h5py stores Booleans.
@@ -107,47 +112,50 @@ extension HDF5Writer.Group {
   /// The longest attribute that Keras writes in one piece, in bytes: the header it lives in ends at 64 kB.
   private static var maximumAttribute: Int { 64_512 }
 
+  /// A single text, of variable length: Keras compares it with a string, and h5py makes bytes of fixed-length text.
   func write(_ text: String, attribute name: String) throws {
-    try write([text], attribute: name, rank: 0)
+    let failure = "the attribute \(name.quoted) cannot be written"
+    let space = try HDF5Handle(H5Screate(H5S_SCALAR), .unwritable, failure)
+    let type = try HDF5Handle(H5Tcopy(aviary_h5_type_string()), .unwritable, failure)
+    H5Tset_size(type.id, aviary_h5_variable_size())
+    H5Tset_cset(type.id, H5T_CSET_UTF8)
+    let attribute = try HDF5Handle(H5Acreate2(handle.id, name, type.id, space.id, 0, 0), .unwritable, failure)
+    let status = text.withCString { text in
+      var pointer: UnsafePointer<CChar>? = text
+      return H5Awrite(attribute.id, type.id, &pointer)
+    }
+    guard status >= 0 else { throw HDF5Library.failure(.unwritable, failure) }
   }
 
-  /// A list of texts, split over `name0`, `name1`, … when it is too long for one attribute. An empty list is one of no float64, as
-  /// Keras writes it.
+  /// A list of texts, split over `name0`, `name1`, … when it is too long for one attribute.
   func write(list: [String], attribute name: String) throws {
-    let width = list.map(\.utf8.count).max() ?? 0
-    let pieces = max(1, (width * list.count + Self.maximumAttribute - 1) / Self.maximumAttribute)
-    guard pieces > 1 else { return try write(list, attribute: name, rank: 1) }
-    guard width <= Self.maximumAttribute else {
+    let width = max(1, list.map(\.utf8.count).max() ?? 1)
+    let perPiece = Self.maximumAttribute / width
+    guard perPiece > 0 else {
       throw WeightsError(.unsupported, "a name of \(width) bytes does not fit into an HDF5 attribute")
     }
-    // As evenly as whole names allow, and never over the limit: a piece holds at most what fits.
-    let count =
-      (list.count + min(list.count / pieces, Self.maximumAttribute / width) - 1)
-      / min(list.count / pieces, Self.maximumAttribute / width)
-    for piece in 0..<count {
-      let range = (piece * list.count / count)..<((piece + 1) * list.count / count)
-      try write(Array(list[range]), attribute: "\(name)\(piece)", rank: 1)
+    guard list.count > perPiece else { return try writeWhole(list, attribute: name) }
+    let pieces = (list.count + perPiece - 1) / perPiece
+    for piece in 0..<pieces {
+      let range = (piece * list.count / pieces)..<((piece + 1) * list.count / pieces)
+      try writeWhole(Array(list[range]), attribute: "\(name)\(piece)")
     }
   }
 
-  private func write(_ texts: [String], attribute name: String, rank: Int32) throws {
+  /// Texts of fixed length, padded with zeros, which every version of h5py reads. An empty list is one of no float64, as Keras writes it.
+  private func writeWhole(_ texts: [String], attribute name: String) throws {
     let failure = "the attribute \(name.quoted) cannot be written"
     var extent = hsize_t(texts.count)
-    let space = try HDF5Handle(
-      rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &extent, nil), .unwritable, failure)
-    let type: HDF5Handle
-    // Fixed-length and padded with zeros: what every version of h5py reads.
+    let space = try HDF5Handle(H5Screate_simple(1, &extent, nil), .unwritable, failure)
+    let predefined = texts.isEmpty ? aviary_h5_type_float64() : aviary_h5_type_string()
+    let type = try HDF5Handle(H5Tcopy(predefined), .unwritable, failure)
     let width = max(1, texts.map(\.utf8.count).max() ?? 1)
-    if texts.isEmpty {
-      type = try HDF5Handle(H5Tcopy(aviary_h5_type_float64()), .unwritable, failure)
-    } else {
-      type = try HDF5Handle(H5Tcopy(aviary_h5_type_string()), .unwritable, failure)
+    if !texts.isEmpty {
       H5Tset_size(type.id, width)
       H5Tset_strpad(type.id, H5T_STR_NULLPAD)
       if texts.contains(where: { !$0.utf8.allSatisfy { $0 < 0x80 } }) { H5Tset_cset(type.id, H5T_CSET_UTF8) }
     }
-    let attribute = try HDF5Handle(
-      H5Acreate2(handle.id, name, type.id, space.id, 0, 0), .unwritable, failure)
+    let attribute = try HDF5Handle(H5Acreate2(handle.id, name, type.id, space.id, 0, 0), .unwritable, failure)
     guard !texts.isEmpty else { return }
     let bytes = texts.flatMap { text in
       Array(text.utf8) + [UInt8](repeating: 0, count: width - text.utf8.count)

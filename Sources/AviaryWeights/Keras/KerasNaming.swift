@@ -19,7 +19,9 @@ struct KerasNaming {
     let paths = Dictionary(
       structure.layers.compactMap { layer in layer.path.map { ($0, layer.name) } },
       uniquingKeysWith: { a, _ in a })
-    var weights = structure.layers.flatMap { layer in
+    // The state of a dropout's random numbers is no weight.
+    let layers = structure.layers.filter { $0.path?.hasSuffix("seed_generator") != true }
+    var weights = layers.flatMap { layer in
       structure.layout == .attributePaths
         ? byPosition(layer, names: paths, archive) : byName(layer, archive)
     }
@@ -36,7 +38,7 @@ struct KerasNaming {
   private static func byName(_ layer: KerasStructure.Layer, _ archive: WeightArchive) -> [Weight] {
     let isSeparable = layer.weights.contains { withoutOutput($0.name).hasSuffix("pointwise_kernel") }
     return layer.weights.map { weight in
-      let (owner, last) = split(withoutOutput(weight.name), layer: layer.name)
+      let (owner, last) = split(withoutOutput(weight.name), layer)
       var kind = kind(of: last, rank: archive[weight.tensor]!.rank)
       // Keras 2 calls the kernel of a depthwise convolution differently from any other, Keras 3 does not.
       if kind == "depthwise_kernel", !isSeparable { kind = "kernel" }
@@ -52,8 +54,10 @@ struct KerasNaming {
     return name[..<colon]
   }
 
-  /// The layer a weight of the group `layer` belongs to, and the rest of its name.
-  private static func split(_ name: Substring, layer: String) -> (owner: String, last: String) {
+  /// The layer that a weight of a group belongs to, and the rest of its name.
+  private static func split(_ name: Substring, _ group: KerasStructure.Layer) -> (owner: String, last: String)
+  {
+    let layer = group.name
     // Keras 1: the layer's name, an underscore, one letter. The layer's name may contain slashes.
     if name.hasPrefix(layer + "_"), !name.dropFirst(layer.count).contains("/") {
       return (layer, String(name.dropFirst(layer.count + 1)))
@@ -63,9 +67,24 @@ struct KerasNaming {
     let own = layer.split(separator: "/").map(String.init)
     if steps.isEmpty { return (layer, last) }
     // Keras 3 may put the names of enclosing models before the layer's own.
-    let start = steps.indices.first { steps[$0...].starts(with: own) }
-    // Otherwise the group is a nested model, and its layers stand in the weights' names.
-    return (steps[(start ?? 0)...].joined(separator: "/"), last)
+    guard let start = steps.indices.first(where: { steps[$0...].starts(with: own) }) else {
+      // The group is a nested model of Keras 2, whose layers stand in the weights' names.
+      return (steps.joined(separator: "/"), last)
+    }
+    let inner = steps[(start + own.count)...]
+    if let first = inner.first, isModel(group, holding: first) { return (inner.joined(separator: "/"), last) }
+    return (steps[start...].joined(separator: "/"), last)
+  }
+
+  /// Whether a group with layers inside is a model, whose name says nothing, or a layer such as attention, whose parts do.
+  ///
+  /// Files without a configuration do not say it; there the names of the parts decide.
+  private static func isModel(_ group: KerasStructure.Layer, holding part: String) -> Bool {
+    if let className = group.className { return ["functional", "model", "sequential"].contains(className) }
+    let isPart =
+      ["query", "key", "value", "attention_output"].contains(part) || part.hasSuffix("_cell")
+      || part.hasPrefix("forward_") || part.hasPrefix("backward_")
+    return !isPart
   }
 
   private static let kinds: [String: String] = [
