@@ -28,7 +28,8 @@ enum TrainCommand: Command {
     let data = try EvaluateCommand.dataset(folder, isTraining: true, loaded)
     let (training, validation) = data.split(validation: recipe.validation, seed: recipe.seed)
     let reports = try TrainingRun.fit(
-      loaded, recipe.makeOptimizer(), training, validation, epochs: epochs, batch: recipe.batch, seed: recipe.seed,
+      loaded, recipe.makeOptimizer(), training, validation, epochs: epochs, batch: recipe.batch,
+      seed: recipe.seed,
       output: output, isQuiet: arguments.has("json")
     ) { trainer in
       trainer.schedule = recipe.schedule
@@ -38,6 +39,7 @@ enum TrainCommand: Command {
       on: try EvaluateCommand.dataset(folder, isTraining: false, loaded))
     if arguments.has("json") { return try Console.printJSON(Result(epochs: reports, test: test)) }
     Console.print(
-      String(format: "\(output): the best epoch, test accuracy %.4f on %d examples", test.accuracy, test.count))
+      String(
+        format: "\(output): the best epoch, test accuracy %.4f on %d examples", test.accuracy, test.count))
   }
 }
