@@ -19,18 +19,27 @@ let package = Package(
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
     .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
-    .target(name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib"]),
+    .target(
+      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto"],
+      exclude: ["PortableFormat.md"]),
     .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo"),
+      path: "zoo",
+      resources: [
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
+        .process("AlexNet/Cards"),
+        .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
+        .process("MobileNet/Cards"), .process("MobileNet/Maps"),
+      ]),
     .target(
       name: "Aviary",
       dependencies: [
@@ -54,6 +63,8 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -32,8 +32,8 @@ public struct TrainingProgress: Sendable {
 }
 
 /// Trains a classifier: shuffles, takes batches, follows gradients, validates after every epoch.
-public final class Trainer<Model: Layer> {
-  public let model: Model
+public final class Trainer {
+  public let model: any Layer
   public let optimizer: any Optimizer
   /// Scaled to the size of the model's input and averaged over the batch; by default softmax cross-entropy.
   public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
@@ -46,7 +46,7 @@ public final class Trainer<Model: Layer> {
   /// Called after every epoch; `isBest` when validation (else training) accuracy was never higher. Throwing ends the run.
   public var onEpoch: ((EpochReport, _ isBest: Bool) throws -> Void)?
 
-  public init(_ model: Model, _ optimizer: any Optimizer) {
+  public init(_ model: any Layer, _ optimizer: any Optimizer) {
     self.model = model
     self.optimizer = optimizer
   }
@@ -101,7 +101,7 @@ public final class Trainer<Model: Layer> {
   private func step(_ batch: Batch) -> (loss: Float, hits: Int) {
     var hits = 0
     let inputs = augment?(batch.inputs) ?? batch.inputs
-    var (value, gradients) = valueAndGradient(of: model) {
+    var (value, gradients) = valueAndGradient(of: model) { () -> Tensor in
       let logits = model(inputs)
       hits = correctCount(logits.detached, batch.labels)
       return loss(logits, batch.labels)

@@ -8,7 +8,8 @@ import Testing
 struct FreezingTests {
   private func model() -> Sequential {
     Sequential(
-      Conv2d(3, 4, kernel: 3, padding: 1), BatchNorm(4), Activate(.relu), Conv2d(4, 4, kernel: 3), BatchNorm(4),
+      Conv2d(3, 4, kernel: 3, padding: 1), BatchNorm(4), Activate(.relu), Conv2d(4, 4, kernel: 3),
+      BatchNorm(4),
       GlobalAvgPool(), Linear(4, 2))
   }
 

@@ -37,3 +37,9 @@ public final class AlexNet: StagedModel {
     ]
   }
 }
+
+extension AlexNet {
+  static let entries = [
+    ZooEntry("alexnet", smallestSide: 63, [Dialect("tv_v1", .torchvision) { AlexNet(classes: $0) }])
+  ]
+}

@@ -20,6 +20,9 @@ public struct Stage {
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor { layers.reduce(input) { $1.layer($0) } }
+
+  /// The names of the layers that have one; those without have no parameters.
+  var parameterNames: [String] { layers.map(\.name).filter { !$0.isEmpty } }
 }
 
 /// A network that is a sequence of stages. Running them one after another is its forward pass.
@@ -33,14 +36,29 @@ extension StagedModel {
   /// Freezes every stage from `first` through `last`, both named.
   ///
   /// - Throws: ``StageError`` when there is no such stage.
-  public func freeze(stages range: ClosedRange<String>) throws(StageError) {
-    for stage in try stages(range.lowerBound, through: range.upperBound) { freeze(stage.layers.map(\.name)) }
+  public func freeze(stages first: String, through last: String) throws(StageError) {
+    for stage in try stages(first, through: last) { freeze(stage.parameterNames) }
   }
 
-  /// The reverse of ``freeze(stages:)``.
+  /// The reverse of ``freeze(stages:through:)``.
   public func unfreeze(stages range: ClosedRange<String>) throws(StageError) {
     for stage in try stages(range.lowerBound, through: range.upperBound) {
       unfreeze(stage.layers.map(\.name))
+    }
+  }
+
+  /// Freezes what a text names: a range of stages (`block1...block3`), or stages and patterns of parameter names separated by commas.
+  ///
+  /// - Throws: ``StageError`` for a name that matches nothing.
+  public func freeze(parsing text: String) throws(StageError) {
+    for item in text.split(separator: ",").map(String.init) {
+      if let dots = item.firstRange(of: "...") {
+        try freeze(stages: String(item[..<dots.lowerBound]), through: String(item[dots.upperBound...]))
+      } else if stages.contains(where: { $0.name == item }) {
+        try freeze(stages: item, through: item)
+      } else if freeze(item).isEmpty {
+        throw StageError(given: item, known: stages.map(\.name))
+      }
     }
   }
 

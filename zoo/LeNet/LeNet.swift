@@ -60,3 +60,14 @@ public final class LeNet: StagedModel {
     ]
   }
 }
+
+extension LeNet {
+  static let entries = [
+    ZooEntry(
+      "lenet",
+      [
+        Dialect("lenet5", nameMap: "keras_lenet5", .digits, labels: .digits) { LeNet(.lenet5, classes: $0) },
+        Dialect("keras_wide", nameMap: "keras_lenet", .digits, labels: .digits) { LeNet(.wide, classes: $0) },
+      ])
+  ]
+}

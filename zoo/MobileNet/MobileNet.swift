@@ -58,3 +58,14 @@ public final class MobileNet: StagedModel {
     ]
   }
 }
+
+extension MobileNet {
+  /// The width multipliers of table 6.
+  static let entries: [ZooEntry] = [1, 0.75, 0.5, 0.25].map { width in
+    ZooEntry(
+      "mobilenet_v1_\(width)", smallestSide: 32,
+      [
+        Dialect("keras", nameMap: "keras_mobilenet", .tf) { MobileNet(width: width, classes: $0) }
+      ])
+  }
+}

@@ -128,3 +128,19 @@ public final class ResidualBlock: Layer {
     return (residual + (downsample?(input) ?? input)).relu()
   }
 }
+
+extension ResNet {
+  /// The columns of table 1. Keras has those with bottlenecks.
+  static let entries: [ZooEntry] = [
+    ("resnet18", .resnet18), ("resnet34", .resnet34), ("resnet50", .resnet50), ("resnet101", .resnet101),
+    ("resnet152", .resnet152),
+  ].map { (name: String, configuration: Configuration) in
+    let keras = Dialect("keras_v1", nameMap: "keras_resnet", .caffe) {
+      ResNet(configuration.with(.keras), classes: $0)
+    }
+    return ZooEntry(
+      name, smallestSide: 32,
+      [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
+        + (configuration.block == .bottleneck ? [keras] : []))
+  }
+}

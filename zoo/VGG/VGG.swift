@@ -57,3 +57,21 @@ public final class VGG: StagedModel {
     ]
   }
 }
+
+extension VGG {
+  /// Columns A, B, D and E of table 1, each with and without batch normalization. Keras has D and E.
+  static let entries: [ZooEntry] = [
+    ("vgg11", .vgg11), ("vgg13", .vgg13), ("vgg16", .vgg16), ("vgg19", .vgg19),
+  ].flatMap { (name: String, configuration: Configuration) in
+    let keras = Dialect("keras", nameMap: "keras_\(name)", .caffe) { VGG(configuration, classes: $0) }
+    return [
+      ZooEntry(
+        name, smallestSide: 32,
+        [Dialect("tv_v1", .torchvision) { VGG(configuration, classes: $0) }]
+          + (["vgg16", "vgg19"].contains(name) ? [keras] : [])),
+      ZooEntry(
+        name + "_bn", smallestSide: 32,
+        [Dialect("tv_v1", .torchvision) { VGG(configuration.withBatchNorm, classes: $0) }]),
+    ]
+  }
+}

@@ -1,0 +1,71 @@
+import AviaryTensors
+
+/// A dataset of an HDF5 file.
+struct HDF5Dataset {
+  /// From the root, without a leading slash.
+  let path: String
+  let header: HDF5ObjectHeader
+
+  /// The values, or nil when they are not numbers. Throws ``WeightsError`` for damaged and dishonest datasets.
+  ///
+  /// Values that lie in one piece stay in the mapped file.
+  func tensor() throws -> Tensor? {
+    do {
+      var typeReader = try header.required(.datatype)
+      guard case .number(let format, let bigEndian) = try HDF5Datatype(&typeReader).kind else { return nil }
+      var spaceReader = try header.required(.dataspace)
+      let shape = try HDF5Dataspace.shape(&spaceReader)
+      guard let byteCount = format.byteCount(of: shape) else {
+        throw WeightsError(.malformed, "the shape \(shape) is not possible")
+      }
+      guard header.first(.externalFiles) == nil else {
+        throw WeightsError(.refused, "its values are in other files")
+      }
+      try header.file.account(for: byteCount)
+      if byteCount == 0 { return try format.tensor(from: .init(start: nil, count: 0), shape: shape) }
+      var layout = try header.required(.layout)
+      return try tensor(&layout, format, bigEndian: bigEndian, shape, byteCount: byteCount)
+    } catch let error as WeightsError {
+      throw error.inPart("dataset \(path.quoted)")
+    }
+  }
+
+  private func tensor(
+    _ layout: inout ByteReader, _ format: ElementFormat, bigEndian: Bool, _ shape: Shape, byteCount: Int
+  ) throws -> Tensor {
+    let version = try layout.uint8()
+    guard version == 3 || version == 4 else {
+      throw WeightsError(.unsupported, "its layout is of version \(version), which is not read")
+    }
+    switch try layout.uint8() {
+    case 0:
+      let size = Int(try layout.uint16())
+      try check(stored: UInt64(size), shape, format, byteCount)
+      return try format.tensor(from: try layout.bytes(byteCount), shape: shape, bigEndian: bigEndian)
+    case 1:
+      let address = try layout.uint64()
+      guard address != HDF5File.undefinedAddress else {
+        throw WeightsError(.malformed, "its values were never written")
+      }
+      try check(stored: try layout.uint64(), shape, format, byteCount)
+      return try format.tensor(
+        in: header.file.mapped, at: Int(clamping: address), shape: shape, bigEndian: bigEndian)
+    case 2:
+      guard version == 3 else {
+        throw WeightsError(.unsupported, "its chunks have an index of HDF5 1.10 or later, which is not read")
+      }
+      let chunks = try HDF5Chunks(&layout, header, shape: shape, elementSize: format.byteCount)
+      return try chunks.withAssembled(byteCount: byteCount) {
+        try format.tensor(from: $0, shape: shape, bigEndian: bigEndian)
+      }
+    default: throw WeightsError(.refused, "it is a virtual dataset, made of other files")
+    }
+  }
+
+  private func check(stored: UInt64, _ shape: Shape, _ format: ElementFormat, _ byteCount: Int) throws {
+    guard stored == UInt64(byteCount) else {
+      throw WeightsError(
+        .malformed, "\(shape.shapeText) \(format) needs \(byteCount) bytes, \(stored) are stored")
+    }
+  }
+}

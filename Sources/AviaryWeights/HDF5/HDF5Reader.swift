@@ -1,0 +1,94 @@
+import AviaryTensors
+
+/// Reads HDF5 files: the two forms of Keras, and any other as datasets by path.
+public enum HDF5Reader {
+  /// The tensors of an HDF5 file.
+  ///
+  /// A Keras file gives `<layer>/<weight>` as spelled in the file, with its layers in ``WeightArchive/keras`` and without the
+  /// optimiser's state; any other gives every dataset of numbers under its path.
+  /// Throws ``WeightsError`` when the file is damaged, dishonest, or leads to other files.
+  public static func read(_ path: String) throws -> WeightArchive {
+    try naming(path) { try read(try MappedFile(path: path)) }
+  }
+
+  static func read(_ mapped: MappedFile) throws -> WeightArchive {
+    try mapped.withBytes { bytes in
+      let root = try HDF5File(mapped, bytes: bytes).root()
+      return try KerasLegacyReader.read(root) ?? KerasPathReader.read(root) ?? flat(root)
+    }
+  }
+
+  /// Every dataset of numbers by its path, in numeric order; what holds no numbers is listed in the metadata as `ignored`.
+  private static func flat(_ root: HDF5Group) throws -> WeightArchive {
+    var archive = WeightArchive()
+    var ignored: [String] = []
+    try HDF5Walk.visit(root) { dataset in
+      if let tensor = try dataset.tensor() {
+        try archive.append(dataset.path, tensor)
+      } else {
+        ignored.append(dataset.path)
+      }
+    }
+    if !ignored.isEmpty { archive.metadata["ignored"] = ignored.joined(separator: " ") }
+    return archive
+  }
+}
+
+/// A walk over all groups of a file that ends even when links run in circles.
+enum HDF5Walk {
+  static let maximumDepth = 32
+  private static let maximumObjects = 200_000
+
+  /// Calls `body` for every dataset under `group`, children in numeric order.
+  static func visit(_ group: HDF5Group, _ body: (HDF5Dataset) throws -> Void) throws {
+    var budget = maximumObjects
+    try visit(group, depth: 0, &budget, body)
+  }
+
+  private static func visit(
+    _ group: HDF5Group, depth: Int, _ budget: inout Int, _ body: (HDF5Dataset) throws -> Void
+  ) throws {
+    guard depth < maximumDepth else {
+      throw WeightsError(.refused, "groups are nested deeper than \(maximumDepth): \(group.path.quoted)")
+    }
+    for name in group.childNames.sorted(by: NumericOrder.precedes) {
+      budget -= 1
+      guard budget > 0 else { throw WeightsError(.refused, "more than \(maximumObjects) objects") }
+      switch try group.child(name) {
+      case .group(let child): try visit(child, depth: depth + 1, &budget, body)
+      case .dataset(let dataset): try body(dataset)
+      case .other, nil: break
+      }
+    }
+  }
+}
+
+/// Names with numbers in the order people expect: `conv2d_2` before `conv2d_10`.
+enum NumericOrder {
+  static func precedes(_ a: String, _ b: String) -> Bool {
+    var x = a.unicodeScalars[...]
+    var y = b.unicodeScalars[...]
+    while let p = x.first, let q = y.first {
+      if isDigit(p), isDigit(q) {
+        let m = number(&x)
+        let n = number(&y)
+        if m != n { return (m.count, m) < (n.count, n) }
+      } else {
+        if p != q { return p < q }
+        x.removeFirst()
+        y.removeFirst()
+      }
+    }
+    if x.isEmpty && y.isEmpty { return a < b }
+    return x.isEmpty
+  }
+
+  private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
+
+  /// The digits at the front without leading zeros: longer is larger.
+  private static func number(_ text: inout String.UnicodeScalarView.SubSequence) -> String {
+    let digits = text.prefix(while: isDigit)
+    text = text[digits.endIndex...]
+    return String(String.UnicodeScalarView(digits.drop { $0 == "0" }))
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+
+/// A JSON value: what configurations and other open-ended metadata hold.
+public enum JSONValue: Sendable, Hashable {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+}
+
+extension JSONValue: Codable {
+  public init(from decoder: Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let value): try container.encode(value)
+    case .array(let value): try container.encode(value)
+    case .object(let value): try container.encode(value)
+    }
+  }
+}
+
+extension JSONValue {
+  /// Decodes `type` from JSON text after the strict scan of ``JSONScanner``; `what` names the text in errors.
+  static func decode<Value: Decodable>(_ type: Value.Type, from text: [UInt8], what: String) throws -> Value {
+    do {
+      _ = try JSONScanner.scan(text)
+      return try JSONDecoder().decode(type, from: Data(text))
+    } catch let error as WeightsError {
+      throw error.inPart(what)
+    } catch let error as DecodingError {
+      throw WeightsError(.malformed, "\(what): \(error.sentence)")
+    }
+  }
+
+  /// Compact JSON text with sorted keys: the same value gives the same bytes.
+  static func text(of value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      return String(decoding: try encoder.encode(value), as: UTF8.self)
+    } catch let error as EncodingError {
+      throw WeightsError(.malformed, "the metadata cannot be written as JSON: \(error)")
+    }
+  }
+}
+
+extension DecodingError {
+  /// Where and what, without the Swift types involved.
+  fileprivate var sentence: String {
+    switch self {
+    case .keyNotFound(let key, let context): "\(place(context.codingPath)) lacks \(key.stringValue.quoted)"
+    case .typeMismatch(let type, let context): "\(place(context.codingPath)) is not of type \(type)"
+    case .valueNotFound(_, let context): "\(place(context.codingPath)) is null"
+    case .dataCorrupted(let context): "\(place(context.codingPath)): \(context.debugDescription)"
+    @unknown default: "it does not have the expected form"
+    }
+  }
+
+  private func place(_ path: [any CodingKey]) -> String {
+    path.isEmpty ? "the document" : path.map(\.stringValue).joined(separator: ".").quoted
+  }
+}

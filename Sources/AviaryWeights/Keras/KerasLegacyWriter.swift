@@ -1,0 +1,28 @@
+import AviaryTensors
+
+/// Writes the legacy HDF5 weights of Keras, which Keras 1, 2 and 3 load with `model.load_weights("x.h5")`.
+public enum KerasLegacyWriter {
+  /// Writes the layers of `archive.keras` in their order, every weight under the name it has there, complete or not at all.
+  ///
+  /// Layers of another format, and canonical names without layers, are spelled first (see ``KerasSpelling``).
+  /// Throws ``WeightsError`` when the names are not Keras names or the file cannot be written.
+  public static func write(_ archive: WeightArchive, to path: String) throws {
+    let structure = try naming(path) {
+      let isLegacy = archive.keras.map { $0.layout != .attributePaths } ?? false
+      return try (isLegacy ? archive : KerasSpelling.legacy(archive)).checkedKerasStructure()
+    }
+    let layers = structure.layers.filter { $0.name != KerasStructure.topLevel }
+    let topLevel = structure.layers.filter { $0.name == KerasStructure.topLevel }
+    try HDF5Writer.write(to: path) { root in
+      try root.write(list: layers.map(\.name), attribute: "layer_names")
+      try root.write(structure.backend ?? "tensorflow", attribute: "backend")
+      // Files of Keras 1 carry no version, and readers conclude from that what they are.
+      if let version = structure.version { try root.write(version, attribute: "keras_version") }
+      for layer in layers + topLevel {
+        let group = try root.group(layer.name)
+        try group.write(list: layer.weights.map(\.name), attribute: "weight_names")
+        for weight in layer.weights { try group.write(archive[weight.tensor]!, to: weight.name) }
+      }
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import AviaryTensors
+
+/// Writes the `.weights.h5` files of Keras 3.
+public enum KerasPathWriter {
+  /// Writes the layers of `archive.keras` under their paths, complete or not at all.
+  ///
+  /// Layers of a legacy file, and canonical names without layers, get paths first (see ``KerasSpelling``).
+  /// Throws ``WeightsError`` when that is not possible or the file cannot be written.
+  public static func write(_ archive: WeightArchive, to path: String) throws {
+    let structure = try naming(path) {
+      let hasPaths = archive.keras?.layout == .attributePaths
+      return try (hasPaths ? archive : KerasSpelling.attributePaths(archive)).checkedKerasStructure()
+    }
+    try HDF5Writer.write(to: path) { root in
+      for layer in structure.layers {
+        let vars = try root.group(layer.path.map { $0.isEmpty ? "vars" : $0 + "/vars" } ?? layer.name)
+        try vars.write(layer.name, attribute: "name")
+        for weight in layer.weights { try vars.write(archive[weight.tensor]!, to: weight.name) }
+      }
+    }
+  }
+}

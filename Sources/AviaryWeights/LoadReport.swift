@@ -1,0 +1,97 @@
+import AviaryTensors
+
+/// What fits and what does not when weights are loaded into a model.
+public struct LoadReport: Sendable {
+  public struct Missing: Sendable {
+    public let name: String
+    public let shape: Shape
+    /// Names the file has instead, most similar first.
+    public let candidates: [String]
+  }
+
+  public struct Misshaped: Sendable {
+    public let name: String
+    public let expected: Shape
+    public let found: Shape
+  }
+
+  /// Names present on both sides with equal shapes.
+  public let matched: [String]
+  public let missing: [Missing]
+  /// Names only the file has.
+  public let unexpected: [String]
+  public let misshaped: [Misshaped]
+
+  /// Similar names are looked for among this many at most: each pair costs the product of the names' lengths.
+  private static let comparisons = 20_000
+
+  /// Compares the tensors a model expects with those of `archive`.
+  public init(expected: [String: Shape], archive: WeightArchive) {
+    var matched: [String] = []
+    var misshaped: [Misshaped] = []
+    var missing: [String] = []
+    for (name, shape) in expected.sorted(by: { NumericOrder.precedes($0.key, $1.key) }) {
+      guard let tensor = archive[name] else {
+        missing.append(name)
+        continue
+      }
+      if tensor.shape == shape {
+        matched.append(name)
+      } else {
+        misshaped.append(Misshaped(name: name, expected: shape, found: tensor.shape))
+      }
+    }
+    // The counter of PyTorch's batch normalisation changes no result and is no weight.
+    let unexpected = archive.names.filter { expected[$0] == nil && !$0.hasSuffix("num_batches_tracked") }
+    let explained = unexpected.isEmpty ? 0 : Self.comparisons / unexpected.count
+    self.matched = matched
+    self.misshaped = misshaped
+    self.unexpected = unexpected
+    self.missing = missing.enumerated().map { position, name in
+      let shape = expected[name]!
+      let candidates = position < explained ? Self.candidates(for: name, shape, unexpected, archive) : []
+      return Missing(name: name, shape: shape, candidates: candidates)
+    }
+  }
+
+  /// True when every expected tensor is there in its shape.
+  public var isComplete: Bool { missing.isEmpty && misshaped.isEmpty }
+
+  /// Throws one ``WeightsError`` that lists everything that does not fit.
+  ///
+  /// - Parameter allowingUnexpected: tensors that only the file has are no error: a classifier's head when features are loaded.
+  public func requireComplete(file: String? = nil, allowingUnexpected: Bool = false) throws {
+    guard !isComplete || (!unexpected.isEmpty && !allowingUnexpected) else { return }
+    throw WeightsError(.mismatched, text(allowingUnexpected: allowingUnexpected), file: file)
+  }
+
+  private func text(allowingUnexpected: Bool) -> String {
+    var lines = ["the weights do not fit the model: \(matched.count) tensors match"]
+    lines[0] +=
+      ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
+    for item in missing {
+      let similar = item.candidates.isEmpty ? "" : " (similar: \(item.candidates.joined(separator: ", ")))"
+      lines.append("  missing \(item.name) \(item.shape.shapeText)\(similar)")
+    }
+    for item in misshaped {
+      lines.append(
+        "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
+    }
+    if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
+    return lines.joined(separator: "\n")
+  }
+
+  // MARK: Similar names
+
+  /// The three nearest names; of equally near ones, those of the wanted shape first.
+  private static func candidates(
+    for name: String, _ shape: Shape, _ unexpected: [String], _ archive: WeightArchive
+  ) -> [String] {
+    unexpected.map { candidate in
+      (editDistance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
+    }
+    .filter { $0.0 <= max(name.utf8.count, $0.2.utf8.count) / 2 || $0.1 == 0 }
+    .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }
+    .prefix(3).map(\.2)
+  }
+}

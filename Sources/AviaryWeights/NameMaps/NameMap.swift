@@ -1,0 +1,161 @@
+import AviaryTensors
+import Foundation
+
+/// Another framework's names and layouts of a family's weights, and ours: data, and usable in both directions.
+///
+/// A map is a JSON file beside the model it is for:
+/// ```json
+/// { "summary": "…", "theirs": "keras",
+///   "rules": [ { "theirs": "conv{s}_block{n}_1_conv", "ours": "layer{s-1}.{n-1}.conv1", "layer": "convolution" } ] }
+/// ```
+/// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer.
+public struct NameMap: Sendable {
+  private struct Rule {
+    let theirs: NamePattern
+    let ours: NamePattern
+    let transform: LayoutTransform
+    /// For rules made from a layer: their layer's name and its class in Keras.
+    let layer: (pattern: NamePattern, className: String)?
+  }
+
+  /// Tensors under the other side's names, and the names no rule matches.
+  public struct Translation: Sendable {
+    public let archive: WeightArchive
+    public let unmatched: [String]
+  }
+
+  let document: NameMapDocument
+  private let rules: [Rule]
+  private let order: LayerOrder
+
+  /// What the map is for, in one line.
+  public var summary: String { document.summary }
+
+  /// Reads the map in the JSON file at `path`; throws ``WeightsError`` naming it.
+  public init(contentsOf path: String) throws {
+    let map = try naming(path) {
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw WeightsError(.unreadable, "the name map cannot be read")
+      }
+      return try NameMap(json: Array(data))
+    }
+    self = map
+  }
+
+  /// Reads a map from JSON text; throws ``WeightsError`` when a pattern or a field is wrong.
+  public init(json: [UInt8]) throws {
+    try self.init(JSONValue.decode(NameMapDocument.self, from: json, what: "the name map"))
+  }
+
+  init(_ document: NameMapDocument) throws {
+    self.document = document
+    rules = try document.rules.flatMap(Self.rules)
+    order = try LayerOrder(document.order ?? [])
+  }
+
+  private static func rules(for rule: NameMapDocument.Rule) throws -> [Rule] {
+    guard rule.layer == nil || rule.like == nil else {
+      throw WeightsError(.malformed, "the rule \(rule.theirs.quoted) has both layer and like")
+    }
+    let theirs = try NamePattern(rule.theirs)
+    let ours = try NamePattern(rule.ours)
+    guard theirs.captureNames == ours.captureNames else {
+      throw WeightsError(
+        .malformed,
+        "\(rule.theirs.quoted) and \(rule.ours.quoted) do not use the same numbers: there is no way back")
+    }
+    guard let layer = rule.layer else {
+      let transform = try rule.like?.transform(for: rule) ?? .identity
+      return [Rule(theirs: theirs, ours: ours, transform: transform, layer: nil)]
+    }
+    let transform = try layer.transform(for: rule)
+    return try layer.weights.enumerated().map { position, names in
+      Rule(
+        theirs: try NamePattern("\(rule.theirs)/\(names.theirs)"),
+        ours: try NamePattern("\(rule.ours).\(names.ours)"),
+        transform: position == 0 ? transform : .identity, layer: (theirs, layer.kerasClass))
+    }
+  }
+}
+
+// MARK: Translating
+
+extension NameMap {
+  /// Their weights under our names and in our layouts.
+  ///
+  /// - Parameter prefix: cut off their names first, where it stands: `resnet50/` of a nested model.
+  /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
+  public func imported(_ archive: WeightArchive, strippingPrefix prefix: String = "") throws -> Translation {
+    var source = archive
+    if document.theirs == .keras, archive.keras != nil { source = try archive.withCanonicalKerasNames() }
+    let numbers = AutomaticNames(document.automaticNames ?? [], in: source.names)
+    return try translate(source) { name in
+      let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+      let canonical = numbers.normalized(stripped)
+      for rule in rules {
+        guard let captures = rule.theirs.match(canonical), let ours = rule.ours.name(captures) else {
+          continue
+        }
+        return (ours, rule.transform.apply)
+      }
+      return nil
+    }
+  }
+
+  /// Our weights under their names, in their layouts and, where the map says it, in their order.
+  ///
+  /// For Keras the result carries layers, so that its writers can spell them. PyTorch's `num_batches_tracked` has no counterpart
+  /// and is left out without being reported.
+  /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
+  public func exported(_ archive: WeightArchive) throws -> Translation {
+    var classes: [String: String] = [:]
+    let counted = archive.entries.filter { !$0.name.hasSuffix("num_batches_tracked") }
+    let translation = try translate(try archive.replacingEntries(with: counted)) { name in
+      for rule in rules {
+        guard let captures = rule.ours.match(name), let theirs = rule.theirs.name(captures) else { continue }
+        // A name that another rule claims on the way in would not come back.
+        guard let first = rules.first(where: { $0.theirs.match(theirs) != nil }), first.ours == rule.ours
+        else {
+          continue
+        }
+        if let layer = rule.layer, let layerName = layer.pattern.name(captures) {
+          classes[AutomaticNames.spelled(layerName, document.automaticNames ?? [])] = layer.className
+        }
+        return (AutomaticNames.spelled(theirs, document.automaticNames ?? []), rule.transform.undo)
+      }
+      return nil
+    }
+    guard document.theirs == .keras else { return translation }
+    var result = translation.archive
+    result.keras = nil
+    result = try result.replacingEntries(with: order.sorted(result.entries))
+    return Translation(
+      archive: try KerasSpelling.legacy(result, classes: classes), unmatched: translation.unmatched)
+  }
+
+  private func translate(
+    _ archive: WeightArchive,
+    _ lookUp: (String) -> (name: String, convert: (Tensor) throws -> Tensor)?
+  ) throws -> Translation {
+    var entries: [(name: String, tensor: Tensor)] = []
+    var origins: [String: String] = [:]
+    var unmatched: [String] = []
+    for (name, tensor) in archive.entries {
+      guard let (target, convert) = lookUp(name) else {
+        unmatched.append(name)
+        continue
+      }
+      if let other = origins.updateValue(name, forKey: target) {
+        throw WeightsError(.mismatched, "\(other.quoted) and \(name.quoted) both become \(target.quoted)")
+      }
+      do {
+        entries.append((target, try convert(tensor)))
+      } catch let error as WeightsError {
+        throw error.inPart(name.quoted)
+      }
+    }
+    var result = try archive.replacingEntries(with: entries)
+    result.keras = nil
+    return Translation(archive: result, unmatched: unmatched)
+  }
+}

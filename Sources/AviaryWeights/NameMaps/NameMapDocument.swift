@@ -1,0 +1,113 @@
+/// A name map as it stands in a JSON file.
+struct NameMapDocument: Codable, Hashable, Sendable {
+  /// What the map is for, in one line.
+  var summary: String
+  /// How their names are to be read.
+  var theirs: Scheme
+  /// Layer names that Keras counts up through a session: `conv2d_17` is taken as its number among the file's, from 0.
+  var automaticNames: [String]?
+  var rules: [Rule]
+  /// Their layers in the order of their model, for formats that load by position. A list inside the list is gone through once per set of
+  /// numbers in its names: all layers of block 1, then all of block 2.
+  var order: [OrderEntry]?
+
+  enum Scheme: String, Codable {
+    /// Canonical Keras names, from any of Keras' formats: `conv1/kernel`.
+    case keras
+    /// The names as they are in the file.
+    case verbatim
+  }
+
+  struct Rule: Codable, Hashable, Sendable {
+    var theirs: String
+    var ours: String
+    /// The rule is for a layer, and for each weight such a layer has.
+    var layer: LayerKind?
+    /// The rule is for one tensor, which is laid out like the kernel of such a layer; otherwise it is taken as it is.
+    var like: LayerKind?
+    /// For a dense layer after a flatten: channels, height and width before it.
+    var flattened: [Int]?
+    /// For a depthwise convolution, where it is not 1.
+    var multiplier: Int?
+  }
+
+  enum OrderEntry: Codable, Hashable, Sendable {
+    case layer(String)
+    case group([String])
+
+    init(from decoder: Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let name = try? container.decode(String.self) {
+        self = .layer(name)
+      } else {
+        self = .group(try container.decode([String].self))
+      }
+    }
+
+    func encode(to encoder: Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .layer(let name): try container.encode(name)
+      case .group(let names): try container.encode(names)
+      }
+    }
+
+    var layers: [String] {
+      switch self {
+      case .layer(let name): [name]
+      case .group(let names): names
+      }
+    }
+  }
+}
+
+/// The kinds of layer whose weights have the same names in every model.
+enum LayerKind: String, Codable, Sendable {
+  case convolution, convolutionTranspose, depthwise, dense, pointwiseAsDense
+  case batchNorm, layerNorm, embedding
+
+  /// Their name and ours of each weight; the first is the one whose layout differs.
+  var weights: [(theirs: String, ours: String)] {
+    switch self {
+    case .convolution, .convolutionTranspose, .depthwise, .dense, .pointwiseAsDense:
+      [("kernel", "weight"), ("bias", "bias")]
+    case .batchNorm:
+      [
+        ("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"),
+        ("moving_variance", "running_var"),
+      ]
+    case .layerNorm: [("gamma", "weight"), ("beta", "bias")]
+    case .embedding: [("embeddings", "weight")]
+    }
+  }
+
+  /// The layer's class in Keras, in snake case.
+  var kerasClass: String {
+    switch self {
+    case .convolution, .pointwiseAsDense: "conv2d"
+    case .convolutionTranspose: "conv2d_transpose"
+    case .depthwise: "depthwise_conv2d"
+    case .dense: "dense"
+    case .batchNorm: "batch_normalization"
+    case .layerNorm: "layer_normalization"
+    case .embedding: "embedding"
+    }
+  }
+
+  /// How the first weight of such a layer is laid out.
+  func transform(for rule: NameMapDocument.Rule) throws -> LayoutTransform {
+    switch self {
+    case .convolution: return .convolution
+    case .convolutionTranspose: return .convolutionTranspose
+    case .depthwise: return .depthwise(multiplier: rule.multiplier ?? 1)
+    case .dense:
+      guard let flattened = rule.flattened else { return .dense }
+      guard flattened.count == 3, flattened.allSatisfy({ (1...65_536).contains($0) }) else {
+        throw WeightsError(.malformed, "\(rule.theirs.quoted): flattened needs channels, height and width")
+      }
+      return .denseAfterFlatten(channels: flattened[0], height: flattened[1], width: flattened[2])
+    case .pointwiseAsDense: return .pointwiseAsDense
+    case .batchNorm, .layerNorm, .embedding: return .identity
+    }
+  }
+}

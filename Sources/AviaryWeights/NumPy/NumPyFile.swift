@@ -1,0 +1,102 @@
+import AviaryTensors
+
+/// Reads and writes NumPy arrays: `.npy` holds one, `.npz` several by name.
+public enum NumPyFile {
+  // MARK: One array
+
+  /// The array in a `.npy` file, mapped where its bytes can stay as they are.
+  ///
+  /// Throws ``WeightsError`` for anything but a plain array of numbers or Booleans.
+  public static func readArray(_ path: String) throws -> Tensor {
+    try naming(path) { try readArray(try MappedFile(path: path)) }
+  }
+
+  static func readArray(_ file: MappedFile) throws -> Tensor {
+    let header = try file.withBytes { bytes in
+      let header = try NpyHeader(bytes)
+      try check(header, byteCount: bytes.count)
+      return header
+    }
+    let tensor = try header.format.tensor(
+      in: file, at: header.dataStart, shape: header.storedShape, bigEndian: header.bigEndian)
+    return header.logical(tensor)
+  }
+
+  private static func readArray(_ bytes: UnsafeRawBufferPointer) throws -> Tensor {
+    let header = try NpyHeader(bytes)
+    try check(header, byteCount: bytes.count)
+    let tensor = try header.format.tensor(
+      from: .init(rebasing: bytes[header.dataStart...]), shape: header.storedShape,
+      bigEndian: header.bigEndian)
+    return header.logical(tensor)
+  }
+
+  private static func check(_ header: NpyHeader, byteCount: Int) throws {
+    let found = byteCount - header.dataStart
+    guard let expected = header.format.byteCount(of: header.shape) else {
+      throw WeightsError(.malformed, "the shape \(header.shape) is not possible")
+    }
+    guard found >= expected else {
+      throw WeightsError(
+        .truncated, "\(header.shape.shapeText) \(header.format) needs \(expected) bytes, there are \(found)")
+    }
+    guard found == expected else {
+      throw WeightsError(.malformed, "\(found - expected) bytes follow the array")
+    }
+  }
+
+  /// Writes `tensor` as a `.npy` file, complete or not at all. bfloat16 goes out as `|V2`, as NumPy itself stores it.
+  public static func writeArray(_ tensor: Tensor, to path: String) throws {
+    try AtomicFile.write(to: path) { file in
+      try file.append(NpyHeader.bytes(dtype: tensor.dtype, shape: tensor.shape))
+      try tensor.withUnsafeBytes { try file.append($0) }
+    }
+  }
+
+  // MARK: Several arrays
+
+  /// The arrays of a `.npz` file by name.
+  ///
+  /// Throws ``WeightsError`` when a member is damaged or is not a plain array.
+  public static func readArchive(_ path: String) throws -> WeightArchive {
+    try naming(path) {
+      let file = try MappedFile(path: path)
+      return try file.withBytes { try readArchive(file, try ZipDirectory($0)) }
+    }
+  }
+
+  static func readArchive(_ file: MappedFile, _ directory: ZipDirectory) throws -> WeightArchive {
+    var archive = WeightArchive()
+    for member in directory.members {
+      guard member.name.hasSuffix(".npy") else {
+        throw WeightsError(.unsupported, "the member \(member.name.quoted) is not a NumPy array")
+      }
+      let tensor = try file.withBytes { try member.withUnpacked(from: $0) { try readArray($0) } }
+      try archive.append(String(member.name.dropLast(4)), tensor)
+    }
+    return archive
+  }
+
+  /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.
+  public static func writeArchive(_ archive: WeightArchive, to path: String) throws {
+    try AtomicFile.write(to: path) { file in
+      var zip = ZipWriter(to: file)
+      for (name, tensor) in archive.entries {
+        let header = NpyHeader.bytes(dtype: tensor.dtype, shape: tensor.shape)
+        try header.withUnsafeBytes { header in
+          try tensor.withUnsafeBytes { try zip.add(name + ".npy", [header, $0]) }
+        }
+      }
+      try zip.finish()
+    }
+  }
+}
+
+extension NpyHeader {
+  /// The shape whose row-major order is the order of the file.
+  fileprivate var storedShape: Shape { fortranOrder ? shape.reversed() : shape }
+
+  fileprivate func logical(_ tensor: Tensor) -> Tensor {
+    fortranOrder ? tensor.permuted(Array(shape.indices.reversed())) : tensor
+  }
+}

@@ -1,0 +1,110 @@
+/// What an Aviary file says beside its tensors: the JSON of `__metadata__["aviary"]`. Everything but the version is optional.
+///
+/// `PortableFormat.md` specifies each field for other languages.
+public struct PortableMetadata: Codable, Hashable, Sendable {
+  /// The version this code writes, and the newest it reads.
+  public static let currentVersion = 1
+
+  /// Counts up when a reader of the older form would misread the newer.
+  public var formatVersion = currentVersion
+  /// The model's name in the catalogue: `resnet50`.
+  public var model: String?
+  /// Which of several networks of the same shapes: `keras_v1`, `tv_v1`. Decides strides, padding, pooling, eps.
+  public var dialect: String?
+  /// The model's configuration, by the names of its fields.
+  public var configuration: [String: JSONValue]?
+  public var numClasses: Int?
+  public var preprocessing: Preprocessing?
+  /// Class names, in the order of the outputs.
+  public var labels: [String]?
+  /// How many outputs come before that of the first label: 1 for checkpoints with a background class.
+  public var labelOffset: Int?
+  /// Names of what the model returns, in order.
+  public var outputs: [String]?
+  public var source: Source?
+  /// An SPDX expression, or the licence's name.
+  public var licence: String?
+  /// Published or measured numbers: `top1`, `top5`, as fractions of 1 unless the name says otherwise.
+  public var metrics: [String: Double]?
+  /// SHA-256 of the data after the header, 64 lower-case hexadecimal digits. Set by the writer.
+  public var dataSHA256: String?
+  /// The layers and spellings of the Keras file these weights came from, which lets them go back unchanged.
+  public var keras: KerasStructure?
+
+  public init(model: String? = nil, dialect: String? = nil) {
+    self.model = model
+    self.dialect = dialect
+  }
+
+  /// Where the weights come from.
+  public struct Source: Codable, Hashable, Sendable {
+    /// `keras`, `torchvision`, `darknet`, `aviary`, …
+    public var framework: String?
+    public var url: String?
+    /// SHA-256 of the file as published.
+    public var sha256: String?
+
+    public init(framework: String? = nil, url: String? = nil, sha256: String? = nil) {
+      self.framework = framework
+      self.url = url
+      self.sha256 = sha256
+    }
+  }
+
+  /// From a picture of 8-bit channels to the tensor the model takes:
+  /// resize and crop, order the channels, map 0…255 linearly to `range`, subtract `mean`, divide by `standardDeviation`.
+  public struct Preprocessing: Codable, Hashable, Sendable {
+    public enum ChannelOrder: String, Codable, Sendable {
+      case rgb = "RGB"
+      case bgr = "BGR"
+      case grey = "L"
+    }
+
+    /// Pixels of the model's input.
+    public var height: Int
+    public var width: Int
+    /// Pixels of the shorter side before the centre is cropped; nil to resize straight to the input's size.
+    public var resizeShorterSide: Int?
+    /// `bilinear`, `bicubic`, `nearest`; antialiased when it shrinks.
+    public var interpolation: String?
+    public var channels: ChannelOrder
+    /// The values that 0 and 255 become.
+    public var range: [Float]
+    /// Per channel, in the channel order above and on the scale of `range`.
+    public var mean: [Float]
+    public var standardDeviation: [Float]
+
+    public init(
+      height: Int, width: Int, channels: ChannelOrder = .rgb, range: ClosedRange<Float> = 0...1,
+      mean: [Float] = [], standardDeviation: [Float] = [], resizeShorterSide: Int? = nil,
+      interpolation: String? = nil
+    ) {
+      self.height = height
+      self.width = width
+      self.channels = channels
+      self.range = [range.lowerBound, range.upperBound]
+      self.mean = mean
+      self.standardDeviation = standardDeviation
+      self.resizeShorterSide = resizeShorterSide
+      self.interpolation = interpolation
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case height, width
+      case resizeShorterSide = "resize_shorter_side"
+      case interpolation, channels, range, mean
+      case standardDeviation = "std"
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case formatVersion = "format_version"
+    case model, dialect, configuration
+    case numClasses = "num_classes"
+    case preprocessing, labels
+    case labelOffset = "label_offset"
+    case outputs, source, licence, metrics
+    case dataSHA256 = "data_sha256"
+    case keras
+  }
+}

@@ -1,0 +1,140 @@
+import AviaryTensors
+
+/// A file of weights in any format that is known, recognised by its first bytes and never by its name.
+public struct WeightFile: Sendable {
+  public let path: String
+  public let format: WeightFormat
+  public let archive: WeightArchive
+  /// Bytes of the file.
+  public let byteCount: Int
+
+  /// Reads the weights at `path`.
+  ///
+  /// Throws ``WeightsError``, which names the file: unreadable, truncated, malformed, refused, or of a format that is
+  /// recognised but not supported.
+  public static func open(_ path: String) throws -> WeightFile {
+    try naming(path) {
+      let file = try MappedFile(path: path)
+      let (format, archive) = try read(file)
+      return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
+    }
+  }
+
+  /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all.
+  ///
+  /// - Parameter floats: for the portable format, the type floating-point tensors are stored in; nil keeps each one's own.
+  public static func write(
+    _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType? = nil
+  ) throws {
+    switch format {
+    case .portable: try SafetensorsFile.write(archive, to: path, floats: floats)
+    case .npz: try NumPyFile.writeArchive(archive, to: path)
+    case .kerasWeights: try KerasLegacyWriter.write(archive, to: path)
+    case .kerasPaths: try KerasPathWriter.write(archive, to: path)
+    default: throw WeightsError(.unsupported, "\(format.summary) is not a format that is written", file: path)
+    }
+  }
+
+  // MARK: Recognition
+
+  private static func read(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
+    switch try file.withBytes(container) {
+    case .hdf5:
+      let archive = try HDF5Reader.read(file)
+      let format: WeightFormat =
+        switch archive.keras?.layout {
+        case .legacyWeights: .kerasWeights
+        case .legacyModel: .kerasModel
+        case .attributePaths: .kerasPaths
+        case nil: .hdf5
+        }
+      return (format, archive)
+    case .safetensors:
+      let archive = try SafetensorsFile.read(file)
+      return (archive.portable == nil ? .safetensors : .portable, archive)
+    case .npy: return (.npy, try WeightArchive([("array", try NumPyFile.readArray(file))]))
+    case .zip:
+      let directory = try file.withBytes { try ZipDirectory($0) }
+      let format = directory.weightFormat
+      guard format == .npz else { throw notYet(format) }
+      return (.npz, try NumPyFile.readArchive(file, directory))
+    case .unread(let format): throw notYet(format)
+    }
+  }
+
+  private static func notYet(_ format: WeightFormat?) -> WeightsError {
+    guard let format else {
+      return WeightsError(.unsupported, "a zip file without weights in a known format")
+    }
+    return WeightsError(.unsupported, "\(format.summary) files are not supported yet")
+  }
+
+  private enum Container {
+    case hdf5, safetensors, npy, zip
+    case unread(WeightFormat)
+  }
+
+  private static let torchMagic: [UInt8] = [
+    0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
+  ]
+
+  private static func container(_ bytes: UnsafeRawBufferPointer) throws -> Container {
+    func begins(_ magic: [UInt8], at offset: Int = 0) -> Bool {
+      bytes.dropFirst(offset).prefix(magic.count).elementsEqual(magic)
+    }
+    if begins(HDF5File.signature) { return .hdf5 }
+    if begins(NpyHeader.magic) { return .npy }
+    if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
+    if begins(torchMagic) { return .unread(.torchLegacy) }
+    if begins(Array("ustar".utf8), at: 257) { return .unread(.torchTar) }
+    // A length and then JSON. Eight bytes alone are no signature, so the brace must follow.
+    if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return .safetensors }
+    let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
+    throw WeightsError(
+      .unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")
+  }
+}
+
+extension ZipDirectory {
+  /// What the names of the members say, nil when they say nothing.
+  fileprivate var weightFormat: WeightFormat? {
+    if members.contains(where: { $0.name.hasSuffix("/data.pkl") }) { return .torchZip }
+    if member("config.json") != nil { return .kerasZip }
+    return members.allSatisfy { $0.name.hasSuffix(".npy") } ? .npz : nil
+  }
+}
+
+// MARK: Description
+
+extension WeightFile {
+  /// What `aviary inspect` shows, ready to be encoded as JSON.
+  public struct Description: Encodable, Sendable {
+    public struct Entry: Encodable, Sendable {
+      public let name: String
+      public let dtype: DType
+      public let shape: Shape
+    }
+
+    public let path: String
+    public let format: String
+    public let summary: String
+    public let byteCount: Int
+    public let tensorCount: Int
+    /// Elements of all tensors.
+    public let parameterCount: Int
+    public let tensors: [Entry]
+    public let metadata: [String: String]
+    public let portable: PortableMetadata?
+    public let keras: KerasStructure?
+  }
+
+  /// Format, names, types, shapes and metadata; reads no values.
+  public var description: Description {
+    let entries = archive.entries
+    return Description(
+      path: path, format: format.rawValue, summary: format.summary, byteCount: byteCount,
+      tensorCount: entries.count, parameterCount: entries.reduce(0) { $0 + $1.tensor.count },
+      tensors: entries.map { .init(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape) },
+      metadata: archive.metadata, portable: archive.portable, keras: archive.keras)
+  }
+}

@@ -1,0 +1,41 @@
+/// A kind of file that holds weights.
+public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
+  /// Safetensors with Aviary's metadata.
+  case portable
+  case safetensors
+  /// `layer_names` at the root.
+  case kerasWeights = "keras-h5-weights"
+  /// The same beside a model's configuration.
+  case kerasModel = "keras-h5-model"
+  /// `.weights.h5` of Keras 3.
+  case kerasPaths = "keras-weights-h5"
+  /// An HDF5 file of no framework.
+  case hdf5
+  case npy
+  case npz
+  case torchZip = "pytorch-zip"
+  case torchLegacy = "pytorch-legacy"
+  case torchTar = "pytorch-tar"
+  case kerasZip = "keras-zip"
+
+  /// One line for people.
+  public var summary: String {
+    switch self {
+    case .portable: "Aviary portable weights (safetensors)"
+    case .safetensors: "safetensors"
+    case .kerasWeights: "Keras HDF5 weights (legacy)"
+    case .kerasModel: "Keras HDF5 model (legacy)"
+    case .kerasPaths: "Keras 3 .weights.h5"
+    case .hdf5: "HDF5"
+    case .npy: "NumPy array"
+    case .npz: "NumPy archive"
+    case .torchZip: "PyTorch zip checkpoint"
+    case .torchLegacy: "PyTorch checkpoint from before 1.6"
+    case .torchTar: "PyTorch 0.1 tar checkpoint"
+    case .kerasZip: "Keras 3 .keras model"
+    }
+  }
+
+  /// The formats that ``WeightFile/write(_:to:as:floats:)`` writes.
+  public static let writable: [WeightFormat] = [.portable, .kerasWeights, .kerasPaths, .npz]
+}

@@ -1,0 +1,152 @@
+import AviaryTensors
+import Foundation
+import Testing
+
+@testable import AviaryWeights
+
+@Suite struct NameMapTests {
+  private static func zoo(_ path: String) throws -> NameMap {
+    try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(path).json").path)
+  }
+
+  @Test func patternsCaptureAndCount() throws {
+    let theirs = try NamePattern("conv{s}_block{n}_{k}_conv/kernel")
+    let numbers = try #require(theirs.match("conv4_block23_2_conv/kernel"))
+    #expect(numbers == ["s": 4, "n": 23, "k": 2])
+    let ours = try NamePattern("layer{s-1}.{n-1}.conv{k}.weight")
+    #expect(ours.name(numbers) == "layer3.22.conv2.weight")
+    #expect(ours.match("layer3.22.conv2.weight") == numbers)
+    #expect(theirs.match("conv04_block23_2_conv/kernel") == nil)
+    #expect(theirs.match("conv4_block_2_conv/kernel") == nil)
+    #expect(ours.name(["s": 0, "n": 1, "k": 1]) == nil)
+    #expect(try NamePattern("a{n}b{n}").match("a1b2") == nil)
+    for bad in ["a{n", "a}", "{}", "{n}1", "{n}{m}", "{n*2}", "{n1}"] {
+      #expect(throws: WeightsError.self) { try NamePattern(bad) }
+    }
+  }
+
+  @Test(arguments: [
+    (LayoutTransform.identity, [3, 2]), (.convolution, [3, 2, 4, 5]), (.convolution, [3, 4, 5]),
+    (.convolutionTranspose, [3, 3, 4, 5]), (.depthwise(multiplier: 2), [3, 2, 4, 2]), (.dense, [3, 5]),
+    (.denseAfterFlatten(channels: 4, height: 2, width: 3), [24, 5]), (.pointwiseAsDense, [1, 1, 3, 5]),
+  ])
+  func transformsAreUndoneExactly(_ transform: LayoutTransform, shape: Shape) throws {
+    for dtype in [DType.float32, .bfloat16, .int64] {
+      let tensor = ramp(shape).cast(to: dtype)
+      #expect(areIdentical(try transform.undo(transform.apply(tensor)), tensor))
+    }
+    guard transform != .identity else { return }
+    #expect(throws: WeightsError.self) { try transform.apply(ramp([7])) }
+  }
+
+  @Test func transformsPutElementsWhereTheyBelong() throws {
+    // Element [y][x][c][o] of a dense kernel after a flatten of 2×3×4 goes to row o, column c·6 + y·3 + x.
+    let dense = try LayoutTransform.denseAfterFlatten(channels: 4, height: 2, width: 3).apply(ramp([24, 5]))
+      .values()
+    let (y, x, c, o) = (1, 2, 3, 4)
+    #expect(dense[o * 24 + c * 6 + y * 3 + x] == Float((y * 12 + x * 4 + c) * 5 + o) / 8)
+    let depthwise = try LayoutTransform.depthwise(multiplier: 2).apply(ramp([3, 2, 4, 2]))
+    #expect(depthwise.shape == [8, 1, 3, 2])
+    #expect(depthwise.values()[(3 * 2 + 1) * 6 + 2 * 2 + 1] == Float(2 * 16 + 1 * 8 + 3 * 2 + 1) / 8)
+  }
+
+  @Test func automaticNamesLoseTheirBase() {
+    let names = AutomaticNames(
+      ["conv2d"], in: ["conv2d_95/kernel", "conv2d_97/kernel", "conv2d_transpose_3/kernel"])
+    #expect(names.normalized("conv2d_97/kernel") == "conv2d_2/kernel")
+    #expect(names.normalized("conv2d_transpose_3/kernel") == "conv2d_transpose_3/kernel")
+    #expect(
+      AutomaticNames(["conv2d"], in: ["conv2d/kernel", "conv2d_1/kernel"]).normalized("conv2d/bias")
+        == "conv2d_0/bias")
+    #expect(AutomaticNames.spelled("conv2d_0/kernel", ["conv2d"]) == "conv2d/kernel")
+  }
+
+  /// Tensors with the names and shapes of a Keras ResNet of few channels.
+  private static func resnet() throws -> WeightArchive {
+    var archive = WeightArchive()
+    func add(_ layer: String, _ shape: Shape, batchNorm: Bool = false) throws {
+      let weights: [(String, Shape)] =
+        batchNorm
+        ? ["gamma", "beta", "moving_mean", "moving_variance"].map { ($0, shape) }
+        : [("kernel", shape), ("bias", [shape.last!])]
+      for (name, shape) in weights {
+        try archive.append("\(layer)/\(name)", ramp(shape, start: archive.count))
+      }
+    }
+    try add("conv1_conv", [7, 7, 3, 2])
+    try add("conv1_bn", [2], batchNorm: true)
+    for stage in 2...5 {
+      for block in 1...12 {
+        for part in block == 1 ? [1, 2, 0, 3] : [1, 2, 3] {
+          try add("conv\(stage)_block\(block)_\(part)_conv", [1, 1, 2, 2])
+          try add("conv\(stage)_block\(block)_\(part)_bn", [2], batchNorm: true)
+        }
+      }
+    }
+    try add("predictions", [2, 3])
+    return archive
+  }
+
+  @Test func resNetThereAndBack() throws {
+    let map = try Self.zoo("ResNet/keras_resnet")
+    let original = try Self.resnet()
+    let ours = try map.imported(original)
+    #expect(ours.unmatched.isEmpty)
+    #expect(ours.archive["layer3.11.bn2.running_var"] != nil)
+    #expect(ours.archive["layer4.0.downsample.0.weight"]?.shape == [2, 2, 1, 1])
+    #expect(ours.archive["conv1.weight"]?.shape == [2, 3, 7, 7])
+    let back = try map.exported(ours.archive)
+    #expect(back.unmatched.isEmpty)
+    #expect(areIdentical(back.archive, original))
+    // The order Keras builds the layers in, which its loader relies on.
+    let layers = back.archive.keras!.layers.map(\.name)
+    #expect(
+      layers[2..<12] == [
+        "conv2_block1_1_conv", "conv2_block1_1_bn", "conv2_block1_2_conv", "conv2_block1_2_bn",
+        "conv2_block1_0_conv",
+        "conv2_block1_3_conv", "conv2_block1_0_bn", "conv2_block1_3_bn", "conv2_block2_1_conv",
+        "conv2_block2_1_bn",
+      ])
+    #expect(layers.last == "predictions")
+  }
+
+  @Test(arguments: [("VGG/keras_vgg16", 13, 28), ("VGG/keras_vgg19", 16, 34)])
+  func vggIndices(_ path: String, convolutions: Int, last: Int) throws {
+    let rules = try Self.zoo(path).document.rules
+    #expect(rules.filter { $0.ours.hasPrefix("features.") }.count == convolutions)
+    #expect(rules.contains { $0.ours == "features.\(last)" && $0.theirs.hasPrefix("block5") })
+  }
+
+  @Test func unmatchedNamesAreReported() throws {
+    let map = try Self.zoo("MobileNet/keras_mobilenet")
+    let archive = try WeightArchive([
+      ("conv1/kernel", ramp([3, 3, 3, 8])), ("conv_dw_1/kernel", ramp([3, 3, 8, 1])),
+      ("head/kernel", ramp([2, 2])),
+    ])
+    let ours = try map.imported(archive)
+    #expect(ours.archive.names == ["conv1.weight", "conv_dw_1.weight"])
+    #expect(ours.archive["conv_dw_1.weight"]?.shape == [8, 1, 3, 3])
+    #expect(ours.unmatched == ["head/kernel"])
+    let prefixed = try map.imported(
+      WeightArchive([("base/conv1/kernel", ramp([3, 3, 3, 8]))]), strippingPrefix: "base/")
+    #expect(prefixed.archive.names == ["conv1.weight"])
+    let error = #expect(throws: WeightsError.self) {
+      try map.imported(WeightArchive([("conv1/kernel", ramp([3]))]))
+    }
+    #expect(error?.description.contains("\"conv1/kernel\": its shape is 3") == true)
+  }
+
+  @Test(arguments: [
+    (#"{"summary":"","theirs":"keras","rules":[{"theirs":"a{n}","ours":"b"}]}"#, "no way back"),
+    (#"{"summary":"","theirs":"keras"}"#, "lacks \"rules\""),
+    (#"{"summary":"","summary":"","theirs":"keras","rules":[]}"#, "occurs twice"),
+    (
+      #"{"summary":"","theirs":"keras","rules":[{"theirs":"a","ours":"b","layer":"dense","flattened":[1]}]}"#,
+      "flattened"
+    ),
+  ])
+  func refusesBadMaps(_ json: String, message: String) throws {
+    let error = #expect(throws: WeightsError.self) { try NameMap(json: Array(json.utf8)) }
+    #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+  }
+}

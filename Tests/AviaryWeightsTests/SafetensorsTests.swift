@@ -1,0 +1,137 @@
+import AviaryTensors
+import Foundation
+import Testing
+
+@testable import AviaryWeights
+
+@Suite struct SafetensorsTests {
+  /// Sizes that are and are not multiples of 64 bytes, every type, a scalar and an empty tensor.
+  private static func sample() throws -> WeightArchive {
+    var archive = try WeightArchive([
+      ("odd", ramp([3])), ("even", ramp([4, 8])), ("half", ramp([5]).cast(to: .float16)),
+      ("brain", ramp([7, 3]).cast(to: .bfloat16)), ("ids", Tensor([Int64(-1), 1 << 40])),
+      ("small", Tensor([Int32.min, 5])), ("byte", Tensor([UInt8(3), 255, 0])),
+      ("flags", Tensor([true, false, true])),
+      ("scalar", Tensor(Float(2.5))), ("none", Tensor.zeros([0, 4])), ("quote\"\\\n ü", ramp([2])),
+    ])
+    archive.metadata["note"] = "tab\t and \"quotes\""
+    archive.portable = PortableMetadata(model: "lenet", dialect: "keras")
+    archive.portable?.configuration = ["classes": .integer(10), "pool": .string("max"), "p": .number(0.5)]
+    archive.portable?.preprocessing = .init(
+      height: 28, width: 28, channels: .grey, mean: [0.5], standardDeviation: [2])
+    archive.portable?.labels = ["zero", "one"]
+    archive.portable?.metrics = ["top1": 0.99]
+    return archive
+  }
+
+  @Test func roundTripKeepsEveryBitAndField() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      let archive = try Self.sample()
+      try SafetensorsFile.write(archive, to: path)
+      let file = try WeightFile.open(path)
+      #expect(file.format == .portable)
+      #expect(areIdentical(file.archive, archive))
+      #expect(file.archive.metadata == archive.metadata)
+      var portable = archive.portable!
+      portable.dataSHA256 = file.archive.portable?.dataSHA256
+      #expect(portable.dataSHA256?.count == 64)
+      #expect(file.archive.portable == portable)
+      #expect(try SafetensorsFile.verify(path))
+    }
+  }
+
+  @Test func dataIsAligned() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      try SafetensorsFile.write(try Self.sample(), to: path)
+      let header = try MappedFile(path: path).withBytes { try SafetensorsHeader($0) }
+      #expect(header.dataStart % 64 == 0)
+      for entry in header.entries {
+        #expect(entry.range.lowerBound % (entry.range.count % 64 == 0 ? 64 : entry.format.byteCount) == 0)
+      }
+    }
+  }
+
+  @Test func floatsAreStoredAsAsked() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      try SafetensorsFile.write(try Self.sample(), to: path, floats: .float16)
+      let archive = try SafetensorsFile.read(path)
+      #expect(archive["even"]?.dtype == .float16)
+      #expect(archive["ids"]?.dtype == .int64)
+      #expect(archive["even"]!.cast(to: .float32).values() == ramp([4, 8]).values())
+    }
+  }
+
+  @Test func readsTheReferenceWriter() throws {
+    let archive = try SafetensorsFile.read(Fixture.path("reference.safetensors"))
+    #expect(areIdentical(archive["b"], ramp([3, 5])))
+    #expect(areIdentical(archive["a"], ramp([2], start: 15)))
+    #expect(archive["ids"]?.values(of: Int64.self) == [1, 2, 3])
+    #expect(archive["flag"]?.values(of: Bool.self) == [true, false])
+    #expect(archive.metadata == ["format": "np", "note": "ü"])
+  }
+
+  @Test func damagedDataFailsVerification() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      try SafetensorsFile.write(try Self.sample(), to: path)
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      bytes[bytes.count - 1] ^= 1
+      try bytes.write(to: URL(fileURLWithPath: path))
+      #expect(throws: WeightsError.self) { try SafetensorsFile.verify(path) }
+    }
+  }
+
+  private static let f4 = #""dtype":"F32","shape":[1],"data_offsets":[0,4]"#
+
+  @Test(arguments: [
+    (#"{"a":{\#(f4)},"a":{\#(f4)}}"#, 4, "occurs twice"),
+    (#"{"a":{\#(f4),"dtype":"I32"}}"#, 4, "occurs twice"),
+    (#"{"a":{\#(f4)}}"#, 8, "4 bytes follow"),
+    (#"{"a":{\#(f4)}}"#, 3, "the file has"),
+    (#"{"a":{\#(f4)},"b":{\#(f4)}}"#, 4, "overlaps"),
+    (#"{"a":{\#(f4)},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#, 12, "hole"),
+    (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "not possible"),
+    (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4, "needs 8 bytes"),
+    (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#, 0, "not possible"),
+    (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4,0],"data_offsets":[0,0]}}"#, 0, "not possible"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "needs 4 bytes"),
+    (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, 4, "F8_E4M3"),
+    (#"{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}"#, 4, "64 bits"),
+    (#"{"__metadata__":{"x":1}}"#, 0, "not a string"),
+    (#"{"__metadata__":{"aviary":"{\"format_version\":9}"}}"#, 0, "newer"),
+    (#"{"__metadata__":{"aviary":"[]"}}"#, 0, "metadata"),
+    (#"[1]"#, 0, "not a file of weights"),
+    (#"{"a": nul}"#, 0, "expected null"),
+    ("{\"\u{1}\":1}", 0, "control character"),
+    ("{} x", 0, "something follows"),
+  ])
+  func refuses(_ header: String, dataBytes: Int, message: String) throws {
+    try Self.expectError(Array(header.utf8), dataBytes: dataBytes, message)
+  }
+
+  @Test func refusesDepthBadTextAndAbsurdLengths() throws {
+    try Self.expectError(
+      Array((#"{"a":"# + String(repeating: "[", count: 5000)).utf8), dataBytes: 0, "nested deeper")
+    try Self.expectError([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D], dataBytes: 0, "UTF-8")
+    try Self.expectError(Array("{}".utf8), length: 100_000_001, dataBytes: 0, "100 MB")
+    try Self.expectError(Array("{}".utf8), length: 3, dataBytes: 0, "promises")
+    try Self.expectError(Array("{}".utf8), length: .max, dataBytes: 0, "100 MB")
+  }
+
+  private static func expectError(
+    _ header: [UInt8], length: UInt64? = nil, dataBytes: Int, _ message: String
+  ) throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("bad.safetensors").path
+      let prefix = withUnsafeBytes(of: (length ?? UInt64(header.count)).littleEndian) { Array($0) }
+      try Data(prefix + header + [UInt8](repeating: 0, count: dataBytes)).write(
+        to: URL(fileURLWithPath: path))
+      let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }
+      #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")
+      #expect(error?.file == path)
+    }
+  }
+}
