@@ -132,6 +132,23 @@ struct LayoutTests {
     }
   }
 
+  @Test("several threads may use the same tensors, weights and kernels at once")
+  func threads() async {
+    let (x, weights) = (sample([1, 16, 20, 20]), sample([32, 16, 3, 3], seed: 2))
+    let geometry = ConvolutionGeometry(stride: [1, 1], padding: Padding([1, 1]))
+    let head = sample([10, 32 * 20 * 20], seed: 3)
+    @Sendable func run() -> [Float] {
+      linear(convolution(x, weights, geometry).relu().flattened(from: 1), head).softmax().values()
+    }
+    let results = await withTaskGroup(of: [Float].self) { group in
+      for _ in 0..<8 { group.addTask { run() } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    let expected = Tensor(run())
+    #expect(results.count == 8)
+    for result in results { #expect(relativeDifference(Tensor(result), expected) < 1e-5) }
+  }
+
   @Test("changing a tensor in place leaves its copies and its packed copies behind")
   func inPlace() {
     var weights = sample([32, 16], seed: 2)

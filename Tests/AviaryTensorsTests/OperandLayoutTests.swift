@@ -84,6 +84,27 @@ struct OperandLayoutTests {
     }
   }
 
+  @Test("no element-wise function falls to a slow kernel on blocks filled up with zeros")
+  func paddedBlocks() {
+    let x = Arrangement.blocked(sample([2, 20, 6, 6], in: 0.1..<2))
+    #expect(x.descriptor.isPadded)
+    let activations: [Activation] = [
+      .relu, .relu6, .leakyReLU(), .elu(), .gelu, .geluTanh, .silu, .sigmoid, .tanh, .hardSigmoid, .hardSwish,
+      .softplus,
+    ]
+    let functions =
+      activations.map { activation in { (x: Tensor) in activation(x) } } + [
+        { $0.exp() }, { $0.log() }, { $0.squareRoot() }, { $0.square() }, { $0.abs() }, { $0.power(1.5) },
+        { $0 * 2 + 1 }, { $0.clipped(0.5, 1) },
+      ]
+    for (index, function) in functions.enumerated() {
+      PrimitiveCache.removeAll()
+      _ = gradient(at: x) { function($0).sum() }
+      let slow = PrimitiveCache.implementations.filter { $0.implementation.hasPrefix("ref") }
+      #expect(slow.isEmpty, "function \(index)")
+    }
+  }
+
   @Test("views of every element type", arguments: DType.allCases)
   func types(dtype: DType) {
     let x = sample([3, 4, 5], in: -100..<100).cast(to: dtype)

@@ -36,48 +36,55 @@ struct EltwiseKernel: Hashable, Sendable {
 
   func forward(_ input: Tensor) -> Tensor {
     if input.count == 0 { return input }
-    let source = input.isDense ? input : input.rowMajor()
-    let descriptor = source.descriptor
-    let primitive = PrimitiveCache.primitive(
-      .init(operation: self, role: "eltwise", descriptors: [descriptor])
-    ) {
-      var description = dnnl_eltwise_desc_t()
-      var raw = descriptor.raw
-      OneDNN.check(
-        dnnl_eltwise_forward_desc_init(
-          &description, dnnl_forward_training, function.algorithm, &raw, alpha, beta), function.rawValue)
-      return Primitive.make(description)!
-    }
-    let result = Tensor(descriptor, shape: input.shape)
-    primitive.execute([.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)])
+    let primitive = cached("eltwise", input, makeForward)
+    let result = Tensor(primitive.descriptor(.destination(0)), shape: input.shape)
+    primitive.execute([
+      .init(DNNL_ARG_SRC, input.reordered(to: primitive.descriptor(.source(0)))), .init(DNNL_ARG_DST, result),
+    ])
     return result
   }
 
   /// The gradient at `input`, which takes over the input's layout.
   func backward(_ input: Tensor, _ upstream: Tensor) -> Tensor {
     if input.count == 0 { return upstream }
-    let source = input.isDense ? input : input.rowMajor()
-    let descriptor = source.descriptor
-    let primitive = PrimitiveCache.primitive(
-      .init(operation: self, role: "eltwise backward", descriptors: [descriptor])
-    ) {
-      var raw = descriptor.raw
-      var forward = dnnl_eltwise_desc_t()
-      var backward = dnnl_eltwise_desc_t()
-      OneDNN.check(
-        dnnl_eltwise_forward_desc_init(
-          &forward, dnnl_forward_training, function.algorithm, &raw, alpha, beta),
-        function.rawValue)
-      OneDNN.check(
-        dnnl_eltwise_backward_desc_init(&backward, function.algorithm, &raw, &raw, alpha, beta),
-        function.rawValue)
-      return Primitive.make(backward, hint: Primitive.make(forward)!.hint)!
-    }
-    let result = Tensor(descriptor, shape: input.shape)
+    let primitive = cached("eltwise backward", input, makeBackward)
+    let result = Tensor(primitive.descriptor(.differentialSource(0)), shape: input.shape)
     primitive.execute([
-      .init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: descriptor)),
+      .init(DNNL_ARG_SRC, input.reordered(to: primitive.descriptor(.source(0)))),
+      .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: primitive.descriptor(.differentialDestination(0)))),
       .init(DNNL_ARG_DIFF_SRC, result),
     ])
     return result
+  }
+
+  /// The primitive for the input's own layout; row-major where that has gaps or ends in the reference loop. The latter happens
+  /// with blocks filled up with zeros, which functions such as the logistic one would not leave zeros.
+  private func cached(
+    _ role: String, _ input: Tensor, _ make: (MemoryDescriptor) -> Primitive
+  ) -> Primitive {
+    let rowMajor = MemoryDescriptor.rowMajor(input.shape)
+    let layout = input.isDense ? input.descriptor : rowMajor
+    return PrimitiveCache.primitive(.init(operation: self, role: role, descriptors: [layout])) {
+      let primitive = make(layout)
+      return layout.isPadded && primitive.implementation.hasPrefix("ref") ? make(rowMajor) : primitive
+    }
+  }
+
+  private func makeForward(_ layout: MemoryDescriptor) -> Primitive {
+    var description = dnnl_eltwise_desc_t()
+    var raw = layout.raw
+    OneDNN.check(
+      dnnl_eltwise_forward_desc_init(
+        &description, dnnl_forward_training, function.algorithm, &raw, alpha, beta), function.rawValue)
+    return Primitive.make(description)!
+  }
+
+  private func makeBackward(_ layout: MemoryDescriptor) -> Primitive {
+    var description = dnnl_eltwise_desc_t()
+    var raw = layout.raw
+    OneDNN.check(
+      dnnl_eltwise_backward_desc_init(&description, function.algorithm, &raw, &raw, alpha, beta),
+      function.rawValue)
+    return Primitive.make(description, hint: makeForward(layout).hint)!
   }
 }
