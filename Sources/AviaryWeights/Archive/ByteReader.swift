@@ -14,6 +14,8 @@ struct ByteReader {
       throw WeightsError(
         .truncated, "\(count) bytes were expected at byte \(position), there are \(remaining)")
     }
+    // Nothing may be asked for at a place outside, of which there is no slice.
+    if count == 0 { return .init(start: nil, count: 0) }
     defer { position += count }
     return .init(rebasing: data[position..<(position + count)])
   }
