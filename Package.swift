@@ -33,7 +33,7 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo",
+      path: "zoo", exclude: ["LeNet/Samples"],
       resources: [
         .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
         .process("AlexNet/Cards"),
