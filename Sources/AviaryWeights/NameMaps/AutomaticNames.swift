@@ -42,31 +42,3 @@ struct AutomaticNames {
     return nil
   }
 }
-
-/// The order of another framework's layers, for files that are loaded by position.
-struct LayerOrder {
-  private let groups: [[NamePattern]]
-
-  init(_ entries: [NameMapDocument.OrderEntry]) throws {
-    groups = try entries.map { try $0.layers.map(NamePattern.init) }
-  }
-
-  /// Sorts tensors called `layer/weight`; layers that the order does not name come last, in their own order.
-  func sorted<Value>(_ entries: [(name: String, tensor: Value)]) -> [(name: String, tensor: Value)] {
-    entries.enumerated()
-      .map { (key: key(of: $0.element.name) + [$0.offset], entry: $0.element) }
-      .sorted { $0.key.lexicographicallyPrecedes($1.key) }
-      .map(\.entry)
-  }
-
-  /// The group, the numbers in the name, the place in the group.
-  private func key(of name: String) -> [Int] {
-    let layer = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? name
-    for (group, patterns) in groups.enumerated() {
-      for (position, pattern) in patterns.enumerated() {
-        if let numbers = pattern.match(layer) { return [group] + pattern.values(numbers) + [position] }
-      }
-    }
-    return [groups.count]
-  }
-}
