@@ -10,14 +10,14 @@ struct AutomaticNames {
   init(_ bases: [String], in names: [String]) {
     var first: [String: Int] = [:]
     for name in names {
-      guard let (base, number) = Self.split(Self.layer(of: name), bases) else { continue }
+      guard let (base, number) = Self.split(KerasNaming.layer(of: name), bases) else { continue }
       first[base] = min(first[base] ?? .max, number)
     }
     self.first = first
   }
 
   func normalized(_ name: String) -> String {
-    let layer = Self.layer(of: name)
+    let layer = KerasNaming.layer(of: name)
     guard let (base, number) = Self.split(layer, Array(first.keys)), let start = first[base] else {
       return name
     }
@@ -26,14 +26,12 @@ struct AutomaticNames {
 
   /// As Keras spells it in a new session: the first has no number.
   static func spelled(_ name: String, _ bases: [String]) -> String {
-    let layer = layer(of: name)
+    let layer = KerasNaming.layer(of: name)
     guard let (base, number) = split(layer, bases), number == 0 else { return name }
     return base + name.dropFirst(layer.count)
   }
 
-  private static func layer(of name: String) -> Substring { name.prefix { $0 != "/" } }
-
-  private static func split(_ layer: Substring, _ bases: [String]) -> (base: String, number: Int)? {
+  private static func split(_ layer: String, _ bases: [String]) -> (base: String, number: Int)? {
     for base in bases where layer.hasPrefix(base) {
       let rest = layer.dropFirst(base.count)
       if rest.isEmpty { return (base, 0) }

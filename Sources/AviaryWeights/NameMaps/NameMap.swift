@@ -121,10 +121,8 @@ extension NameMap {
     }
     guard document.theirs == .keras else { return translation }
     let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
-    let result = try translation.archive.replacingEntries(
-      with: order.sorted(translation.archive.entries) {
-        String($0.name.prefix(upTo: $0.name.lastIndex(of: "/") ?? $0.name.endIndex))
-      })
+    let sorted = order.sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
+    let result = try translation.archive.replacingEntries(with: sorted)
     return Translation(
       archive: try KerasSpelling.legacy(result, classes: classes), unmatched: translation.unmatched)
   }
