@@ -71,8 +71,10 @@ def check(folder):
 
 def check_types(folder):
     with h5py.File(f"{folder}/types.h5") as file:
-        for dtype in ("float32", "float16", "int32", "int64", "uint8", "bool"):
+        for dtype in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool"):
             values = file[f"{dtype}/{dtype}/kernel"][()]
+            # Keras cannot load bfloat16 from this format, not even its own: it is written as float32.
+            dtype = dtype.replace("bfloat16", "float32")
             assert values.dtype == dtype and np.array_equal(values, (np.arange(8, 13) / 8).astype(dtype)), dtype
     keras.config.set_dtype_policy("bfloat16")
     for name in ("bfloat16.weights.h5", "bfloat16_model.h5"):
