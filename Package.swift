@@ -34,9 +34,11 @@ let package = Package(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo",
-      exclude: [
-        "LeNet/keras_lenet.json", "MobileNet/keras_mobilenet.json", "ResNet/keras_resnet.json",
-        "VGG/keras_vgg16.json", "VGG/keras_vgg19.json",
+      resources: [
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
+        .process("AlexNet/Cards"),
+        .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
+        .process("MobileNet/Cards"), .process("MobileNet/Maps"),
       ]),
     .target(
       name: "Aviary",
@@ -47,7 +49,17 @@ let package = Package(
     .executableTarget(name: "AviaryCLI", dependencies: ["Aviary"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
-    .testTarget(name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"]),
+    .testTarget(
+      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryLayersTests",
+      dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
+    .testTarget(
+      name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),
   ],

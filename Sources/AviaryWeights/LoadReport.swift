@@ -88,27 +88,10 @@ public struct LoadReport: Sendable {
     for name: String, _ shape: Shape, _ unexpected: [String], _ archive: WeightArchive
   ) -> [String] {
     unexpected.map { candidate in
-      (distance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
+      (editDistance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
     }
     .filter { $0.0 <= max(name.utf8.count, $0.2.utf8.count) / 2 || $0.1 == 0 }
     .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }
     .prefix(3).map(\.2)
-  }
-
-  /// How many letters must be added, removed or changed to make `b` of `a` (Levenshtein), over the first 200.
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a.utf8.prefix(200))
-    let b = Array(b.utf8.prefix(200))
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        let change = diagonal + (x == y ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(change, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
   }
 }

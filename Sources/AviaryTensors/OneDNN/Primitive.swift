@@ -60,15 +60,21 @@ final class Primitive: Sendable {
     let index: Int32
     let descriptor: MemoryDescriptor
     let pointer: UnsafeMutableRawPointer
+    /// Keeps the bytes alive until the run is over: often nobody else holds a reordered copy.
+    private let storage: Storage?
 
     init(_ index: Int32, _ descriptor: MemoryDescriptor, _ pointer: UnsafeMutableRawPointer) {
       self.index = index
       self.descriptor = descriptor
       self.pointer = pointer
+      storage = nil
     }
 
     init(_ index: Int32, _ tensor: Tensor) {
-      self.init(index, tensor.descriptor, tensor.pointer)
+      self.index = index
+      descriptor = tensor.descriptor
+      pointer = tensor.pointer
+      storage = tensor.storage
     }
   }
 
@@ -91,7 +97,7 @@ final class Primitive: Sendable {
       "a run of \(implementation)")
     OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
     for argument in prepared { dnnl_memory_destroy(argument.memory) }
-    withExtendedLifetime(scratch) {}
+    withExtendedLifetime((scratch, arguments)) {}
   }
 }
 

@@ -15,6 +15,9 @@ public protocol Operation: Hashable, Sendable {
   /// Multiplications followed by an addition, as the papers count them: convolutions and matrix products only.
   func multiplyAdds(for inputs: [TensorSpec]) -> Int
 
+  /// The window that slides over the spatial axes, where there is one: receptive fields follow from it.
+  var window: SlidingWindow? { get }
+
   /// The ONNX operator with this meaning.
   var onnxName: String { get }
 
@@ -25,6 +28,7 @@ public protocol Operation: Hashable, Sendable {
 extension Operation {
   public func multiplyAdds(for inputs: [TensorSpec]) -> Int { 0 }
   public var keeps: Kept { .inputs }
+  public var window: SlidingWindow? { nil }
 
   /// Runs the operation and records it when an input is tracked.
   func callAsFunction(_ inputs: Tensor...) -> Tensor { apply(inputs)[0] }
@@ -44,6 +48,13 @@ extension Operation {
       value.dtype.isFloatingPoint ? value.with(node: index == 0 ? node : node.output(index)) : value
     }
   }
+}
+
+/// Sizes per spatial axis of a window that slides over an input.
+public struct SlidingWindow: Hashable, Sendable {
+  public let kernel: [Int]
+  public let stride: [Int]
+  public let dilation: [Int]
 }
 
 /// The parts of a forward pass that its gradient reads.

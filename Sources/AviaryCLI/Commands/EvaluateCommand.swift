@@ -1,0 +1,40 @@
+import Aviary
+import Foundation
+
+enum EvaluateCommand: Command {
+  static let name = "evaluate"
+  static let summary =
+    "Measures loss and accuracy on a folder with one sub-folder per class, or on MNIST's test files."
+  static let operands = "MODEL"
+  static let options = [
+    Option.weights, Option("data", "FOLDER", "the pictures"),
+    Option("batch", "N", "pictures at a time, by default 64"),
+    Option.exact, Option.json,
+  ]
+  static let example = "aviary evaluate lenet --data mnist"
+
+  static func run(_ arguments: Arguments) throws {
+    let name = try arguments.operands(1)[0]
+    let folder = try arguments.required("data")
+    let batch = try arguments.integer("batch", default: 64, in: 1...4096)
+    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let data = try dataset(folder, isTraining: false, loaded)
+    guard data.classNames.count == loaded.labels.count else {
+      throw UsageError(
+        "\(folder) has \(data.classNames.count) classes, the weights know \(loaded.labels.count)")
+    }
+    let result = try arguments.withPrecision { try loaded.model.evaluation(on: data, batchSize: batch) }
+    if arguments.has("json") { return try Console.printJSON(result) }
+    Console.print(
+      String(format: "accuracy %.4f  loss %.4f  on %d examples", result.accuracy, result.loss, result.count))
+  }
+
+  /// MNIST's files when the folder has them, else pictures by class.
+  static func dataset(_ folder: String, isTraining: Bool, _ loaded: LoadedModel) throws -> any Dataset {
+    if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
+      return try MNIST(folder: folder, isTraining: isTraining)
+    }
+    let preprocessing = loaded.preprocessing
+    return try FolderDataset(folder) { path in preprocessing(try Image(contentsOf: path)).squeezed(0) }
+  }
+}

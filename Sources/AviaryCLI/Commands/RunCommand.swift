@@ -1,0 +1,28 @@
+import Aviary
+
+enum RunCommand: Command {
+  static let name = "run"
+  static let summary =
+    "Feeds an array to a model and writes its outputs: float32 N×C×H×W, already preprocessed, to npz."
+  static let operands = "MODEL"
+  static let options = [
+    Option.weights, Option("input", "FILE", "a .npy file, or the array 'input' of a .npz"),
+    Option("output", "FILE", "the .npz to write, with the array 'logits'"), Option.exact,
+  ]
+  static let example = "aviary run resnet50 --weights resnet50.safetensors --input x.npy --output out.npz"
+
+  static func run(_ arguments: Arguments) throws {
+    let name = try arguments.operands(1)[0]
+    let (input, output) = (try arguments.required("input"), try arguments.required("output"))
+    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let file = try WeightFile.open(input)
+    guard
+      let array = file.archive["input"] ?? (file.archive.count == 1 ? file.archive.entries[0].tensor : nil)
+    else {
+      throw UsageError("\(input) has no array 'input' but \(file.archive.names.joined(separator: ", "))")
+    }
+    try loaded.check(input: array.spec, named: input)
+    let logits = arguments.withPrecision { loaded.model(array.cast(to: .float32)) }
+    try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
+  }
+}

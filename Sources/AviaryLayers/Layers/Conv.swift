@@ -1,0 +1,70 @@
+import AviaryTensors
+
+/// Convolution over N×C×spatial; weights O×(C/groups)×kernel.
+public final class Conv<Rank: SpatialRank>: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  public let stride: [Int]
+  public let padding: LayerPadding
+  public let dilation: [Int]
+  public let groups: Int
+
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: LayerPadding = 0,
+    dilation: Extents = 1, groups: Int = 1, bias: Bool = true, initializer: Initializer? = nil
+  ) {
+    precondition(
+      inputs % groups == 0 && outputs % groups == 0, "\(inputs) to \(outputs) channels in \(groups) groups")
+    let kernel = kernel.resolved(Rank.count)
+    let fanIn = inputs / groups * kernel.elementCount
+    weight = Parameter([outputs, inputs / groups] + kernel, initializer ?? .torchDefault(fanIn: fanIn))
+    self.bias = bias ? Parameter([outputs], initializer == nil ? .torchDefault(fanIn: fanIn) : .zeros) : nil
+    self.stride = stride.resolved(Rank.count)
+    self.padding = padding
+    self.dilation = dilation.resolved(Rank.count)
+    self.groups = groups
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    let padding = padding.resolved(
+      input: input.shape, kernel: Array(weight.shape.dropFirst(2)), stride: stride, dilation: dilation)
+    return convolution(
+      input, weight.value, bias: bias?.value,
+      ConvolutionGeometry(stride: stride, padding: padding, dilation: dilation, groups: groups))
+  }
+}
+
+public typealias Conv1d = Conv<Rank1>
+public typealias Conv2d = Conv<Rank2>
+public typealias Conv3d = Conv<Rank3>
+
+/// Transposed convolution over N×C×spatial; weights C×(O/groups)×kernel.
+public final class ConvTranspose<Rank: SpatialRank>: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  private let geometry: ConvolutionGeometry
+  private let outputPadding: [Int]
+
+  /// `padding` is what is cut off the full result, separately before and after.
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Padding? = nil,
+    outputPadding: Extents = 0, dilation: Extents = 1, groups: Int = 1, bias: Bool = true
+  ) {
+    let kernel = kernel.resolved(Rank.count)
+    let fanIn = outputs / groups * kernel.elementCount
+    weight = Parameter([inputs, outputs / groups] + kernel, .torchDefault(fanIn: fanIn))
+    self.bias = bias ? Parameter([outputs], .torchDefault(fanIn: fanIn)) : nil
+    self.outputPadding = outputPadding.resolved(Rank.count)
+    geometry = ConvolutionGeometry(
+      stride: stride.resolved(Rank.count), padding: padding ?? .none(Rank.count),
+      dilation: dilation.resolved(Rank.count), groups: groups)
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    transposedConvolution(input, weight.value, bias: bias?.value, geometry, outputPadding: outputPadding)
+  }
+}
+
+public typealias ConvTranspose1d = ConvTranspose<Rank1>
+public typealias ConvTranspose2d = ConvTranspose<Rank2>
+public typealias ConvTranspose3d = ConvTranspose<Rank3>

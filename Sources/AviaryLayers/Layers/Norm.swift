@@ -1,0 +1,132 @@
+import AviaryTensors
+
+/// Batch normalization of N×C×spatial (Ioffe & Szegedy 2015).
+///
+/// In training the batch's own statistics are used and running averages kept; in evaluation, and when the averages are frozen, the
+/// running ones are used.
+public final class BatchNorm: Layer, ModeDependent {
+  /// nil in networks without a scale, such as Keras' Inception v3.
+  public let weight: Parameter?
+  public let bias: Parameter
+  public let runningMean: Buffer
+  public let runningVar: Buffer
+  public let epsilon: Float
+  public let momentum: Float
+  public let variance: RunningVariance
+  public var isTraining = false
+
+  /// Which variance the running average is of: frameworks disagree.
+  public enum RunningVariance: String, Hashable, Sendable, Codable {
+    /// Divided by n − 1, as PyTorch does.
+    case unbiased
+    /// Divided by n, as Keras does.
+    case biased
+  }
+
+  /// `momentum` is the share of the new batch in the running averages (Keras counts the other share).
+  public init(
+    _ channels: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, variance: RunningVariance = .unbiased,
+    hasScale: Bool = true
+  ) {
+    weight = hasScale ? Parameter([channels], .ones) : nil
+    bias = Parameter([channels], .zeros)
+    runningMean = Buffer([channels], .zeros)
+    runningVar = Buffer([channels], .ones)
+    self.epsilon = epsilon
+    self.momentum = momentum
+    self.variance = variance
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    let scale = weight?.value ?? .ones(bias.shape)
+    guard isTraining, !runningMean.isFrozen else {
+      return batchNormalized(
+        input, scale: scale, shift: bias.value, mean: runningMean.value, variance: runningVar.value,
+        epsilon: epsilon)
+    }
+    let (result, mean, variance) = batchNormalized(
+      input, scale: scale, shift: bias.value, epsilon: epsilon)
+    if !result.isAbstract { updateAverages(mean, variance, count: input.count / input.shape[1]) }
+    return result
+  }
+
+  private func updateAverages(_ mean: Tensor, _ variance: Tensor, count: Int) {
+    let correction = self.variance == .unbiased && count > 1 ? Float(count) / Float(count - 1) : 1
+    runningMean.value = runningMean.value * (1 - momentum) + mean * momentum
+    runningVar.value = runningVar.value * (1 - momentum) + variance * (momentum * correction)
+  }
+}
+
+/// Layer normalization of the last axes (Ba et al. 2016).
+public final class LayerNorm: Layer {
+  public let weight: Parameter
+  public let bias: Parameter
+  public let epsilon: Float
+
+  public init(_ shape: Int..., epsilon: Float = 1e-5) {
+    weight = Parameter(shape, .ones)
+    bias = Parameter(shape, .zeros)
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    layerNormalized(input, scale: weight.value, shift: bias.value, epsilon: epsilon)
+  }
+}
+
+/// Group normalization of N×C×spatial (Wu & He 2018); as many groups as channels is instance normalization.
+public final class GroupNorm: Layer {
+  public let weight: Parameter
+  public let bias: Parameter
+  public let groups: Int
+  public let epsilon: Float
+
+  public init(_ channels: Int, groups: Int, epsilon: Float = 1e-5) {
+    weight = Parameter([channels], .ones)
+    bias = Parameter([channels], .zeros)
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  public static func instance(_ channels: Int, epsilon: Float = 1e-5) -> GroupNorm {
+    GroupNorm(channels, groups: channels, epsilon: epsilon)
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    groupNormalized(input, groups: groups, scale: weight.value, shift: bias.value, epsilon: epsilon)
+  }
+}
+
+/// Root-mean-square normalization of the last axis (Zhang & Sennrich 2019).
+public final class RMSNorm: Layer {
+  public let weight: Parameter
+  public let epsilon: Float
+
+  public init(_ width: Int, epsilon: Float = 1e-6) {
+    weight = Parameter([width], .ones)
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    rmsNormalized(input, scale: weight.value, epsilon: epsilon)
+  }
+}
+
+/// Local response normalization across channels of N×C×H×W (Krizhevsky et al. 2012).
+public final class LocalResponseNorm: Layer {
+  private let size: Int
+  private let alpha: Float
+  private let beta: Float
+  private let k: Float
+
+  public init(size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1) {
+    self.size = size
+    self.alpha = alpha
+    self.beta = beta
+    self.k = k
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    input.localResponseNormalized(size: size, alpha: alpha, beta: beta, k: k)
+  }
+}

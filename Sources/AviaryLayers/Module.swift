@@ -1,0 +1,145 @@
+import AviaryTensors
+
+/// Anything that holds parameters, buffers or other modules as stored properties.
+///
+/// There is nothing to implement: parameters are found by looking at the properties. Their names are the property names in
+/// snake case, joined by dots, so `layer1[0].conv1.weight` of a Swift model is `layer1.0.conv1.weight` of its
+/// checkpoint. Parameters must be properties of their own or stand in arrays; not in tuples, dictionaries or structs.
+public protocol Module: AnyObject {}
+
+/// A module that maps one tensor to one tensor.
+public protocol Layer: Module {
+  func callAsFunction(_ input: Tensor) -> Tensor
+}
+
+/// A module whose children have names other than those of its properties.
+public protocol Container: Module {
+  var namedChildren: [(name: String, module: any Module)] { get }
+}
+
+/// A module that behaves differently while training (dropout, batch normalization).
+public protocol ModeDependent: Module {
+  var isTraining: Bool { get set }
+}
+
+/// One entry of the walk over a module.
+enum Member {
+  case parameter(Parameter)
+  case buffer(Buffer)
+  case module(any Module)
+}
+
+extension Module {
+  /// Everything inside this module, depth first in the order of declaration, with dotted names.
+  func members(prefix: String = "") -> [(name: String, member: Member)] {
+    if let container = self as? any Container {
+      return container.namedChildren.flatMap { Self.entries(prefix + $0.name, $0.module) }
+    }
+    var mirror: Mirror? = Mirror(reflecting: self)
+    var levels: [Mirror] = []
+    while let level = mirror {
+      levels.append(level)
+      mirror = level.superclassMirror
+    }
+    return levels.reversed().flatMap(\.children).flatMap { child in
+      Self.entries(prefix + (child.label ?? "").snakeCased, child.value)
+    }
+  }
+
+  private static func entries(_ name: String, _ value: Any) -> [(name: String, member: Member)] {
+    switch value {
+    case let parameter as Parameter: return [(name, .parameter(parameter))]
+    case let buffer as Buffer: return [(name, .buffer(buffer))]
+    case let module as any Module:
+      return [(name, .module(module))] + module.members(prefix: name + ".")
+    default: break
+    }
+    let mirror = Mirror(reflecting: value)
+    switch mirror.displayStyle {
+    case .optional: return mirror.children.first.map { entries(name, $0.value) } ?? []
+    case .collection:
+      guard let first = mirror.children.first, Self.isPart(first.value) else { return [] }
+      return mirror.children.enumerated().flatMap { entries("\(name).\($0.offset)", $0.element.value) }
+    default:
+      assert(
+        !hidesParameters(mirror, depth: 3),
+        "parameters of \(name) are hidden inside a \(mirror.subjectType): make them properties or an array")
+      return []
+    }
+  }
+
+  private static func isPart(_ value: Any) -> Bool {
+    if value is Parameter || value is Buffer || value is any Module { return true }
+    let mirror = Mirror(reflecting: value)
+    guard mirror.displayStyle == .optional || mirror.displayStyle == .collection else { return false }
+    return mirror.children.first.map { isPart($0.value) } ?? false
+  }
+
+  /// For the assertion alone: does a tuple, dictionary or struct hold what only properties and arrays may?
+  private static func hidesParameters(_ mirror: Mirror, depth: Int) -> Bool {
+    guard depth > 0, [.tuple, .dictionary, .struct].contains(mirror.displayStyle) else { return false }
+    return mirror.children.prefix(8).contains {
+      $0.value is Parameter || $0.value is any Module
+        || hidesParameters(Mirror(reflecting: $0.value), depth: depth - 1)
+    }
+  }
+}
+
+extension Module {
+  /// All parameters with their names, each once.
+  public var namedParameters: [(name: String, parameter: Parameter)] {
+    var seen = Set<ObjectIdentifier>()
+    return members().compactMap { name, member in
+      guard case .parameter(let parameter) = member, seen.insert(ObjectIdentifier(parameter)).inserted
+      else { return nil }
+      return (name, parameter)
+    }
+  }
+
+  /// All buffers (kept with the weights, not trained) with their names, each once.
+  public var namedBuffers: [(name: String, buffer: Buffer)] {
+    var seen = Set<ObjectIdentifier>()
+    return members().compactMap { name, member in
+      guard case .buffer(let buffer) = member, seen.insert(ObjectIdentifier(buffer)).inserted else {
+        return nil
+      }
+      return (name, buffer)
+    }
+  }
+
+  /// All modules inside this one with their names, in the order of declaration; this one itself is not among them.
+  public var namedModules: [(name: String, module: any Module)] {
+    members().compactMap { name, member in
+      if case .module(let module) = member { (name, module) } else { nil }
+    }
+  }
+
+  public var parameters: [Parameter] { namedParameters.map(\.parameter) }
+  /// The number of trained values, frozen ones included.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.elementCount } }
+
+  /// Puts every layer inside into training mode. What was frozen stays frozen.
+  public func train() { setMode(isTraining: true) }
+  /// Puts every layer inside into evaluation mode, the one a new model is in.
+  public func evaluate() { setMode(isTraining: false) }
+
+  private func setMode(isTraining: Bool) {
+    for case let module as any ModeDependent in [self] + namedModules.map(\.module) {
+      module.isTraining = isTraining
+    }
+  }
+}
+
+extension String {
+  /// `runningMean` becomes `running_mean`.
+  var snakeCased: String {
+    reduce(into: "") { result, character in
+      if character.isUppercase {
+        if !result.isEmpty { result.append("_") }
+        result.append(character.lowercased())
+      } else {
+        result.append(character)
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import AviaryTensors
+
+/// What a model consists of: one row per operation it performs on an input of a given shape.
+///
+/// It is read off a trace, so no values are computed and weights that were never loaded are never made.
+public struct Summary: Sendable, Codable {
+  /// One operation.
+  public struct Row: Sendable, Codable {
+    /// The module whose parameters it reads, or else empty.
+    public var name: String
+    /// The ONNX name of the operation.
+    public var operation: String
+    public var outputShape: Shape
+    /// Trained values that no earlier row counted.
+    public var parameters: Int
+    public var multiplyAdds: Int
+    /// Bytes of the result as float32.
+    public var activationBytes: Int
+    /// How many input positions per spatial axis one position of the result depends on; empty without spatial axes.
+    public var receptiveField: [Int]
+    /// True when every parameter of the row is frozen.
+    public var isFrozen: Bool
+  }
+
+  public var rows: [Row]
+  public var parameters: Int
+  public var trainableParameters: Int
+  public var multiplyAdds: Int
+  public var activationBytes: Int
+  public var inputShape: Shape
+  public var outputShape: Shape
+}
+
+extension Summary {
+  /// Describes `model` for an input of `inputShape`.
+  public init(of model: some Layer, inputShape: Shape) {
+    self.init(of: model, inputShape: inputShape) { model($0) }
+  }
+
+  /// As ``init(of:inputShape:)`` for a model that is called otherwise.
+  public init(of model: some Module, inputShape: Shape, calling body: (Tensor) -> Tensor) {
+    let input = Tensor.abstract(TensorSpec(inputShape))
+    let (output, steps) = Trace.of { body(input) }
+    var owners: [ObjectIdentifier: (name: String, parameter: Parameter?)] = [:]
+    for (name, parameter) in model.namedParameters { owners[parameter.tracedIdentity] = (name, parameter) }
+    for (name, buffer) in model.namedBuffers { owners[buffer.tracedIdentity] = (name, nil) }
+
+    var fields = [input.identity: ReceptiveField(rank: max(inputShape.count - 2, 0))]
+    var counted = Set<ObjectIdentifier>()
+    rows = steps.map { step in
+      let used = step.inputs.compactMap { owners[$0.identity] }
+      let parameters = used.compactMap(\.parameter)
+      let fresh = parameters.filter { counted.insert(ObjectIdentifier($0)).inserted }
+      let field = step.inputs.compactMap { fields[$0.identity] }.reduce(nil as ReceptiveField?) {
+        $0?.union($1) ?? $1
+      }
+      let seen = field.map { field in step.operation.window.map { field.sliding($0) } ?? field }
+      for output in step.outputs { fields[output.identity] = seen }
+      let shape = step.outputs[0].shape
+      return Row(
+        name: used.first.map { $0.name.split(separator: ".").dropLast().joined(separator: ".") } ?? "",
+        operation: step.operation.onnxName, outputShape: shape,
+        parameters: fresh.reduce(0) { $0 + $1.shape.elementCount }, multiplyAdds: step.multiplyAdds,
+        activationBytes: shape.elementCount * 4, receptiveField: seen?.extents ?? [],
+        isFrozen: !parameters.isEmpty && parameters.allSatisfy(\.isFrozen))
+    }
+    parameters = model.parameterCount
+    trainableParameters = model.parameters.filter { !$0.isFrozen }.reduce(0) { $0 + $1.shape.elementCount }
+    multiplyAdds = rows.reduce(0) { $0 + $1.multiplyAdds }
+    activationBytes = rows.reduce(0) { $0 + $1.activationBytes }
+    self.inputShape = inputShape
+    outputShape = output.shape
+  }
+}
+
+/// How far one position of a result sees, and how far apart two neighbouring positions look.
+private struct ReceptiveField {
+  var extents: [Int]
+  var jump: [Int]
+
+  init(rank: Int) {
+    extents = .init(repeating: 1, count: rank)
+    jump = extents
+  }
+
+  /// After a window: the field grows by (k − 1)·dilation jumps, the jump by the stride.
+  func sliding(_ window: SlidingWindow) -> ReceptiveField {
+    guard window.kernel.count == extents.count else { return self }
+    var result = self
+    for axis in extents.indices {
+      result.extents[axis] += (window.kernel[axis] - 1) * window.dilation[axis] * jump[axis]
+      result.jump[axis] *= window.stride[axis]
+    }
+    return result
+  }
+
+  func union(_ other: ReceptiveField) -> ReceptiveField {
+    var result = self
+    result.extents = zip(extents, other.extents).map(max)
+    result.jump = zip(jump, other.jump).map(max)
+    return result
+  }
+}

@@ -1,0 +1,47 @@
+import COneDNN
+
+/// oneDNN's softmax and log-softmax over the last axis of row-major values.
+struct SoftmaxKernel: Hashable, Sendable {
+  let isLogarithmic: Bool
+
+  private var algorithm: dnnl_alg_kind_t { isLogarithmic ? dnnl_softmax_log : dnnl_softmax_accurate }
+
+  private func makeForward(_ layout: MemoryDescriptor) -> Primitive {
+    var description = dnnl_softmax_v2_desc_t()
+    var raw = layout.raw
+    OneDNN.check(
+      dnnl_softmax_v2_forward_desc_init(
+        &description, dnnl_forward_training, algorithm, &raw, &raw, layout.raw.ndims - 1), "softmax")
+    return Primitive.make(description)!
+  }
+
+  func forward(_ input: Tensor) -> Tensor {
+    let source = input.rowMajor()
+    let primitive = PrimitiveCache.primitive(
+      .init(operation: self, role: "softmax", descriptors: [source.descriptor])
+    ) { makeForward(source.descriptor) }
+    let result = Tensor(source.descriptor, shape: input.shape)
+    primitive.execute([.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)])
+    return result
+  }
+
+  func backward(_ output: Tensor, _ upstream: Tensor) -> Tensor {
+    let layout = output.descriptor
+    let primitive = PrimitiveCache.primitive(
+      .init(operation: self, role: "softmax, gradient", descriptors: [layout])
+    ) {
+      var description = dnnl_softmax_v2_desc_t()
+      var raw = layout.raw
+      OneDNN.check(
+        dnnl_softmax_v2_backward_desc_init(&description, algorithm, &raw, &raw, &raw, layout.raw.ndims - 1),
+        "softmax's gradient")
+      return Primitive.make(description, hint: makeForward(layout).hint)!
+    }
+    let result = Tensor(layout, shape: output.shape)
+    primitive.execute([
+      .init(DNNL_ARG_DST, output), .init(DNNL_ARG_DIFF_DST, upstream.rowMajor()),
+      .init(DNNL_ARG_DIFF_SRC, result),
+    ])
+    return result
+  }
+}

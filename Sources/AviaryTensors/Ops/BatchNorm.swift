@@ -1,0 +1,87 @@
+/// Batch normalization (Ioffe & Szegedy 2015): ŷ = γ (x − μ)/√(σ² + ε) + β per channel of N×C×spatial.
+///
+/// With statistics of the batch: inputs x, γ, β; results y, μ and σ² (divided by n).
+/// With given statistics: inputs x, γ, β, μ, σ²; result y.
+struct BatchNormalization: Operation {
+  let epsilon: Float
+  let usesGivenStatistics: Bool
+
+  var onnxName: String { "BatchNormalization" }
+
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+    let x = inputs[0].shape
+    precondition(
+      x.count >= 2 && inputs.dropFirst().allSatisfy { $0.shape == [x[1]] },
+      "batch normalization of \(x.shapeText) with parameters \(inputs.dropFirst().map(\.shape.shapeText))")
+    let result = TensorSpec(x)
+    return usesGivenStatistics ? [result] : [result, TensorSpec([x[1]]), TensorSpec([x[1]])]
+  }
+
+  private var kernel: BatchNormKernel {
+    BatchNormKernel(epsilon: epsilon, usesGivenStatistics: usesGivenStatistics)
+  }
+
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+    let operands = inputs.enumerated().map { index, input in
+      index == 0 ? input.cast(to: .float32) : input.cast(to: .float32).rowMajor()
+    }
+    if usesGivenStatistics {
+      return [
+        kernel.forward(
+          operands[0], scale: operands[1], shift: operands[2], mean: operands[3], variance: operands[4],
+          isTraining: false)
+      ]
+    }
+    let channels: Shape = [inputs[0].shape[1]]
+    let mean = Tensor(.rowMajor(channels), shape: channels)
+    let variance = Tensor(.rowMajor(channels), shape: channels)
+    let result = kernel.forward(
+      operands[0], scale: operands[1], shift: operands[2], mean: mean, variance: variance, isTraining: true)
+    context.save(mean)
+    context.save(variance)
+    return [result, mean, variance]
+  }
+
+  /// The statistics of the batch are results without a gradient of their own: they feed running averages only.
+  func gradient(_ context: GradientContext) -> [Tensor?] {
+    guard let upstream = context.outputGradients[0] else { return context.inputSpecs.map { _ in nil } }
+    let mean = usesGivenStatistics ? context.input(3) : context.saved[0]
+    let variance = usesGivenStatistics ? context.input(4) : context.saved[1]
+    let result = kernel.backward(
+      context.input(0).cast(to: .float32), upstream, scale: context.input(1).rowMajor(),
+      mean: mean.rowMajor(),
+      variance: variance.rowMajor())
+    return [result.input, result.scale, result.shift] + (usesGivenStatistics ? [nil, nil] : [])
+  }
+}
+
+/// Normalizes each channel of `x` (N×C×spatial) by the batch's own mean and variance (divided by n), which are returned too.
+public func batchNormalized(
+  _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float
+) -> (result: Tensor, mean: Tensor, variance: Tensor) {
+  let results = BatchNormalization(epsilon: epsilon, usesGivenStatistics: false).apply([x, scale, shift])
+  return (results[0], results[1].detached, results[2].detached)
+}
+
+/// Normalizes each channel of `x` (N×C×spatial) by the given mean and variance.
+public func batchNormalized(
+  _ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, epsilon: Float
+) -> Tensor {
+  BatchNormalization(epsilon: epsilon, usesGivenStatistics: true)(
+    x, scale, shift, mean.detached, variance.detached)
+}
+
+/// Group normalization (Wu & He 2018) of `x` (N×C×spatial): mean and variance over each group of channels of each sample.
+///
+/// It is batch normalization of one sample whose channels are all groups of all samples. As many groups as channels is instance normalization.
+public func groupNormalized(
+  _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
+) -> Tensor {
+  let (samples, channels) = (x.shape[0], x.shape[1])
+  precondition(channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
+  let folded = x.reshaped([1, samples * groups, -1])
+  let rows: Shape = [samples * groups]
+  let normalized = batchNormalized(folded, scale: .ones(rows), shift: .zeros(rows), epsilon: epsilon).result
+  let perChannel = [channels] + Shape(repeating: 1, count: x.rank - 2)
+  return normalized.reshaped(x.shape) * scale.reshaped(perChannel) + shift.reshaped(perChannel)
+}

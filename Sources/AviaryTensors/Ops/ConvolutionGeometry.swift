@@ -1,0 +1,71 @@
+/// Zeros added around the spatial axes: separately before and after, because frameworks disagree where the odd one goes.
+public struct Padding: Hashable, Sendable {
+  public var before: [Int]
+  public var after: [Int]
+
+  public init(before: [Int], after: [Int]) {
+    self.before = before
+    self.after = after
+  }
+
+  /// The same amount before and after, per axis.
+  public init(_ symmetric: [Int]) { self.init(before: symmetric, after: symmetric) }
+
+  /// None on `rank` axes.
+  public static func none(_ rank: Int) -> Padding { Padding(.init(repeating: 0, count: rank)) }
+
+  /// TensorFlow's SAME: total = max((⌈i/s⌉ − 1)·s + (k − 1)·d + 1 − i, 0), the odd one after.
+  public static func same(input: [Int], kernel: [Int], stride: [Int], dilation: [Int]? = nil) -> Padding {
+    var padding = Padding.none(input.count)
+    for axis in input.indices {
+      let outputs = (input[axis] + stride[axis] - 1) / stride[axis]
+      let reach = (kernel[axis] - 1) * (dilation?[axis] ?? 1) + 1
+      let total = max((outputs - 1) * stride[axis] + reach - input[axis], 0)
+      padding.before[axis] = total / 2
+      padding.after[axis] = total - total / 2
+    }
+    return padding
+  }
+}
+
+/// How a kernel slides over the spatial axes.
+public struct ConvolutionGeometry: Hashable, Sendable {
+  public var stride: [Int]
+  public var padding: Padding
+  public var dilation: [Int]
+  /// Channels are divided into this many groups that do not see each other; as many as channels is a depthwise convolution.
+  public var groups: Int
+
+  public init(stride: [Int], padding: Padding, dilation: [Int]? = nil, groups: Int = 1) {
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation ?? stride.map { _ in 1 }
+    self.groups = groups
+  }
+
+  var spatialRank: Int { stride.count }
+
+  /// The extents of the result along the spatial axes: ⌊(i + p − d(k − 1) − 1) / s⌋ + 1.
+  func outputExtents(_ input: [Int], kernel: [Int]) -> [Int] {
+    input.indices.map { axis in
+      let room =
+        input[axis] + padding.before[axis] + padding.after[axis] - dilation[axis] * (kernel[axis] - 1) - 1
+      precondition(
+        room >= 0,
+        "a kernel of \(kernel.shapeText) (dilation \(dilation)) does not fit into \(input.shapeText) with padding "
+          + "\(padding.before) and \(padding.after)")
+      return room / stride[axis] + 1
+    }
+  }
+
+  /// The extents a transposed convolution makes: (i − 1)·s − p + d(k − 1) + 1 + output padding.
+  func transposedExtents(_ input: [Int], kernel: [Int], outputPadding: [Int]) -> [Int] {
+    input.indices.map { axis in
+      let extent =
+        (input[axis] - 1) * stride[axis] - padding.before[axis] - padding.after[axis]
+        + dilation[axis] * (kernel[axis] - 1) + 1 + outputPadding[axis]
+      precondition(extent > 0, "a transposed convolution of \(input.shapeText) would make nothing")
+      return extent
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import AviaryTensors
+
+/// Labelled examples that can be had in any order.
+public protocol Dataset: Sendable {
+  var count: Int { get }
+  /// One name per class.
+  var classNames: [String] { get }
+  /// The class of an example, without decoding it.
+  func label(_ index: Int) -> Int
+  /// One example without a batch axis, such as C×H×W.
+  func input(_ index: Int) throws -> Tensor
+}
+
+/// A batch: inputs N×…, int64 labels N.
+public struct Batch: Sendable {
+  public let inputs: Tensor
+  public let labels: Tensor
+  public var count: Int { inputs.shape[0] }
+
+  public init(inputs: Tensor, labels: Tensor) {
+    self.inputs = inputs
+    self.labels = labels
+  }
+}
+
+extension Dataset {
+  /// The examples `indices`, stacked.
+  public func batch(_ indices: some Sequence<Int>) throws -> Batch {
+    let indices = Array(indices)
+    return Batch(
+      inputs: stack(try indices.map { try input($0) }), labels: Tensor(indices.map { Int64(label($0)) }))
+  }
+
+  /// Two parts with every class in both, in the given share: (1 − validation, validation). The same seed gives the same parts.
+  public func split(validation share: Float, seed: UInt64 = 0) -> (training: Subset, validation: Subset) {
+    var training: [Int] = []
+    var validation: [Int] = []
+    let order = Tensor.permutation(count, using: RandomGenerator(seed: seed))
+    for group in Dictionary(grouping: order, by: label).sorted(by: { $0.key < $1.key }) {
+      // At least one example of each class on both sides, where there are two.
+      let wanted = Int((Float(group.value.count) * share).rounded())
+      let kept = group.value.count < 2 ? 0 : min(max(wanted, share > 0 ? 1 : 0), group.value.count - 1)
+      validation += group.value.prefix(kept)
+      training += group.value.dropFirst(kept)
+    }
+    return (Subset(self, training.sorted()), Subset(self, validation.sorted()))
+  }
+}
+
+/// Some examples of another data set.
+public struct Subset: Dataset {
+  private let base: any Dataset
+  private let indices: [Int]
+
+  public init(_ base: any Dataset, _ indices: [Int]) {
+    self.base = base
+    self.indices = indices
+  }
+
+  public var count: Int { indices.count }
+  public var classNames: [String] { base.classNames }
+  public func label(_ index: Int) -> Int { base.label(indices[index]) }
+  public func input(_ index: Int) throws -> Tensor { try base.input(indices[index]) }
+}
+
+/// Examples that are in memory already.
+public struct TensorDataset: Dataset {
+  /// N×….
+  private let inputs: Tensor
+  private let labels: [Int]
+  public let classNames: [String]
+
+  public init(inputs: Tensor, labels: [Int], classNames: [String]) {
+    precondition(inputs.shape.first == labels.count, "\(labels.count) labels for inputs \(inputs.shape)")
+    self.inputs = inputs
+    self.labels = labels
+    self.classNames = classNames
+  }
+
+  public var count: Int { labels.count }
+  public func label(_ index: Int) -> Int { labels[index] }
+  public func input(_ index: Int) -> Tensor { inputs[index] }
+}

@@ -1,0 +1,99 @@
+import AviaryTensors
+import CZlib
+import Foundation
+
+/// Files of the MNIST database: big-endian header, unsigned bytes, plain or compressed by gzip.
+public enum IDX {
+  /// What is wrong with a file.
+  public struct Failure: Error, CustomStringConvertible {
+    public let path: String
+    public let reason: String
+    public var description: String { "\(path): \(reason)" }
+  }
+
+  /// No real file of this kind is larger: what claims more is damaged.
+  private static let limit = 1 << 30
+
+  /// The extents and bytes of one file.
+  public static func read(_ path: String) throws(Failure) -> (shape: Shape, bytes: [UInt8]) {
+    let content = try decompressed(path)
+    guard content.count >= 4, content[0] == 0, content[1] == 0 else {
+      throw Failure(path: path, reason: "not an IDX file: it must begin with two zero bytes")
+    }
+    guard content[2] == 8 else {
+      throw Failure(path: path, reason: "elements of type \(content[2]) instead of 8 (unsigned bytes)")
+    }
+    let rank = Int(content[3])
+    guard rank >= 1, rank <= 4, content.count >= 4 + 4 * rank else {
+      throw Failure(path: path, reason: "\(rank) axes do not fit into a header of \(content.count) bytes")
+    }
+    let shape = (0..<rank).map { axis in
+      content[(4 + 4 * axis)..<(8 + 4 * axis)].reduce(0) { $0 << 8 | Int($1) }
+    }
+    let expected = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    guard shape.allSatisfy({ $0 > 0 }), expected == content.count - 4 - 4 * rank else {
+      throw Failure(
+        path: path,
+        reason: "truncated or damaged: \(shape) elements are promised, \(content.count - 4 - 4 * rank) follow"
+      )
+    }
+    return (shape, Array(content.dropFirst(4 + 4 * rank)))
+  }
+
+  /// gzip or not, zlib finds out.
+  private static func decompressed(_ path: String) throws(Failure) -> [UInt8] {
+    guard let file = gzopen(path, "rb") else { throw Failure(path: path, reason: "cannot be opened") }
+    defer { gzclose(file) }
+    var content: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    while true {
+      let count = gzread(file, &chunk, UInt32(chunk.count))
+      if count < 0 { throw Failure(path: path, reason: "the gzip stream is damaged") }
+      if count == 0 { break }
+      content += chunk.prefix(Int(count))
+      guard content.count <= limit else { throw Failure(path: path, reason: "more than \(limit) bytes") }
+    }
+    // A stream that ends early is no error to gzread: only its status tells.
+    var status: Int32 = 0
+    _ = gzerror(file, &status)
+    guard status == Z_OK else { throw Failure(path: path, reason: "the gzip stream is truncated") }
+    return content
+  }
+}
+
+/// Handwritten digits (LeCun et al. 1998): 28×28 grey pictures and their labels, as 1×28×28 in 0…1.
+public struct MNIST: Dataset {
+  private let pixels: [UInt8]
+  private let labels: [UInt8]
+  private let shape: Shape
+  public let classNames = (0...9).map(String.init)
+
+  public init(images: String, labels: String) throws(IDX.Failure) {
+    let (shape, pixels) = try IDX.read(images)
+    let (labelShape, labelBytes) = try IDX.read(labels)
+    guard shape.count == 3, labelShape == [shape[0]] else {
+      throw IDX.Failure(path: labels, reason: "labels \(labelShape) do not belong to pictures \(shape)")
+    }
+    guard labelBytes.allSatisfy({ $0 < 10 }) else {
+      throw IDX.Failure(path: labels, reason: "a label is not a digit")
+    }
+    self.shape = shape
+    self.pixels = pixels
+    self.labels = labelBytes
+  }
+
+  /// The training (60 000) or test (10 000) part of a folder with the database's four files.
+  public init(folder: String, isTraining: Bool) throws(IDX.Failure) {
+    let part = isTraining ? "train" : "t10k"
+    try self.init(
+      images: "\(folder)/\(part)-images-idx3-ubyte.gz", labels: "\(folder)/\(part)-labels-idx1-ubyte.gz")
+  }
+
+  public var count: Int { labels.count }
+  public func label(_ index: Int) -> Int { Int(labels[index]) }
+  public func input(_ index: Int) -> Tensor {
+    let size = shape[1] * shape[2]
+    return Tensor(
+      pixels[(index * size)..<((index + 1) * size)].map { Float($0) / 255 }, shape: [1, shape[1], shape[2]])
+  }
+}

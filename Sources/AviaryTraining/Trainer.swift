@@ -1,0 +1,139 @@
+import AviaryLayers
+import AviaryTensors
+import Foundation
+
+/// What a pass over a data set came to.
+public struct Evaluation: Sendable, Hashable, Codable {
+  /// The mean loss over the examples.
+  public var loss: Float
+  /// The share of examples whose largest logit is the label's.
+  public var accuracy: Float
+  public var count: Int
+}
+
+/// What happened in one epoch of training.
+public struct EpochReport: Sendable, Codable {
+  /// Counted from 1.
+  public var epoch: Int
+  public var training: Evaluation
+  public var validation: Evaluation?
+  public var learningRate: Float
+  public var seconds: Double
+}
+
+/// Where a training run is, for a progress bar.
+public struct TrainingProgress: Sendable {
+  public let epoch: Int
+  public let epochs: Int
+  /// Examples seen in this epoch, of `total`.
+  public let seen: Int
+  public let total: Int
+  public let loss: Float
+}
+
+/// Trains a classifier: shuffles, takes batches, follows gradients, validates after every epoch.
+public final class Trainer {
+  public let model: any Layer
+  public let optimizer: any Optimizer
+  /// Scaled to the size of the model's input and averaged over the batch; by default softmax cross-entropy.
+  public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+  public var schedule: Schedule = .constant
+  /// Gradients longer than this are scaled down.
+  public var gradientNormLimit: Float?
+  /// Changes a batch of inputs before a step, to vary the examples.
+  public var augment: ((Tensor) -> Tensor)?
+  public var onProgress: ((TrainingProgress) -> Void)?
+  /// Called after every epoch; `isBest` when validation (else training) accuracy was never higher. Throwing ends the run.
+  public var onEpoch: ((EpochReport, _ isBest: Bool) throws -> Void)?
+
+  public init(_ model: any Layer, _ optimizer: any Optimizer) {
+    self.model = model
+    self.optimizer = optimizer
+  }
+
+  /// A training run. The same seed, data and thread count give the same result.
+  @discardableResult
+  public func fit(
+    _ training: some Dataset, validation: (any Dataset)? = nil, epochs: Int, batchSize: Int = 32,
+    seed: UInt64 = 0
+  ) throws -> [EpochReport] {
+    let generator = RandomGenerator(seed: seed)
+    let initialRate = optimizer.learningRate
+    defer { optimizer.learningRate = initialRate }
+    var reports: [EpochReport] = []
+    var best: (accuracy: Float, loss: Float) = (-1, .infinity)
+    for epoch in 1...max(epochs, 1) {
+      let start = Date()
+      let order = Tensor.permutation(training.count, using: generator)
+      var (lossSum, hits, seen) = (Float(0), 0, 0)
+      model.train()
+      defer { model.evaluate() }
+      for first in stride(from: 0, to: order.count, by: batchSize) {
+        let progress = (Float(epoch - 1) + Float(first) / Float(order.count)) / Float(epochs)
+        optimizer.learningRate = initialRate * schedule.factor(progress: progress, epochs: epochs)
+        let batch = try training.batch(order[first..<min(first + batchSize, order.count)])
+        let (value, correct) = withRandomSeed(UInt64(epoch) << 32 | UInt64(first) ^ seed) { step(batch) }
+        lossSum += value * Float(batch.count)
+        hits += correct
+        seen += batch.count
+        onProgress?(
+          TrainingProgress(
+            epoch: epoch, epochs: epochs, seen: seen, total: order.count, loss: lossSum / Float(seen)))
+      }
+      model.evaluate()
+      let report = EpochReport(
+        epoch: epoch,
+        training: Evaluation(
+          loss: lossSum / Float(max(seen, 1)), accuracy: Float(hits) / Float(max(seen, 1)), count: seen),
+        validation: try validation.map { try model.evaluation(on: $0, batchSize: batchSize, loss: loss) },
+        learningRate: optimizer.learningRate, seconds: -start.timeIntervalSinceNow)
+      reports.append(report)
+      let judged = report.validation ?? report.training
+      let isBest =
+        judged.accuracy > best.accuracy || judged.accuracy == best.accuracy && judged.loss < best.loss
+      if isBest { best = (judged.accuracy, judged.loss) }
+      try onEpoch?(report, isBest)
+    }
+    return reports
+  }
+
+  /// One step on one batch: the loss, and how many examples were right.
+  private func step(_ batch: Batch) -> (loss: Float, hits: Int) {
+    var hits = 0
+    let inputs = augment?(batch.inputs) ?? batch.inputs
+    var (value, gradients) = valueAndGradient(of: model) { () -> Tensor in
+      let logits = model(inputs)
+      hits = correctCount(logits.detached, batch.labels)
+      return loss(logits, batch.labels)
+    }
+    if let limit = gradientNormLimit { gradients.clip(norm: limit) }
+    optimizer.update(model, gradients)
+    return (value.item(), hits)
+  }
+}
+
+extension Layer {
+  /// The loss and accuracy of a classifier over a data set, in evaluation mode.
+  public func evaluation(
+    on data: any Dataset, batchSize: Int = 32,
+    loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+  ) throws -> Evaluation {
+    evaluate()
+    var (lossSum, hits) = (Float(0), 0)
+    for first in stride(from: 0, to: data.count, by: batchSize) {
+      let batch = try data.batch(first..<min(first + batchSize, data.count))
+      let logits = self(batch.inputs)
+      lossSum += loss(logits, batch.labels).item() * Float(batch.count)
+      hits += correctCount(logits, batch.labels)
+    }
+    let count = Float(max(data.count, 1))
+    return Evaluation(loss: lossSum / count, accuracy: Float(hits) / count, count: data.count)
+  }
+}
+
+/// How many rows of `logits` (N×C) have their largest value at the label.
+private func correctCount(_ logits: Tensor, _ labels: Tensor) -> Int {
+  zip(logits.argMax(1).values(of: Int64.self), labels.values(of: Int64.self)).reduce(0) {
+    $0 + ($1.0 == $1.1 ? 1 : 0)
+  }
+}

@@ -1,0 +1,152 @@
+import AviaryTensors
+
+/// What turns a picture into a network's input: resize, crop, order the channels, scale.
+///
+/// Sizes and rounding are those of torchvision's `Resize`, `CenterCrop`, `ToTensor` and `Normalize` on Pillow pictures.
+public struct Preprocessing: Sendable, Hashable, Codable {
+  /// How the size changes before the crop.
+  public enum Resize: Sendable, Hashable, Codable {
+    case none
+    /// The shorter side becomes this long and the longer one keeps the proportions, rounded down.
+    case shortSide(Int)
+    case exact(width: Int, height: Int)
+  }
+
+  /// The order of a pixel's channels in the tensor.
+  public enum Channels: String, Sendable, Hashable, Codable {
+    case rgb, bgr, grey
+
+    public var count: Int { self == .grey ? 1 : 3 }
+  }
+
+  public var resize: Resize
+  public var interpolation: Interpolation
+  /// Side of the square cut from the middle; nil to keep everything. A smaller picture gets a black border.
+  public var crop: Int?
+  public var channels: Channels
+  /// What 0...255 is divided by first.
+  public var divisor: Float
+  /// Subtracted next, then divided by: one number per channel, in the tensor's order of channels.
+  public var mean: [Float]
+  public var std: [Float]
+
+  public init(
+    resize: Resize = .none, interpolation: Interpolation = .bilinear, crop: Int? = nil,
+    channels: Channels = .rgb, divisor: Float = 255, mean: [Float]? = nil, std: [Float]? = nil
+  ) {
+    self.resize = resize
+    self.interpolation = interpolation
+    self.crop = crop
+    self.channels = channels
+    self.divisor = divisor
+    self.mean = mean ?? Array(repeating: 0, count: channels.count)
+    self.std = std ?? Array(repeating: 1, count: channels.count)
+  }
+
+  /// The same numbers for pictures of another size.
+  public func sized(resize: Resize, crop: Int?, interpolation: Interpolation? = nil) -> Preprocessing {
+    var copy = self
+    copy.resize = resize
+    copy.crop = crop
+    copy.interpolation = interpolation ?? self.interpolation
+    return copy
+  }
+}
+
+extension Preprocessing {
+  /// torchvision's classifiers: short side 256, centre 224, ImageNet's mean and deviation of 0...1.
+  public static let torchvision = Preprocessing(
+    resize: .shortSide(256), crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+
+  /// Keras' mode `torch`: the numbers of ``torchvision``.
+  public static let torch = torchvision
+
+  /// Keras' mode `caffe` (VGG, ResNet v1): BGR, 0...255 minus ImageNet's mean.
+  public static let caffe = Preprocessing(
+    resize: .shortSide(256), crop: 224, channels: .bgr, divisor: 1, mean: [103.939, 116.779, 123.68])
+
+  /// Keras' mode `tf` (MobileNet, Inception): -1...1.
+  public static let tf = Preprocessing(
+    resize: .shortSide(256), crop: 224, divisor: 127.5, mean: [1, 1, 1])
+
+  /// Handwritten digits: grey, 28×28, 0...1.
+  public static let digits = Preprocessing(
+    resize: .exact(width: 28, height: 28), channels: .grey)
+}
+
+extension Preprocessing {
+  /// The network's input 1×C×H×W for one picture.
+  public func callAsFunction(_ image: Image) -> Tensor { self([image]) }
+
+  /// The network's input N×C×H×W for pictures that have one size after resizing and cropping.
+  public func callAsFunction(_ images: [Image]) -> Tensor {
+    precondition(!images.isEmpty, "no picture was given")
+    precondition(
+      mean.count == channels.count && std.count == channels.count,
+      "\(mean.count) means and \(std.count) deviations were given for \(channels.count) channels")
+    let pictures = images.map(framed)
+    let (width, height) = (pictures[0].width, pictures[0].height)
+    let tables = (0..<channels.count).map(table)
+    let size = width * height
+    return Tensor(shape: [images.count, channels.count, height, width], dtype: .float32) { bytes in
+      let values = bytes.bindMemory(to: Float.self)
+      for (index, image) in pictures.enumerated() {
+        precondition(
+          image.width == width && image.height == height,
+          "pictures of \(width)×\(height) and \(image.width)×\(image.height) pixels do not fit one batch")
+        for channel in 0..<channels.count {
+          let plane = (index * channels.count + channel) * size
+          let source = channels == .bgr ? 2 - channel : channel
+          image.pixels.withUnsafeBufferPointer { pixels in
+            tables[channel].withUnsafeBufferPointer { table in
+              for position in 0..<size {
+                values[plane + position] = table[Int(pixels[position * channels.count + source])]
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The picture after resizing and cropping, in the colour model the network takes: what the network sees.
+  public func framed(_ image: Image) -> Image {
+    let converted = image.converted(to: channels == .grey ? .grey : .rgb)
+    let resized: Image
+    switch resize {
+    case .none: resized = converted
+    case .exact(let width, let height):
+      resized = converted.resized(width: width, height: height, interpolation)
+    case .shortSide(let side):
+      let (width, height) = Self.size(ofShortSide: side, width: converted.width, height: converted.height)
+      resized = converted.resized(width: width, height: height, interpolation)
+    }
+    guard let crop else { return resized }
+    return resized.centreCropped(to: crop)
+  }
+
+  /// torchvision's rule: the long side is rounded down.
+  static func size(ofShortSide side: Int, width: Int, height: Int) -> (width: Int, height: Int) {
+    func long(_ long: Int, per short: Int) -> Int { max(Int(Double(side * long) / Double(short)), 1) }
+    return width <= height ? (side, long(height, per: width)) : (long(width, per: height), side)
+  }
+
+  /// The 256 values that a channel can take: each operation rounds to float32, as in the reference.
+  private func table(channel: Int) -> [Float] {
+    (0..<256).map { (Float($0) / divisor - mean[channel]) / std[channel] }
+  }
+}
+
+extension Image {
+  /// The square of `side` pixels in the middle; a picture that is too small gets a black border.
+  ///
+  /// Where the middle lies between two pixels, torchvision's rule decides: half pixels round to the even side, except
+  /// that a border is wider at the end.
+  func centreCropped(to side: Int) -> Image {
+    func start(_ length: Int) -> Int {
+      if length < side { return -((side - length) / 2) }
+      return Int((Double(length - side) / 2).rounded(.toNearestOrEven))
+    }
+    return cropped(x: start(width), y: start(height), width: side, height: side)
+  }
+}

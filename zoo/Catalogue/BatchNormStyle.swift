@@ -1,0 +1,20 @@
+import AviaryLayers
+
+/// The constants of batch normalization that a set of weights was trained with: they differ between frameworks and papers.
+public struct BatchNormStyle: Sendable, Hashable {
+  public let epsilon: Float
+  /// The share of the new batch in the running averages.
+  public let momentum: Float
+  public let variance: BatchNorm.RunningVariance
+
+  public static let torch = BatchNormStyle(epsilon: 1e-5, momentum: 0.1, variance: .unbiased)
+
+  /// Keras counts the kept share: its momentum 0.99 is 0.01 here.
+  public static func keras(epsilon: Float = 1e-3, momentum: Float = 0.99) -> BatchNormStyle {
+    BatchNormStyle(epsilon: epsilon, momentum: 1 - momentum, variance: .biased)
+  }
+
+  func callAsFunction(_ channels: Int) -> BatchNorm {
+    BatchNorm(channels, epsilon: epsilon, momentum: momentum, variance: variance)
+  }
+}

@@ -1,0 +1,72 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryVision
+import AviaryWeights
+
+/// A form in which a model's weights exist: shapes and names may be alike while strides, padding or constants differ.
+public struct Dialect: Sendable {
+  /// `tv_v1`, `keras_v1`, …: what files of weights say.
+  public let name: String
+  /// The file (without `.json`) that maps the names of its framework to ours; nil when they are the same.
+  public let nameMap: String?
+  /// What the weights expect of a picture.
+  public let preprocessing: Preprocessing
+  public let labels: LabelSet
+  /// Builds the network for a number of classes.
+  public let make: @Sendable (_ classes: Int) -> any StagedModel
+
+  init(
+    _ name: String, nameMap: String? = nil, _ preprocessing: Preprocessing, labels: LabelSet = .imagenet,
+    make: @escaping @Sendable (_ classes: Int) -> any StagedModel
+  ) {
+    self.name = name
+    self.nameMap = nameMap
+    self.preprocessing = preprocessing
+    self.labels = labels
+    self.make = make
+  }
+}
+
+/// A model of the zoo: a name and the dialects of its weights, the first being the one new models are made in.
+public struct ZooEntry: Sendable {
+  public let name: String
+  public let dialects: [Dialect]
+  /// The smallest height and width the network takes; nil when it takes the card's alone.
+  public let smallestSide: Int?
+
+  init(_ name: String, smallestSide: Int? = nil, _ dialects: [Dialect]) {
+    self.name = name
+    self.smallestSide = smallestSide
+    self.dialects = dialects
+  }
+
+  public func card() throws -> Card { try Card.named(name) }
+
+  /// A network with first values, in the first dialect.
+  public func makeModel(classes: Int? = nil) throws -> any StagedModel {
+    dialects[0].make(try classes ?? card().classes)
+  }
+
+  public func dialect(named name: String) -> Dialect? { dialects.first { $0.name == name } }
+}
+
+/// All models by name. Lists, tests and the program iterate over it.
+public enum Catalogue {
+  public static let entries: [ZooEntry] =
+    LeNet.entries + AlexNet.entries + VGG.entries + ResNet.entries + MobileNet.entries
+
+  /// The entry called `name`.
+  public static func entry(_ name: String) throws(UnknownModel) -> ZooEntry {
+    if let entry = entries.first(where: { $0.name == name }) { return entry }
+    throw UnknownModel(given: name, nearest: nearestName(to: name, in: entries.map(\.name))!)
+  }
+}
+
+/// There is no model of this name.
+public struct UnknownModel: Error, CustomStringConvertible, Equatable {
+  public let given: String
+  public let nearest: String
+  public var description: String {
+    "there is no model called \(given); did you mean \(nearest)? 'aviary list' shows all"
+  }
+}

@@ -1,0 +1,110 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryVision
+import AviaryWeights
+
+/// A network with its weights, and everything that is bound to those: what they expect of a picture, and what the outputs mean.
+public struct LoadedModel {
+  public let name: String
+  public let dialect: Dialect
+  public let model: any StagedModel
+  public var preprocessing: Preprocessing
+  /// One name per output.
+  public var labels: [String]
+  /// C×H×W.
+  public var inputShape: Shape
+  /// The smallest height and width the network takes; nil when it takes ``inputShape``'s alone.
+  var smallestSide: Int?
+  /// Where the weights came from, for files made of them.
+  var source: PortableMetadata.Source?
+  var licence: String?
+
+  /// Writes the weights and everything bound to them as a portable file.
+  ///
+  /// - Throws: `WeightsError` when the file cannot be written; nothing is left of it then.
+  public func save(to path: String, floats: DType? = nil) throws {
+    try WeightFile.write(try archive(), to: path, as: .portable, floats: floats)
+  }
+
+  /// The weights with our names and the metadata of a portable file.
+  public func archive() throws -> WeightArchive {
+    var archive = try WeightArchive(model.stateEntries.map { ($0.name, $0.value) })
+    var metadata = PortableMetadata(model: name, dialect: dialect.name)
+    metadata.numClasses = labels.count
+    metadata.labels = labels
+    metadata.outputs = ["logits"]
+    metadata.preprocessing = preprocessing.portable(height: inputShape[1], width: inputShape[2])
+    metadata.source = source
+    metadata.licence = licence
+    if let transfer = model as? TransferModel {
+      metadata.configuration = [
+        "branch": .string(transfer.branch),
+        "head": .array(transfer.widths.map { .integer($0) }),
+      ]
+    }
+    archive.portable = metadata
+    return archive
+  }
+
+  /// The network cut behind `branch` (its last stage before the classifier when nil) with a new head whose linear layers have
+  /// the given widths; the last is the number of classes.
+  public func withHead(
+    _ widths: [Int], branch: String? = nil, labels: [String]? = nil
+  ) throws(StageError) -> LoadedModel {
+    var result = LoadedModel(
+      name: name, dialect: dialect,
+      model: try TransferModel(model, branch: branch, head: widths, inputShape: inputShape),
+      preprocessing: preprocessing, labels: labels ?? (0..<widths.last!).map { "class \($0)" },
+      inputShape: inputShape)
+    result.source = source
+    result.licence = licence
+    return result
+  }
+
+  /// The weights as a Keras model of the same network holds them, for the writers of Keras' formats.
+  ///
+  /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
+  public func kerasArchive() throws -> WeightArchive {
+    guard let map = try dialect.loadNameMap() else {
+      throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
+    }
+    let translation = try map.exported(try archive())
+    guard translation.unmatched.isEmpty else {
+      throw WeightsError(
+        .mismatched,
+        "these weights have no counterpart in Keras: \(translation.unmatched.joined(separator: ", "))")
+    }
+    return translation.archive
+  }
+
+  /// Throws ``UnsuitableInput`` unless a batch of this shape and type can be fed to the network.
+  public func check(input: TensorSpec, named name: String) throws(UnsuitableInput) {
+    let (channels, height, width) = (inputShape[0], inputShape[1], inputShape[2])
+    let shape = input.shape
+    let fits =
+      shape.count == 4 && shape[0] > 0 && shape[1] == channels
+      && (smallestSide.map { min(shape[2], shape[3]) >= $0 } ?? (shape[2] == height && shape[3] == width))
+    guard fits, input.dtype.isFloatingPoint else {
+      throw UnsuitableInput(
+        name: name, given: input,
+        expected: smallestSide.map { "N×\(channels)×H×W with H and W from \($0)" }
+          ?? "N×\(channels)×\(height)×\(width)")
+    }
+  }
+
+  /// The network's input for pictures: N×C×H×W.
+  public func input(_ images: [Image]) -> Tensor { preprocessing(images) }
+
+  /// Logits N×classes for pictures.
+  public func logits(_ images: [Image]) -> Tensor { model(input(images)) }
+}
+
+/// An array does not fit the network it is for.
+public struct UnsuitableInput: Error, CustomStringConvertible, Equatable {
+  public let name: String
+  public let given: TensorSpec
+  public let expected: String
+  public var description: String {
+    "\(name) holds \(given.shape.shapeText) of \(given.dtype), but the network takes \(expected) of float32"
+  }
+}

@@ -1,0 +1,87 @@
+import AviaryLayers
+import AviaryTensors
+
+/// A named stretch of a network, as its paper divides it: `block1`, `layer3`.
+///
+/// Stages are where networks are cut for transfer learning and what is frozen. The layers keep the names they have in the whole model,
+/// so a cut model's weights fit its checkpoint.
+public struct Stage {
+  public let name: String
+  public let layers: [(name: String, layer: any Layer)]
+
+  public init(_ name: String, _ layers: [(name: String, layer: any Layer)]) {
+    self.name = name
+    self.layers = layers
+  }
+
+  /// The layers of a sequence that is a property called `property`, from one place to another.
+  init(_ name: String, _ property: String, _ sequence: Sequential, _ range: Range<Int>) {
+    self.init(name, range.map { ("\(property).\(sequence.names[$0])", sequence.layers[$0]) })
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor { layers.reduce(input) { $1.layer($0) } }
+
+  /// The names of the layers that have one; those without have no parameters.
+  var parameterNames: [String] { layers.map(\.name).filter { !$0.isEmpty } }
+}
+
+/// A network that is a sequence of stages. Running them one after another is its forward pass.
+public protocol StagedModel: Layer {
+  var stages: [Stage] { get }
+}
+
+extension StagedModel {
+  public func callAsFunction(_ input: Tensor) -> Tensor { stages.reduce(input) { $1($0) } }
+
+  /// Freezes every stage from `first` through `last`, both named.
+  ///
+  /// - Throws: ``StageError`` when there is no such stage.
+  public func freeze(stages first: String, through last: String) throws(StageError) {
+    for stage in try stages(first, through: last) { freeze(stage.parameterNames) }
+  }
+
+  /// The reverse of ``freeze(stages:through:)``.
+  public func unfreeze(stages range: ClosedRange<String>) throws(StageError) {
+    for stage in try stages(range.lowerBound, through: range.upperBound) {
+      unfreeze(stage.layers.map(\.name))
+    }
+  }
+
+  /// Freezes what a text names: a range of stages (`block1...block3`), or stages and patterns of parameter names separated by commas.
+  ///
+  /// - Throws: ``StageError`` for a name that matches nothing.
+  public func freeze(parsing text: String) throws(StageError) {
+    for item in text.split(separator: ",").map(String.init) {
+      if let dots = item.firstRange(of: "...") {
+        try freeze(stages: String(item[..<dots.lowerBound]), through: String(item[dots.upperBound...]))
+      } else if stages.contains(where: { $0.name == item }) {
+        try freeze(stages: item, through: item)
+      } else if freeze(item).isEmpty {
+        throw StageError(given: item, known: stages.map(\.name))
+      }
+    }
+  }
+
+  /// The stages from `first` through `last`.
+  public func stages(_ first: String, through last: String) throws(StageError) -> ArraySlice<Stage> {
+    let (start, end) = (try stageIndex(first), try stageIndex(last))
+    guard start <= end else { throw StageError(given: "\(first)...\(last)", known: stages.map(\.name)) }
+    return stages[start...end]
+  }
+
+  func stageIndex(_ name: String) throws(StageError) -> Int {
+    guard let index = stages.firstIndex(where: { $0.name == name }) else {
+      throw StageError(given: name, known: stages.map(\.name))
+    }
+    return index
+  }
+}
+
+/// A stage that a model does not have was asked for.
+public struct StageError: Error, CustomStringConvertible, Equatable {
+  public let given: String
+  public let known: [String]
+  public var description: String {
+    "there is no stage \(given); the stages are \(known.joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,43 @@
+import AviaryLayers
+import AviaryTensors
+
+/// The first stages of a trained network with a new head: flatten, then linear layers with ReLU between them.
+///
+/// What was cut off is gone from the model and its files. The rest keeps its names, the head is called `head`.
+public final class TransferModel: StagedModel, Container {
+  /// The kept stages, and `head`.
+  public let stages: [Stage]
+  public let head: Sequential
+  /// The last stage that was kept.
+  public let branch: String
+  /// The widths of the head's linear layers, the last being the number of classes.
+  public let widths: [Int]
+
+  /// Cuts `backbone` behind the stage `branch` (its last one before the classifier when nil; a suffix `_pool` is ignored, since stages end
+  /// with their pooling) and puts a new head on it, for inputs of `inputShape` (C×H×W).
+  public init(
+    _ backbone: any StagedModel, branch: String? = nil, head widths: [Int], inputShape: Shape
+  ) throws(StageError) {
+    precondition(!widths.isEmpty, "a head needs at least the number of classes")
+    var name = branch ?? backbone.stages.dropLast().last?.name ?? backbone.stages[0].name
+    if name.hasSuffix("_pool") { name.removeLast("_pool".count) }
+    let kept = Array(backbone.stages[...(try backbone.stageIndex(name))])
+    let features = Trace.of { kept.reduce(Tensor.abstract(TensorSpec([1] + inputShape))) { $1($0) } }.result
+    self.branch = name
+    self.widths = widths
+    var layers: [any Layer] = [Flatten()]
+    var inputs = features.count
+    for (index, width) in widths.enumerated() {
+      if index > 0 { layers.append(Activate(.relu)) }
+      let initializer: Initializer = index == widths.count - 1 ? .xavierUniform() : .kaimingUniform()
+      layers.append(Linear(inputs, width, initializer: initializer))
+      inputs = width
+    }
+    head = Sequential(layers)
+    stages = kept + [Stage("head", [("head", head)])]
+  }
+
+  public var namedChildren: [(name: String, module: any Module)] {
+    stages.flatMap(\.layers).map { ($0.name, $0.layer) }
+  }
+}

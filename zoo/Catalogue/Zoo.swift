@@ -1,0 +1,122 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryVision
+import AviaryWeights
+import Foundation
+
+/// What users call first: models by name.
+public enum Zoo {
+  /// A model by name with first values, in its first dialect.
+  public static func model(_ name: String, classes: Int? = nil) throws -> any StagedModel {
+    try Catalogue.entry(name).makeModel(classes: classes)
+  }
+
+  /// A model with first values and what is bound to its first dialect: where training begins.
+  public static func untrained(_ entry: ZooEntry) throws -> LoadedModel {
+    let card = try entry.card()
+    let dialect = entry.dialects[0]
+    let model = dialect.make(card.classes)
+    return LoadedModel(
+      name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
+      labels: try dialect.labels.names(count: model), inputShape: card.input, smallestSide: entry.smallestSide
+    )
+  }
+
+  /// A model by name with the weights of a file in any known format, or with those that come with the zoo when no file is given.
+  ///
+  /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
+  /// - Throws: ``UnknownModel``, ``NoWeights``, or `WeightsError` with everything that does not fit.
+  public static func load(_ name: String, weights path: String? = nil) throws -> LoadedModel {
+    let entry = try Catalogue.entry(name)
+    if let path { return try load(entry, try WeightFile.open(path)) }
+    guard let shipped = try? Resources.url(name, "safetensors") else { throw NoWeights(model: name) }
+    return try load(entry, try WeightFile.open(shipped.path))
+  }
+
+  /// As ``load(_:weights:)`` for weights that were read already.
+  public static func load(_ entry: ZooEntry, _ file: WeightFile) throws -> LoadedModel {
+    let card = try entry.card()
+    if let metadata = file.archive.portable, let dialectName = metadata.dialect {
+      return try loadPortable(entry, card, file, metadata, dialectName)
+    }
+    var closest: (report: LoadReport, dialect: Dialect)?
+    for dialect in entry.dialects {
+      let archive = try dialect.imported(file.archive)
+      let model = dialect.make(archive.classCount(dialect.make(card.classes)) ?? card.classes)
+      let report = LoadReport(expected: model.expectedShapes, archive: archive)
+      if report.isComplete && report.unexpected.isEmpty {
+        model.assign(archive)
+        return LoadedModel(
+          name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
+          labels: try dialect.labels.names(count: model), inputShape: card.input,
+          smallestSide: entry.smallestSide)
+      }
+      if closest == nil || report.matched.count > closest!.report.matched.count {
+        closest = (report, dialect)
+      }
+    }
+    try closest!.report.requireComplete(file: file.path)
+    preconditionFailure("a report that fits was found before")
+  }
+
+  private static func loadPortable(
+    _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String
+  ) throws -> LoadedModel {
+    if let name = metadata.model, name != entry.name {
+      throw WeightsError(
+        .mismatched, "the file holds weights of \(name), but \(entry.name) was asked for", file: file.path)
+    }
+    guard let dialect = entry.dialect(named: dialectName) else {
+      throw WeightsError(
+        .mismatched,
+        "the dialect \(dialectName) is not one of \(entry.name)'s: \(entry.dialects.map(\.name).joined(separator: ", "))",
+        file: file.path)
+    }
+    let classes = metadata.numClasses ?? card.classes
+    guard classes > 0, classes < 1 << 24 else {
+      throw WeightsError(.malformed, "\(classes) classes are promised", file: file.path)
+    }
+    let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
+    try LoadReport(expected: model.expectedShapes, archive: file.archive).requireComplete(file: file.path)
+    model.assign(file.archive)
+    let labels = try metadata.labels ?? dialect.labels.names(count: model)
+    guard labels.count == classes else {
+      throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
+    }
+    var result = LoadedModel(
+      name: entry.name, dialect: dialect, model: model,
+      preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) }
+        ?? dialect.preprocessing,
+      labels: labels, inputShape: card.input, smallestSide: model is TransferModel ? nil : entry.smallestSide)
+    result.source = metadata.source
+    result.licence = metadata.licence
+    return result
+  }
+}
+
+extension Zoo {
+  /// The model and dialect whose tensors an archive has, by names and shapes; nil when it is none of the catalogue's.
+  public static func identify(_ archive: WeightArchive) -> (entry: ZooEntry, dialect: Dialect)? {
+    if let name = archive.portable?.model, let entry = try? Catalogue.entry(name),
+      let dialect = archive.portable?.dialect.flatMap({ entry.dialect(named: $0) })
+    {
+      return (entry, dialect)
+    }
+    for entry in Catalogue.entries {
+      guard let card = try? entry.card() else { continue }
+      for dialect in entry.dialects {
+        guard let imported = try? dialect.imported(archive) else { continue }
+        let model = dialect.make(imported.classCount(dialect.make(card.classes)) ?? card.classes)
+        let report = LoadReport(expected: model.expectedShapes, archive: imported)
+        if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
+      }
+    }
+    return nil
+  }
+}
+
+/// The zoo has no weights of its own for a model.
+public struct NoWeights: Error, CustomStringConvertible, Equatable {
+  public let model: String
+  public var description: String { "no weights of \(model) come with the zoo: name a file with --weights" }
+}

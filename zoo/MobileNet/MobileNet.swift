@@ -1,0 +1,71 @@
+import AviaryLayers
+import AviaryTensors
+
+/// MobileNet (Howard et al. 2017, "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", arXiv:1704.04861,
+/// table 1).
+///
+/// Thirteen pairs of a depthwise 3×3 and a pointwise 1×1 convolution, thinned by a width multiplier. Input N×3×224×224.
+/// Layers are named as Keras names them; its networks pad a stride-2 convolution at the end only.
+public final class MobileNet: StagedModel {
+  public let features: Sequential
+  public let convPreds: Conv2d
+  private let dropout: Dropout
+
+  /// Channels after each pair, before thinning.
+  private static let channels = [64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024]
+  /// The pairs (counted from 1) that halve the resolution.
+  private static let strided: Set<Int> = [2, 4, 6, 12]
+
+  public init(width multiplier: Double = 1, classes: Int = 1000, dropout: Float = 1e-3) {
+    let batchNorm = BatchNormStyle.keras()
+    func thin(_ channels: Int) -> Int { Int(Double(channels) * multiplier) }
+    var inputs = thin(32)
+    var layers: [(name: String, layer: any Layer)] = [
+      ("conv1", Conv2d(3, inputs, kernel: 3, stride: 2, padding: .same, bias: false)),
+      ("conv1_bn", batchNorm(inputs)), ("conv1_relu", Activate(.relu6)),
+    ]
+    for (index, outputs) in Self.channels.map(thin).enumerated() {
+      let pair = index + 1
+      let isStrided = Self.strided.contains(pair)
+      layers += [
+        (
+          "conv_dw_\(pair)",
+          Conv2d(
+            inputs, inputs, kernel: 3, stride: isStrided ? 2 : 1,
+            padding: isStrided ? .explicit(before: 0, after: 1) : 1,
+            groups: inputs, bias: false)
+        ),
+        ("conv_dw_\(pair)_bn", batchNorm(inputs)), ("conv_dw_\(pair)_relu", Activate(.relu6)),
+        ("conv_pw_\(pair)", Conv2d(inputs, outputs, kernel: 1, bias: false)),
+        ("conv_pw_\(pair)_bn", batchNorm(outputs)), ("conv_pw_\(pair)_relu", Activate(.relu6)),
+      ]
+      inputs = outputs
+    }
+    features = Sequential(named: layers)
+    convPreds = Conv2d(inputs, classes, kernel: 1)
+    self.dropout = Dropout(dropout)
+  }
+
+  /// The first convolution and the pairs up to each halving of the resolution are one stage.
+  public var stages: [Stage] {
+    let ends = [1, 3, 5, 11, 13].map { 3 + 6 * $0 }
+    return zip([0] + ends, ends).enumerated().map { index, range in
+      Stage("block\(index + 1)", "features", features, range.0..<range.1)
+    } + [
+      Stage(
+        "classifier",
+        [("", AdaptiveAvgPool2d(1)), ("", dropout), ("conv_preds", convPreds), ("", Flatten())])
+    ]
+  }
+}
+
+extension MobileNet {
+  /// The width multipliers of table 6.
+  static let entries: [ZooEntry] = [1, 0.75, 0.5, 0.25].map { width in
+    ZooEntry(
+      "mobilenet_v1_\(width)", smallestSide: 32,
+      [
+        Dialect("keras", nameMap: "keras_mobilenet", .tf) { MobileNet(width: width, classes: $0) }
+      ])
+  }
+}

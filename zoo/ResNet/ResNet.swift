@@ -1,0 +1,146 @@
+import AviaryLayers
+import AviaryTensors
+
+/// Residual networks (He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385, table 1).
+///
+/// Input N×3×224×224. Names as torchvision's; its networks move the stride of a bottleneck from the first 1×1 to the 3×3 ("v1.5"),
+/// Keras' are as in the paper and have biases in their convolutions.
+public final class ResNet: StagedModel {
+  public let conv1: Conv2d
+  public let bn1: BatchNorm
+  public let layer1: Sequential
+  public let layer2: Sequential
+  public let layer3: Sequential
+  public let layer4: Sequential
+  public let fc: Linear
+
+  /// A column of table 1.
+  public struct Configuration: Sendable, Hashable {
+    public let block: Block
+    /// Blocks of conv2_x to conv5_x.
+    public let depths: [Int]
+    public var dialect = Dialect.torchvision
+
+    public enum Block: Sendable, Hashable {
+      /// Two 3×3 convolutions (figure 5, left).
+      case basic
+      /// 1×1, 3×3, 1×1 with four times the width at the end (figure 5, right).
+      case bottleneck
+
+      var expansion: Int { self == .basic ? 1 : 4 }
+    }
+
+    /// What differs between networks whose weights have the same shapes.
+    public enum Dialect: Sendable, Hashable {
+      /// torchvision: stride on the 3×3, no convolution biases.
+      case torchvision
+      /// Keras: stride on the first 1×1 as in the paper, convolution biases, its own batch normalization constants.
+      case keras
+
+      var batchNorm: BatchNormStyle { self == .torchvision ? .torch : .keras(epsilon: 1.001e-5) }
+    }
+
+    public static let resnet18 = Configuration(block: .basic, depths: [2, 2, 2, 2])
+    public static let resnet34 = Configuration(block: .basic, depths: [3, 4, 6, 3])
+    public static let resnet50 = Configuration(block: .bottleneck, depths: [3, 4, 6, 3])
+    public static let resnet101 = Configuration(block: .bottleneck, depths: [3, 4, 23, 3])
+    public static let resnet152 = Configuration(block: .bottleneck, depths: [3, 8, 36, 3])
+
+    public func with(_ dialect: Dialect) -> Configuration {
+      Configuration(block: block, depths: depths, dialect: dialect)
+    }
+  }
+
+  public init(_ configuration: Configuration, classes: Int = 1000) {
+    let dialect = configuration.dialect
+    conv1 = Conv2d(
+      3, 64, kernel: 7, stride: 2, padding: 3, bias: dialect == .keras,
+      initializer: .kaimingNormal(fan: .output))
+    bn1 = dialect.batchNorm(64)
+    var channels = 64
+    let groups = zip([64, 128, 256, 512], configuration.depths).enumerated().map { index, group in
+      let (width, depth) = group
+      return Sequential(
+        (0..<depth).map { place in
+          let stride = index > 0 && place == 0 ? 2 : 1
+          defer { channels = width * configuration.block.expansion }
+          return ResidualBlock(channels, width, stride: stride, configuration)
+        })
+    }
+    (layer1, layer2, layer3, layer4) = (groups[0], groups[1], groups[2], groups[3])
+    fc = Linear(channels, classes)
+  }
+
+  public var stages: [Stage] {
+    let pool = MaxPool2d(kernel: 3, stride: 2, padding: 1)
+    return [
+      Stage("stem", [("conv1", conv1), ("bn1", bn1), ("", Activate(.relu)), ("", pool)]),
+      Stage("layer1", [("layer1", layer1)]),
+      Stage("layer2", [("layer2", layer2)]),
+      Stage("layer3", [("layer3", layer3)]),
+      Stage("layer4", [("layer4", layer4)]),
+      Stage("classifier", [("", GlobalAvgPool()), ("fc", fc)]),
+    ]
+  }
+}
+
+/// y = ReLU(F(x) + x), equations 1 and 2; where shapes change, a 1×1 convolution takes the place of x (option B of section 3.3).
+public final class ResidualBlock: Layer {
+  public let conv1: Conv2d
+  public let bn1: BatchNorm
+  public let conv2: Conv2d
+  public let bn2: BatchNorm
+  public let conv3: Conv2d?
+  public let bn3: BatchNorm?
+  public let downsample: Sequential?
+
+  init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
+    let dialect = configuration.dialect
+    func conv(_ inputs: Int, _ outputs: Int, _ kernel: Int, stride: Int = 1) -> Conv2d {
+      Conv2d(
+        inputs, outputs, kernel: Extents(kernel), stride: Extents(stride),
+        padding: .symmetric(Extents(kernel / 2)),
+        bias: dialect == .keras, initializer: .kaimingNormal(fan: .output))
+    }
+    let outputs = width * configuration.block.expansion
+    switch configuration.block {
+    case .basic:
+      conv1 = conv(inputs, width, 3, stride: stride)
+      conv2 = conv(width, width, 3)
+      conv3 = nil
+      bn3 = nil
+    case .bottleneck:
+      conv1 = conv(inputs, width, 1, stride: dialect == .keras ? stride : 1)
+      conv2 = conv(width, width, 3, stride: dialect == .keras ? 1 : stride)
+      conv3 = conv(width, outputs, 1)
+      bn3 = dialect.batchNorm(outputs)
+    }
+    bn1 = dialect.batchNorm(width)
+    bn2 = dialect.batchNorm(width)
+    downsample =
+      stride != 1 || inputs != outputs
+      ? Sequential(conv(inputs, outputs, 1, stride: stride), dialect.batchNorm(outputs)) : nil
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    var residual = bn2(conv2(bn1(conv1(input)).relu()))
+    if let conv3, let bn3 { residual = bn3(conv3(residual.relu())) }
+    return (residual + (downsample?(input) ?? input)).relu()
+  }
+}
+
+extension ResNet {
+  /// The columns of table 1. Keras has those with bottlenecks.
+  static let entries: [ZooEntry] = [
+    ("resnet18", .resnet18), ("resnet34", .resnet34), ("resnet50", .resnet50), ("resnet101", .resnet101),
+    ("resnet152", .resnet152),
+  ].map { (name: String, configuration: Configuration) in
+    let keras = Dialect("keras_v1", nameMap: "keras_resnet", .caffe) {
+      ResNet(configuration.with(.keras), classes: $0)
+    }
+    return ZooEntry(
+      name, smallestSide: 32,
+      [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
+        + (configuration.block == .bottleneck ? [keras] : []))
+  }
+}
