@@ -110,6 +110,19 @@ import Testing
     #expect(layers.last == "predictions")
   }
 
+  @Test func numberedLayersGetTheirNamesFromTheModel() throws {
+    let map = try Self.zoo("ResNet/keras_resnet")
+    let ours = try map.imported(Self.resnet()).archive
+    var file = try KerasSpelling.attributePaths(map.exported(ours).archive)
+    for index in file.keras!.layers.indices {
+      file.keras!.layers[index].name = file.keras!.layers[index].path!.split(separator: "/").last.map(
+        String.init)!
+    }
+    #expect(try map.imported(file).archive.isEmpty)
+    let named = try map.imported(file, expecting: ours.names.shuffled())
+    #expect(areIdentical(named.archive, ours))
+  }
+
   @Test(arguments: [("VGG/keras_vgg16", 13, 28), ("VGG/keras_vgg19", 16, 34)])
   func vggIndices(_ path: String, convolutions: Int, last: Int) throws {
     let rules = try Self.zoo(path).document.rules

@@ -33,6 +33,9 @@ struct KerasNaming {
     return weights
   }
 
+  /// The layer of a canonical name: `fire2/squeeze1x1` of `fire2/squeeze1x1/kernel`.
+  static func layer(of name: String) -> String { name.lastIndex(of: "/").map { String(name[..<$0]) } ?? name }
+
   // MARK: Legacy files
 
   private static func byName(_ layer: KerasStructure.Layer, _ archive: WeightArchive) -> [Weight] {
