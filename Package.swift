@@ -35,7 +35,7 @@ let package = Package(
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo", exclude: ["LeNet/Samples"],
       resources: [
-        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"), .process("LeNet/Weights"),
         .process("AlexNet/Cards"),
         .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
         .process("MobileNet/Cards"), .process("MobileNet/Maps"),
@@ -58,6 +58,7 @@ let package = Package(
     .testTarget(
       name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
       resources: [.copy("Fixtures")]),
+    .testTarget(name: "AviaryCLITests", dependencies: ["AviaryCLI", "TestSupport"]),
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -53,6 +53,19 @@ public struct NameMap: Sendable {
     order = try LayerOrder(document.order ?? [])
   }
 
+  /// The same map with rules for dense layers of its own, such as a new head's: `ours` to Keras' name `theirs`.
+  ///
+  /// - Parameter flattened: channels, height and width before a flatten in front of the first of them.
+  public func adding(dense layers: [(theirs: String, ours: String)], flattened: [Int]) throws -> NameMap {
+    var document = document
+    document.rules += layers.enumerated().map { index, layer in
+      NameMapDocument.Rule(
+        theirs: layer.theirs, ours: layer.ours, layer: .dense, flattened: index == 0 ? flattened : nil)
+    }
+    document.order = (document.order ?? []) + layers.map { .layer($0.theirs) }
+    return try NameMap(document)
+  }
+
   private static func rules(for rule: NameMapDocument.Rule) throws -> [Rule] {
     guard rule.layer == nil || rule.like == nil else {
       throw WeightsError(.malformed, "the rule \(rule.theirs.quoted) has both layer and like")
