@@ -24,7 +24,7 @@ struct AutomaticNames {
     return "\(base)_\(number - start)" + name.dropFirst(layer.count)
   }
 
-  /// As Keras spells it in a new session: the first has no number.
+  /// As Keras spells it in a new program: the first has no number.
   static func spelled(_ name: String, _ bases: [String]) -> String {
     let layer = KerasNaming.layer(of: name)
     guard let (base, number) = split(layer, bases), number == 0 else { return name }
