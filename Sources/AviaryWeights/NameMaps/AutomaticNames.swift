@@ -1,4 +1,4 @@
-/// Layer names that Keras counts up through a session, made independent of where the count began.
+/// Layer names that Keras counts up in one program, made independent of where the count began.
 ///
 /// The same model is `conv2d`, `conv2d_1` in one file and `conv2d_95`, `conv2d_96` in another; here it is `conv2d_0`, `conv2d_1`.
 struct AutomaticNames {
