@@ -14,7 +14,7 @@ struct CrossCheckTests {
   func converts(_ model: String, map: String) throws {
     let folder = try #require(CrossCheck.folder)
     func path(_ ending: String) -> String { folder.appendingPathComponent(model + ending).path }
-    let map = try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(map).json").path)
+    let map = try Fixture.nameMap(map)
     let ours = try map.imported(try WeightFile.open(path(".keras.weights.h5")).archive)
     let legacy = try map.imported(try WeightFile.open(path(".keras.h5")).archive)
     #expect(ours.unmatched.isEmpty && legacy.unmatched.isEmpty)

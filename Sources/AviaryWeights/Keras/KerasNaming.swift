@@ -95,7 +95,7 @@ struct KerasNaming {
   ]
 
   private static func kind(of name: String, rank: Int) -> String {
-    // A layer used twice, or built twice in one session, has numbered names: W_1, kernel_1.
+    // A layer used twice, or built twice in one program, has numbered names: W_1, kernel_1.
     var base = name[...]
     if let underscore = name.lastIndex(of: "_"), name[underscore...].dropFirst().allSatisfy(\.isNumber) {
       base = name[..<underscore]

@@ -1,4 +1,4 @@
-/// Layer names that Keras counts up through a session, made independent of where the count began.
+/// Layer names that Keras counts up in one program, made independent of where the count began.
 ///
 /// The same model is `conv2d`, `conv2d_1` in one file and `conv2d_95`, `conv2d_96` in another; here it is `conv2d_0`, `conv2d_1`.
 struct AutomaticNames {
@@ -24,7 +24,7 @@ struct AutomaticNames {
     return "\(base)_\(number - start)" + name.dropFirst(layer.count)
   }
 
-  /// As Keras spells it in a new session: the first has no number.
+  /// As Keras spells it in a new program: the first has no number.
   static func spelled(_ name: String, _ bases: [String]) -> String {
     let layer = KerasNaming.layer(of: name)
     guard let (base, number) = split(layer, bases), number == 0 else { return name }

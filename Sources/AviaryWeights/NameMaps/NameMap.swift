@@ -18,10 +18,15 @@ public struct NameMap: Sendable {
     let layer: (pattern: NamePattern, className: String)?
   }
 
-  /// Tensors under the other side's names, and the names no rule matches.
+  /// What a translation gives.
   public struct Translation: Sendable {
+    /// Tensors under the other side's names.
     public let archive: WeightArchive
-    public let unmatched: [String]
+    /// Tensors that no rule matches, as they were; those of a Keras file have their canonical names.
+    public let rest: WeightArchive
+
+    /// The names that no rule matches.
+    public var unmatched: [String] { rest.names }
   }
 
   let document: NameMapDocument
@@ -136,8 +141,7 @@ extension NameMap {
     let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
     let sorted = order.sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
     let result = try translation.archive.replacingEntries(with: sorted)
-    return Translation(
-      archive: try KerasSpelling.legacy(result, classes: classes), unmatched: translation.unmatched)
+    return Translation(archive: try KerasSpelling.legacy(result, classes: classes), rest: translation.rest)
   }
 
   /// Their name of one of our tensors, and of the layer it belongs to when the rule is for a layer.
@@ -170,10 +174,10 @@ extension NameMap {
   ) throws -> Translation {
     var entries: [(name: String, tensor: Tensor)] = []
     var origins: [String: String] = [:]
-    var unmatched: [String] = []
+    var rest = WeightArchive()
     for (name, tensor) in archive.entries {
       guard let (target, convert) = lookUp(name) else {
-        unmatched.append(name)
+        try rest.append(name, tensor)
         continue
       }
       if let other = origins.updateValue(name, forKey: target) {
@@ -187,6 +191,6 @@ extension NameMap {
     }
     var result = try archive.replacingEntries(with: entries)
     result.keras = nil
-    return Translation(archive: result, unmatched: unmatched)
+    return Translation(archive: result, rest: rest)
   }
 }
