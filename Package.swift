@@ -33,9 +33,9 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo",
+      path: "zoo", exclude: ["LeNet/Samples"],
       resources: [
-        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"), .process("LeNet/Weights"),
         .process("AlexNet/Cards"),
         .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
         .process("MobileNet/Cards"), .process("MobileNet/Maps"),
@@ -61,6 +61,7 @@ let package = Package(
     .testTarget(
       name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
       resources: [.copy("Fixtures")]),
+    .testTarget(name: "AviaryCLITests", dependencies: ["AviaryCLI", "TestSupport"]),
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(

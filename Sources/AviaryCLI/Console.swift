@@ -1,9 +1,29 @@
 import Foundation
+import Synchronization
 
 /// All output of the program: results to stdout, everything else to stderr.
 enum Console {
-  static func print(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
-  static func printError(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+  /// Takes the lines instead, for tests.
+  final class Capture: Sendable {
+    private let lines = Mutex<(output: [String], errors: [String])>(([], []))
+
+    var output: String { lines.withLock { $0.output.joined(separator: "\n") } }
+    var errors: String { lines.withLock { $0.errors.joined(separator: "\n") } }
+
+    fileprivate func append(_ text: String, isError: Bool) {
+      lines.withLock { if isError { $0.errors.append(text) } else { $0.output.append(text) } }
+    }
+  }
+
+  @TaskLocal static var capture: Capture?
+
+  static func print(_ text: String) { write(text, to: .standardOutput) }
+  static func printError(_ text: String) { write(text, to: .standardError) }
+
+  private static func write(_ text: String, to file: FileHandle) {
+    if let capture { return capture.append(text, isError: file === FileHandle.standardError) }
+    file.write(Data((text + "\n").utf8))
+  }
 
   static func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()

@@ -38,7 +38,7 @@ import Testing
     ("lenet_mnist_keras_sam783.h5", "LeNet/keras_lenet"),
   ])
   func mapsThereAndBack(_ name: String, map: String) throws {
-    let map = try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(map).json").path)
+    let map = try Fixture.nameMap(map)
     let original = try WeightFile.open(Fixture.asset(name)).archive
     let ours = try map.imported(original)
     #expect(ours.unmatched.isEmpty)

@@ -14,7 +14,7 @@ struct CrossCheckTests {
   func converts(_ model: String, map: String) throws {
     let folder = try #require(CrossCheck.folder)
     func path(_ ending: String) -> String { folder.appendingPathComponent(model + ending).path }
-    let map = try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(map).json").path)
+    let map = try Fixture.nameMap(map)
     let ours = try map.imported(try WeightFile.open(path(".keras.weights.h5")).archive)
     let legacy = try map.imported(try WeightFile.open(path(".keras.h5")).archive)
     #expect(ours.unmatched.isEmpty && legacy.unmatched.isEmpty)
@@ -25,6 +25,20 @@ struct CrossCheckTests {
     try WeightFile.write(back.archive, to: path(".ours.h5"), as: .kerasWeights)
     try WeightFile.write(back.archive, to: path(".ours.weights.h5"), as: .kerasPaths)
     try WeightFile.write(ours.archive, to: path(".ours.npz"), as: .npz)
+  }
+
+  /// Every element type, for h5py; bfloat16 also as Keras keeps it.
+  @Test func writesEveryType() throws {
+    let folder = try #require(CrossCheck.folder)
+    let types: [DType] = [.float32, .float16, .bfloat16, .int32, .int64, .uint8, .bool]
+    let archive = try WeightArchive(types.map { ("\($0)/kernel", ramp([5], start: 8).cast(to: $0)) })
+    try WeightFile.write(archive, to: folder.appendingPathComponent("types.h5").path, as: .kerasWeights)
+    for (name, format) in [
+      ("bfloat16.weights.h5", WeightFormat.kerasPaths), ("bfloat16_model.h5", .kerasWeights),
+    ] {
+      let archive = try WeightFile.open(Fixture.path(name)).archive
+      try WeightFile.write(archive, to: folder.appendingPathComponent(name).path, as: format)
+    }
   }
 }
 

@@ -34,6 +34,13 @@ enum Fixture {
     return (names ?? []).filter { $0.hasSuffix(".h5") }.sorted()
   }
 
+  /// A name map of the zoo: `ResNet/keras_resnet`.
+  static func nameMap(_ name: String) throws -> NameMap {
+    let parts = name.split(separator: "/")
+    return try NameMap(
+      contentsOf: repository.appendingPathComponent("zoo/\(parts[0])/Maps/\(parts[1]).json").path)
+  }
+
   /// The repository's root.
   static let repository = folder.deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

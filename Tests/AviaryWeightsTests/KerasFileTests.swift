@@ -41,6 +41,45 @@ import Testing
     #expect(areIdentical(archive, expected), "\(archive.names) \(expected.names)")
   }
 
+  /// As TensorFlow 2.13 wrote them: another name for the list of layers, and no names of layers.
+  @Test func readsOlderAttributePaths() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("old.weights.h5").path
+      try HDF5Writer.write(to: path) { root in
+        for (index, layer) in ["conv2d_10", "conv2d_2", "dropout/seed_generator", "sequential/layers/dense"]
+          .enumerated()
+        {
+          let vars = try root.group("_layer_checkpoint_dependencies/\(layer)/vars")
+          try vars.write(ramp([1, 1, 2, 2], start: index), to: "0")
+        }
+        try root.group("optimizer/vars").write(ramp([3]), to: "0")
+      }
+      let file = try WeightFile.open(path)
+      #expect(file.format == .kerasPaths)
+      #expect(file.archive.count == 4)
+      #expect(file.archive.keras?.layers.first?.name == "conv2d_2")
+      let names = try file.archive.withCanonicalKerasNames().names
+      #expect(names == ["conv2d_2/kernel", "conv2d_10/kernel", "dense/kernel"])
+    }
+  }
+
+  @Test func severalThreadsMayWrite() async throws {
+    let archive = try WeightFile.open(Fixture.path("keras1_style.h5")).archive
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("aviary-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for index in 0..<16 {
+        let path = folder.appendingPathComponent("\(index % 4).h5").path
+        group.addTask {
+          try WeightFile.write(archive, to: path, as: .kerasWeights)
+          #expect(areIdentical(try WeightFile.open(path).archive, archive))
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
   @Test(arguments: ["bfloat16_model.h5", "bfloat16.weights.h5"]) func readsBFloat16(_ name: String) throws {
     let archive = try WeightFile.open(Fixture.path(name)).archive.withCanonicalKerasNames()
     #expect(areIdentical(archive["fc/kernel"], ramp([3, 2]).cast(to: .bfloat16)))
@@ -135,6 +174,7 @@ import Testing
       try WeightFile.write(archive, to: path, as: .kerasWeights)
       let again = try WeightFile.open(path).archive.withCanonicalKerasNames()
       #expect(again.names == archive.names)
+      archive["brain/kernel"] = ramp([5])
       #expect(areIdentical(again, archive))
     }
   }

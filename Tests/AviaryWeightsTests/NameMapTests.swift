@@ -5,10 +5,6 @@ import Testing
 @testable import AviaryWeights
 
 @Suite struct NameMapTests {
-  private static func zoo(_ path: String) throws -> NameMap {
-    try NameMap(contentsOf: Fixture.repository.appendingPathComponent("zoo/\(path).json").path)
-  }
-
   @Test func patternsCaptureAndCount() throws {
     let theirs = try NamePattern("conv{s}_block{n}_{k}_conv/kernel")
     let numbers = try #require(theirs.match("conv4_block23_2_conv/kernel"))
@@ -88,7 +84,7 @@ import Testing
   }
 
   @Test func resNetThereAndBack() throws {
-    let map = try Self.zoo("ResNet/keras_resnet")
+    let map = try Fixture.nameMap("ResNet/keras_resnet")
     let original = try Self.resnet()
     let ours = try map.imported(original)
     #expect(ours.unmatched.isEmpty)
@@ -110,15 +106,34 @@ import Testing
     #expect(layers.last == "predictions")
   }
 
+  @Test func numberedLayersGetTheirNamesFromTheModel() throws {
+    let map = try Fixture.nameMap("ResNet/keras_resnet")
+    let ours = try map.imported(Self.resnet()).archive
+    var file = try KerasSpelling.attributePaths(map.exported(ours).archive)
+    for index in file.keras!.layers.indices {
+      file.keras!.layers[index].name = file.keras!.layers[index].path!.split(separator: "/").last.map(
+        String.init)!
+    }
+    #expect(try map.imported(file).archive.isEmpty)
+    let named = try map.imported(file, expecting: ours.names.shuffled())
+    #expect(areIdentical(named.archive, ours))
+  }
+
   @Test(arguments: [("VGG/keras_vgg16", 13, 28), ("VGG/keras_vgg19", 16, 34)])
   func vggIndices(_ path: String, convolutions: Int, last: Int) throws {
-    let rules = try Self.zoo(path).document.rules
+    let rules = try Fixture.nameMap(path).document.rules
     #expect(rules.filter { $0.ours.hasPrefix("features.") }.count == convolutions)
     #expect(rules.contains { $0.ours == "features.\(last)" && $0.theirs.hasPrefix("block5") })
   }
 
   @Test func unmatchedNamesAreReported() throws {
-    let map = try Self.zoo("MobileNet/keras_mobilenet")
+    let map = try NameMap(
+      json: Array(
+        #"""
+        {"summary": "", "theirs": "keras", "rules": [
+          {"theirs": "conv1", "ours": "conv1", "layer": "convolution"},
+          {"theirs": "conv_dw_{i}", "ours": "conv_dw_{i}", "layer": "depthwise"}]}
+        """#.utf8))
     let archive = try WeightArchive([
       ("conv1/kernel", ramp([3, 3, 3, 8])), ("conv_dw_1/kernel", ramp([3, 3, 8, 1])),
       ("head/kernel", ramp([2, 2])),
@@ -127,6 +142,7 @@ import Testing
     #expect(ours.archive.names == ["conv1.weight", "conv_dw_1.weight"])
     #expect(ours.archive["conv_dw_1.weight"]?.shape == [8, 1, 3, 3])
     #expect(ours.unmatched == ["head/kernel"])
+    #expect(areIdentical(ours.rest["head/kernel"], ramp([2, 2])))
     let prefixed = try map.imported(
       WeightArchive([("base/conv1/kernel", ramp([3, 3, 3, 8]))]), strippingPrefix: "base/")
     #expect(prefixed.archive.names == ["conv1.weight"])

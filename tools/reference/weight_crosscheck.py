@@ -12,6 +12,7 @@ import sys
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+import h5py
 import keras
 import numpy as np
 import torch
@@ -63,8 +64,26 @@ def check(folder):
         assert sorted(tensors) == sorted(arrays.files)
         assert all(np.array_equal(tensors[key], arrays[key]) for key in tensors)
         print(name, "keras loads both formats bit-equal; safetensors and npz agree")
+    check_types(folder)
     check_torchvision_vgg(folder)
     check_torchvision_names(folder)
+
+
+def check_types(folder):
+    with h5py.File(f"{folder}/types.h5") as file:
+        for dtype in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool"):
+            values = file[f"{dtype}/{dtype}/kernel"][()]
+            # Keras cannot load bfloat16 from this format, not even its own: it is written as float32.
+            dtype = dtype.replace("bfloat16", "float32")
+            assert values.dtype == dtype and np.array_equal(values, (np.arange(8, 13) / 8).astype(dtype)), dtype
+    keras.config.set_dtype_policy("bfloat16")
+    for name in ("bfloat16.weights.h5", "bfloat16_model.h5"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="fc")])
+        model.load_weights(f"{folder}/{name}")
+        kernel = keras.ops.convert_to_numpy(keras.ops.cast(model.weights[0], "float32"))
+        assert np.array_equal(kernel, np.arange(6).reshape(3, 2) / 8), (name, kernel)
+    keras.config.set_dtype_policy("float32")
+    print("h5py reads every type, keras bfloat16")
 
 
 def check_torchvision_vgg(folder):

@@ -5,9 +5,10 @@ import AviaryWeights
 import Foundation
 
 extension Dialect {
-  /// Weights of this dialect's framework under our names; weights that have them already pass through.
-  func imported(_ archive: WeightArchive) throws -> WeightArchive {
-    guard let map = try loadNameMap(), archive.keras != nil else { return archive }
+  /// Weights of this dialect's framework under our names, for a network that the metadata describes or else the whole one;
+  /// weights that have our names already pass through.
+  func imported(_ archive: WeightArchive, into model: (any StagedModel)? = nil) throws -> WeightArchive {
+    guard archive.keras != nil, let map = try loadNameMap(for: model) else { return archive }
     let translation = try map.imported(archive)
     var result = translation.archive
     // What the map does not know stays visible, so that the report can name it.
@@ -15,9 +16,13 @@ extension Dialect {
     return result
   }
 
-  /// The map between the framework's names and ours, when they differ.
-  public func loadNameMap() throws -> NameMap? {
-    try nameMap.map { try NameMap(contentsOf: try Resources.url($0, "json").path) }
+  /// The map between the framework's names and ours, when they differ; with the layers of the model's new head when it has one.
+  public func loadNameMap(for model: (any StagedModel)? = nil) throws -> NameMap? {
+    guard let map = try nameMap.map({ try NameMap(contentsOf: try Resources.url($0, "json").path) }) else {
+      return nil
+    }
+    guard let transfer = model as? TransferModel else { return map }
+    return try map.adding(dense: transfer.headLayers, flattened: transfer.featureShape)
   }
 }
 

@@ -16,8 +16,10 @@ public struct LoadedModel {
   /// The smallest height and width the network takes; nil when it takes ``inputShape``'s alone.
   var smallestSide: Int?
   /// Where the weights came from, for files made of them.
-  var source: PortableMetadata.Source?
-  var licence: String?
+  public var source: PortableMetadata.Source?
+  public var licence: String?
+  /// Published or measured numbers, such as `top1` as a fraction of 1.
+  public var metrics: [String: Double]?
 
   /// Writes the weights and everything bound to them as a portable file.
   ///
@@ -36,6 +38,7 @@ public struct LoadedModel {
     metadata.preprocessing = preprocessing.portable(height: inputShape[1], width: inputShape[2])
     metadata.source = source
     metadata.licence = licence
+    metadata.metrics = metrics
     if let transfer = model as? TransferModel {
       metadata.configuration = [
         "branch": .string(transfer.branch),
@@ -65,7 +68,7 @@ public struct LoadedModel {
   ///
   /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
   public func kerasArchive() throws -> WeightArchive {
-    guard let map = try dialect.loadNameMap() else {
+    guard let map = try dialect.loadNameMap(for: model) else {
       throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
     }
     let translation = try map.exported(try archive())

@@ -12,6 +12,8 @@ public final class TransferModel: StagedModel, Container {
   public let branch: String
   /// The widths of the head's linear layers, the last being the number of classes.
   public let widths: [Int]
+  /// C×H×W of what the head flattens; H and W are 1 when the kept stages end without spatial axes.
+  let featureShape: Shape
 
   /// Cuts `backbone` behind the stage `branch` (its last one before the classifier when nil; a suffix `_pool` is ignored, since stages end
   /// with their pooling) and puts a new head on it, for inputs of `inputShape` (C×H×W).
@@ -23,6 +25,7 @@ public final class TransferModel: StagedModel, Container {
     if name.hasSuffix("_pool") { name.removeLast("_pool".count) }
     let kept = Array(backbone.stages[...(try backbone.stageIndex(name))])
     let features = Trace.of { kept.reduce(Tensor.abstract(TensorSpec([1] + inputShape))) { $1($0) } }.result
+    featureShape = Array((features.shape.dropFirst() + [1, 1]).prefix(3))
     self.branch = name
     self.widths = widths
     var layers: [any Layer] = [Flatten()]
@@ -35,6 +38,11 @@ public final class TransferModel: StagedModel, Container {
     }
     head = Sequential(layers)
     stages = kept + [Stage("head", [("head", head)])]
+  }
+
+  /// The head's linear layers: our name, and the one they get in Keras.
+  var headLayers: [(theirs: String, ours: String)] {
+    head.layers.indices.filter { head.layers[$0] is Linear }.map { ("head_\($0)", "head.\($0)") }
   }
 
   public var namedChildren: [(name: String, module: any Module)] {

@@ -28,16 +28,20 @@ public enum Zoo {
   /// - Throws: ``UnknownModel``, ``NoWeights``, or `WeightsError` with everything that does not fit.
   public static func load(_ name: String, weights path: String? = nil) throws -> LoadedModel {
     let entry = try Catalogue.entry(name)
-    if let path { return try load(entry, try WeightFile.open(path)) }
-    guard let shipped = try? Resources.url(name, "safetensors") else { throw NoWeights(model: name) }
-    return try load(entry, try WeightFile.open(shipped.path))
+    guard let path = path ?? (try? Resources.url(name, "safetensors").path) else {
+      throw NoWeights(model: name)
+    }
+    let file = try WeightFile.open(path)
+    // A flipped bit in the data shows in nothing but the digest.
+    if file.format == .portable { try SafetensorsFile.verify(path) }
+    return try load(entry, file)
   }
 
   /// As ``load(_:weights:)`` for weights that were read already.
   public static func load(_ entry: ZooEntry, _ file: WeightFile) throws -> LoadedModel {
     let card = try entry.card()
     if let metadata = file.archive.portable, let dialectName = metadata.dialect {
-      return try loadPortable(entry, card, file, metadata, dialectName)
+      return try loadDescribed(entry, card, file, metadata, dialectName)
     }
     var closest: (report: LoadReport, dialect: Dialect)?
     for dialect in entry.dialects {
@@ -55,11 +59,16 @@ public enum Zoo {
         closest = (report, dialect)
       }
     }
+    if let other = identify(file.archive), other.entry.name != entry.name {
+      throw WeightsError(
+        .mismatched, "the file holds weights of \(other.entry.name), but \(entry.name) was asked for",
+        file: file.path)
+    }
     try closest!.report.requireComplete(file: file.path)
     preconditionFailure("a report that fits was found before")
   }
 
-  private static func loadPortable(
+  private static func loadDescribed(
     _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String
   ) throws -> LoadedModel {
     if let name = metadata.model, name != entry.name {
@@ -77,8 +86,9 @@ public enum Zoo {
       throw WeightsError(.malformed, "\(classes) classes are promised", file: file.path)
     }
     let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
-    try LoadReport(expected: model.expectedShapes, archive: file.archive).requireComplete(file: file.path)
-    model.assign(file.archive)
+    let archive = try dialect.imported(file.archive, into: model)
+    try LoadReport(expected: model.expectedShapes, archive: archive).requireComplete(file: file.path)
+    model.assign(archive)
     let labels = try metadata.labels ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
       throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
@@ -90,6 +100,7 @@ public enum Zoo {
       labels: labels, inputShape: card.input, smallestSide: model is TransferModel ? nil : entry.smallestSide)
     result.source = metadata.source
     result.licence = metadata.licence
+    result.metrics = metadata.metrics
     return result
   }
 }

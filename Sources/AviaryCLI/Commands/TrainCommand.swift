@@ -35,8 +35,11 @@ enum TrainCommand: Command {
       trainer.schedule = recipe.schedule
       trainer.augment = recipe.augment
     }
-    let test = try Zoo.load(entry.name, weights: output).model.evaluation(
-      on: try EvaluateCommand.dataset(folder, isTraining: false, loaded))
+    var best = try Zoo.load(entry.name, weights: output)
+    let test = try best.model.evaluation(on: try EvaluateCommand.dataset(folder, isTraining: false, loaded))
+    best.metrics = ["top1": (Double(test.accuracy) * 1e6).rounded() / 1e6]
+    best.source = .init(framework: "aviary")
+    try best.save(to: output)
     if arguments.has("json") { return try Console.printJSON(Result(epochs: reports, test: test)) }
     Console.print(
       String(

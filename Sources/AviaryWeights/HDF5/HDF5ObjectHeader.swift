@@ -57,8 +57,11 @@ struct HDF5ObjectHeader {
     guard messages.count < Self.maximumMessages else {
       throw WeightsError(.refused, "it has too many messages")
     }
-    // The flag 8 says that a reader who does not know the message must not go on.
-    guard let kind = Kind(rawValue: code) else { return }
+    guard let kind = Kind(rawValue: code) else {
+      // The writer says that whoever does not know this message would misread the object.
+      guard flags & 0x80 == 0 else { throw WeightsError(.unsupported, "its message \(code) is not known") }
+      return
+    }
     messages.append(Message(kind: kind, isShared: flags & 2 != 0, body: body))
   }
 

@@ -14,7 +14,9 @@ public enum HDF5Reader {
   static func read(_ mapped: MappedFile) throws -> WeightArchive {
     try mapped.withBytes { bytes in
       let root = try HDF5File(mapped, bytes: bytes).root()
-      return try KerasLegacyReader.read(root) ?? KerasPathReader.read(root) ?? flat(root)
+      var archive = try KerasLegacyReader.read(root) ?? KerasPathReader.read(root) ?? flat(root)
+      archive.portable = try root.header.string(PortableMetadata.key).map { try PortableMetadata(text: $0) }
+      return archive
     }
   }
 

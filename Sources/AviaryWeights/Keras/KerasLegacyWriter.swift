@@ -4,6 +4,7 @@ import AviaryTensors
 public enum KerasLegacyWriter {
   /// Writes the layers of `archive.keras` in their order, every weight under the name it has there, complete or not at all.
   ///
+  /// bfloat16 goes out as float32, which holds the same numbers: Keras writes it to this format but cannot load it from there.
   /// Layers of another format, and canonical names without layers, are spelled first (see ``KerasSpelling``).
   /// Throws ``WeightsError`` when the names are not Keras names or the file cannot be written.
   public static func write(_ archive: WeightArchive, to path: String) throws {
@@ -13,7 +14,9 @@ public enum KerasLegacyWriter {
     }
     let layers = structure.layers.filter { $0.name != KerasStructure.topLevel }
     let topLevel = structure.layers.filter { $0.name == KerasStructure.topLevel }
+    let metadata = try archive.portable?.attributeText()
     try HDF5Writer.write(to: path) { root in
+      if let metadata { try root.write(metadata, attribute: PortableMetadata.key) }
       try root.write(list: layers.map(\.name), attribute: "layer_names")
       try root.write(structure.backend ?? "tensorflow", attribute: "backend")
       // Files of Keras 1 carry no version, and readers conclude from that what they are.
@@ -21,7 +24,10 @@ public enum KerasLegacyWriter {
       for layer in layers + topLevel {
         let group = try root.group(layer.name)
         try group.write(list: layer.weights.map(\.name), attribute: "weight_names")
-        for weight in layer.weights { try group.write(archive[weight.tensor]!, to: weight.name) }
+        for weight in layer.weights {
+          let tensor = archive[weight.tensor]!
+          try group.write(tensor.dtype == .bfloat16 ? tensor.cast(to: .float32) : tensor, to: weight.name)
+        }
       }
     }
   }

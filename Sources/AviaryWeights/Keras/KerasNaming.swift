@@ -33,6 +33,9 @@ struct KerasNaming {
     return weights
   }
 
+  /// The layer of a canonical name: `fire2/squeeze1x1` of `fire2/squeeze1x1/kernel`.
+  static func layer(of name: String) -> String { name.lastIndex(of: "/").map { String(name[..<$0]) } ?? name }
+
   // MARK: Legacy files
 
   private static func byName(_ layer: KerasStructure.Layer, _ archive: WeightArchive) -> [Weight] {
@@ -92,7 +95,7 @@ struct KerasNaming {
   ]
 
   private static func kind(of name: String, rank: Int) -> String {
-    // A layer used twice, or built twice in one session, has numbered names: W_1, kernel_1.
+    // A layer used twice, or built twice in one program, has numbered names: W_1, kernel_1.
     var base = name[...]
     if let underscore = name.lastIndex(of: "_"), name[underscore...].dropFirst().allSatisfy(\.isNumber) {
       base = name[..<underscore]

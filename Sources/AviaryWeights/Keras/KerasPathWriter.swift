@@ -11,7 +11,9 @@ public enum KerasPathWriter {
       let hasPaths = archive.keras?.layout == .attributePaths
       return try (hasPaths ? archive : KerasSpelling.attributePaths(archive)).checkedKerasStructure()
     }
+    let metadata = try archive.portable?.attributeText()
     try HDF5Writer.write(to: path) { root in
+      if let metadata { try root.write(metadata, attribute: PortableMetadata.key) }
       for layer in structure.layers {
         let vars = try root.group(layer.path.map { $0.isEmpty ? "vars" : $0 + "/vars" } ?? layer.name)
         try vars.write(layer.name, attribute: "name")

@@ -95,12 +95,11 @@ public enum KerasSpelling {
   }
 
   private static func split(_ name: String) throws -> KerasNaming.Weight {
-    guard let slash = name.lastIndex(of: "/"), slash > name.startIndex,
-      name.index(after: slash) < name.endIndex
-    else {
+    let layer = KerasNaming.layer(of: name)
+    guard !layer.isEmpty, name.utf8.count > layer.utf8.count + 1 else {
       throw WeightsError(.mismatched, "\(name.quoted) is not a Keras name like \"conv1/kernel\"")
     }
-    return .init(layer: String(name[..<slash]), kind: String(name[name.index(after: slash)...]), tensor: name)
+    return .init(layer: layer, kind: String(name.dropFirst(layer.count + 1)), tensor: name)
   }
 
   private static func refuseNested(_ keras: KerasStructure, _ weights: [KerasNaming.Weight]) throws {

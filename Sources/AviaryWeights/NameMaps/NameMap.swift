@@ -18,10 +18,15 @@ public struct NameMap: Sendable {
     let layer: (pattern: NamePattern, className: String)?
   }
 
-  /// Tensors under the other side's names, and the names no rule matches.
+  /// What a translation gives.
   public struct Translation: Sendable {
+    /// Tensors under the other side's names.
     public let archive: WeightArchive
-    public let unmatched: [String]
+    /// Tensors that no rule matches, as they were; those of a Keras file have their canonical names.
+    public let rest: WeightArchive
+
+    /// The names that no rule matches.
+    public var unmatched: [String] { rest.names }
   }
 
   let document: NameMapDocument
@@ -51,6 +56,19 @@ public struct NameMap: Sendable {
     self.document = document
     rules = try document.rules.flatMap(Self.rules)
     order = try LayerOrder(document.order ?? [])
+  }
+
+  /// The same map with rules for dense layers of its own, such as a new head's: `ours` to Keras' name `theirs`.
+  ///
+  /// - Parameter flattened: channels, height and width before a flatten in front of the first of them.
+  public func adding(dense layers: [(theirs: String, ours: String)], flattened: [Int]) throws -> NameMap {
+    var document = document
+    document.rules += layers.enumerated().map { index, layer in
+      NameMapDocument.Rule(
+        theirs: layer.theirs, ours: layer.ours, layer: .dense, flattened: index == 0 ? flattened : nil)
+    }
+    document.order = (document.order ?? []) + layers.map { .layer($0.theirs) }
+    return try NameMap(document)
   }
 
   private static func rules(for rule: NameMapDocument.Rule) throws -> [Rule] {
@@ -83,11 +101,18 @@ public struct NameMap: Sendable {
 extension NameMap {
   /// Their weights under our names and in our layouts.
   ///
-  /// - Parameter prefix: cut off their names first, where it stands: `resnet50/` of a nested model.
+  /// - Parameters:
+  ///   - prefix: cut off their names first, where it stands: `resnet50/` of a nested model.
+  ///   - expected: our names of the model's tensors. Needed only for files of Keras 3 that number their layers and do not name them.
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
-  public func imported(_ archive: WeightArchive, strippingPrefix prefix: String = "") throws -> Translation {
+  public func imported(
+    _ archive: WeightArchive, strippingPrefix prefix: String = "", expecting expected: [String] = []
+  ) throws -> Translation {
     var source = archive
-    if document.theirs == .keras, archive.keras != nil { source = try archive.withCanonicalKerasNames() }
+    if document.theirs == .keras, let keras = archive.keras {
+      source.keras = KerasLayerNumbers(layers(for: expected)).named(keras)
+      source = try source.withCanonicalKerasNames()
+    }
     let numbers = AutomaticNames(document.automaticNames ?? [], in: source.names)
     return try translate(source) { name in
       let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
@@ -108,29 +133,39 @@ extension NameMap {
   /// and is left out without being reported.
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
   public func exported(_ archive: WeightArchive) throws -> Translation {
-    var classes: [String: String] = [:]
     let counted = archive.entries.filter { !$0.name.hasSuffix("num_batches_tracked") }
     let translation = try translate(try archive.replacingEntries(with: counted)) { name in
-      for rule in rules {
-        guard let captures = rule.ours.match(name), let theirs = rule.theirs.name(captures) else { continue }
-        // A name that another rule claims on the way in would not come back.
-        guard let first = rules.first(where: { $0.theirs.match(theirs) != nil }), first.ours == rule.ours
-        else {
-          continue
-        }
-        if let layer = rule.layer, let layerName = layer.pattern.name(captures) {
-          classes[AutomaticNames.spelled(layerName, document.automaticNames ?? [])] = layer.className
-        }
-        return (AutomaticNames.spelled(theirs, document.automaticNames ?? []), rule.transform.undo)
-      }
-      return nil
+      theirs(for: name).map { ($0.name, $0.transform.undo) }
     }
     guard document.theirs == .keras else { return translation }
-    var result = translation.archive
-    result.keras = nil
-    result = try result.replacingEntries(with: order.sorted(result.entries))
-    return Translation(
-      archive: try KerasSpelling.legacy(result, classes: classes), unmatched: translation.unmatched)
+    let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
+    let sorted = order.sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
+    let result = try translation.archive.replacingEntries(with: sorted)
+    return Translation(archive: try KerasSpelling.legacy(result, classes: classes), rest: translation.rest)
+  }
+
+  /// Their name of one of our tensors, and of the layer it belongs to when the rule is for a layer.
+  private func theirs(
+    for name: String
+  ) -> (name: String, transform: LayoutTransform, layer: (name: String, className: String)?)? {
+    let automatic = document.automaticNames ?? []
+    for rule in rules {
+      guard let captures = rule.ours.match(name), let theirs = rule.theirs.name(captures) else { continue }
+      // A name that another rule claims on the way in would not come back.
+      guard rules.first(where: { $0.theirs.match(theirs) != nil })?.ours == rule.ours else { continue }
+      let layer = rule.layer.flatMap { layer in
+        layer.pattern.name(captures).map { (AutomaticNames.spelled($0, automatic), layer.className) }
+      }
+      return (AutomaticNames.spelled(theirs, automatic), rule.transform, layer)
+    }
+    return nil
+  }
+
+  /// Their layers that make up a model with the given tensors of ours, in their order.
+  private func layers(for ourNames: [String]) -> [(name: String, className: String)] {
+    var seen: Set<String> = []
+    let layers = ourNames.compactMap { theirs(for: $0)?.layer }.filter { seen.insert($0.name).inserted }
+    return order.sorted(layers, by: \.name)
   }
 
   private func translate(
@@ -139,10 +174,10 @@ extension NameMap {
   ) throws -> Translation {
     var entries: [(name: String, tensor: Tensor)] = []
     var origins: [String: String] = [:]
-    var unmatched: [String] = []
+    var rest = WeightArchive()
     for (name, tensor) in archive.entries {
       guard let (target, convert) = lookUp(name) else {
-        unmatched.append(name)
+        try rest.append(name, tensor)
         continue
       }
       if let other = origins.updateValue(name, forKey: target) {
@@ -156,6 +191,6 @@ extension NameMap {
     }
     var result = try archive.replacingEntries(with: entries)
     result.keras = nil
-    return Translation(archive: result, unmatched: unmatched)
+    return Translation(archive: result, rest: rest)
   }
 }

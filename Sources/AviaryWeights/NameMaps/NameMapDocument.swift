@@ -4,7 +4,7 @@ struct NameMapDocument: Codable, Hashable, Sendable {
   var summary: String
   /// How their names are to be read.
   var theirs: Scheme
-  /// Layer names that Keras counts up through a session: `conv2d_17` is taken as its number among the file's, from 0.
+  /// Layer names that Keras counts up in one program: `conv2d_17` is taken as its number among the file's, from 0.
   var automaticNames: [String]?
   var rules: [Rule]
   /// Their layers in the order of their model, for formats that load by position. A list inside the list is gone through once per set of

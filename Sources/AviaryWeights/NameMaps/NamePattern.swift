@@ -41,16 +41,19 @@ struct NamePattern: Hashable, Sendable {
 
   /// The numbers by name, or nil when `text` does not have this form.
   func match(_ text: String) -> [String: Int]? {
-    var rest = text[...]
+    // Bytes, not characters: a map tries every pattern on every name.
+    var rest = text.utf8[...]
     var numbers: [String: Int] = [:]
     for piece in pieces {
       switch piece {
       case .text(let literal):
-        guard rest.hasPrefix(literal) else { return nil }
-        rest = rest.dropFirst(literal.count)
+        guard rest.starts(with: literal.utf8) else { return nil }
+        rest = rest.dropFirst(literal.utf8.count)
       case .number(let name, let offset):
-        let digits = rest.prefix { ("0"..."9").contains($0) }
-        guard let number = Int(digits), digits.count == 1 || digits.first != "0" else { return nil }
+        let digits = rest.prefix { (0x30...0x39).contains($0) }
+        guard let number = Int(Substring(digits)), digits.count == 1 || digits.first != 0x30 else {
+          return nil
+        }
         let value = number - offset
         guard numbers[name] == nil || numbers[name] == value else { return nil }
         numbers[name] = value

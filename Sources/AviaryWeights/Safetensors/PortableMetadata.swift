@@ -108,3 +108,30 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     case keras
   }
 }
+
+extension PortableMetadata {
+  /// What the text is called in the metadata of a safetensors file and among the root attributes of an HDF5 file.
+  static let key = "aviary"
+
+  /// Reads the JSON text; throws ``WeightsError`` when it is damaged or of a newer version.
+  init(text: String) throws {
+    let metadata = try JSONValue.decode(PortableMetadata.self, from: Array(text.utf8), what: "the metadata")
+    guard metadata.formatVersion <= Self.currentVersion else {
+      throw WeightsError(
+        .unsupported,
+        "format version \(metadata.formatVersion) is newer than \(Self.currentVersion), the newest known")
+    }
+    self = metadata
+  }
+
+  /// The JSON text for a root attribute of an HDF5 file, which frameworks ignore; nil when it would not fit into one (64 KiB).
+  ///
+  /// What describes the other container (its digest, the layers of a Keras file) is left out.
+  func attributeText() throws -> String? {
+    var metadata = self
+    metadata.dataSHA256 = nil
+    metadata.keras = nil
+    let text = try JSONValue.text(of: metadata)
+    return text.utf8.count < 60_000 ? text : nil
+  }
+}

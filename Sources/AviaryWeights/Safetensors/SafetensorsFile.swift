@@ -3,7 +3,6 @@ import AviaryTensors
 /// Reads and writes safetensors files; the ones written are Aviary's portable format, see `PortableFormat.md`.
 public enum SafetensorsFile {
   private static let alignment = 64
-  private static let metadataKey = "aviary"
 
   // MARK: Reading
 
@@ -26,14 +25,8 @@ public enum SafetensorsFile {
       }
     }
     archive.metadata = header.metadata
-    if let text = archive.metadata.removeValue(forKey: metadataKey) {
-      let portable = try JSONValue.decode(PortableMetadata.self, from: Array(text.utf8), what: "the metadata")
-      guard portable.formatVersion <= PortableMetadata.currentVersion else {
-        throw WeightsError(
-          .unsupported,
-          "format version \(portable.formatVersion) is newer than \(PortableMetadata.currentVersion), the newest known"
-        )
-      }
+    if let text = archive.metadata.removeValue(forKey: PortableMetadata.key) {
+      let portable = try PortableMetadata(text: text)
       archive.portable = portable
       archive.keras = portable.keras
     }
@@ -79,7 +72,7 @@ public enum SafetensorsFile {
     portable.keras = archive.keras
     portable.dataSHA256 = digest.finished()
     var metadata = archive.metadata
-    metadata[metadataKey] = try JSONValue.text(of: portable)
+    metadata[PortableMetadata.key] = try JSONValue.text(of: portable)
     let header = headerBytes(tensors, metadata)
     try AtomicFile.write(to: path) { file in
       try file.append(header)

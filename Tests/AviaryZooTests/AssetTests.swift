@@ -1,0 +1,67 @@
+import AviaryTensors
+import AviaryTraining
+import AviaryVision
+import AviaryWeights
+import AviaryZoo
+import Foundation
+import Testing
+
+/// Real weights on real pictures, which are too large for the repository: the folder is in `AVIARY_ASSETS`.
+private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
+
+@Suite("Real weights", .enabled(if: assets != nil, "AVIARY_ASSETS names no folder with real weights"))
+struct AssetTests {
+  private struct Expected: Decodable {
+    let file: String
+    let top5: [Candidate]
+
+    struct Candidate: Decodable {
+      let index: Int
+      let probability: Float
+
+      init(from decoder: Decoder) throws {
+        var list = try decoder.unkeyedContainer()
+        index = try list.decode(Int.self)
+        _ = try list.decode(String.self)
+        probability = try list.decode(Float.self)
+      }
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case file
+      case top5 = "mobilenet_v1_025_top5"
+    }
+  }
+
+  @Test("MobileNet 0.25 from Keras gives the five best classes of each picture, in order, within 0.01")
+  func mobileNet() throws {
+    let assets = try #require(assets)
+    let json = try Data(contentsOf: URL(filePath: "\(assets)/data/imagenet_expected.json"))
+    let expected = try JSONDecoder().decode([Expected].self, from: json)
+    #expect(expected.count == 20)
+    let loaded = try Zoo.load("mobilenet_v1_0.25", weights: "\(assets)/weights/mobilenet_2_5_224_tf.h5")
+    #expect(loaded.dialect.name == "keras")
+    for picture in expected {
+      let image = try Image(contentsOf: "\(assets)/images/imagenet/\(picture.file)")
+      let (values, positions) = loaded.logits([image]).softmax().topK(5)
+      #expect(positions.values(of: Int64.self).map(Int.init) == picture.top5.map(\.index), "\(picture.file)")
+      for (value, candidate) in zip(values.values(), picture.top5) {
+        #expect(abs(value - candidate.probability) < 0.01)
+      }
+    }
+  }
+
+  @Test("a LeNet of a Keras user reads 99.02 % of MNIST's test digits, the shipped one more than 99 %")
+  func leNet() throws {
+    let assets = try #require(assets)
+    let digits = try MNIST(folder: "\(assets)/data/mnist", isTraining: false)
+    let theirs = try Zoo.load("lenet", weights: "\(assets)/weights/lenet_mnist_keras_sam783.h5")
+    #expect(theirs.dialect.name == "keras_wide")
+    #expect(try theirs.model.evaluation(on: digits, batchSize: 500).accuracy == 0.9902)
+    let ours = try Zoo.load("lenet")
+    let accuracy = try ours.model.evaluation(on: digits, batchSize: 500).accuracy
+    #expect(accuracy >= 0.99)
+    let card = try Catalogue.entry("lenet").card()
+    #expect(card.weights.first?.top1 == (Double(accuracy) * 10_000).rounded() / 100)
+  }
+}
