@@ -19,7 +19,16 @@ public struct Preprocessing: Sendable, Hashable, Codable {
     public var count: Int { self == .grey ? 1 : 3 }
   }
 
+  /// What happens to half pixels: of the long side after a resize, and where the middle begins.
+  public enum Rounding: String, Sendable, Hashable, Codable {
+    /// torchvision: the long side down, the crop's start to the even side.
+    case torchvision
+    /// The long side to the nearest, the crop's start down: how Keras' published accuracies are commonly measured.
+    case nearest
+  }
+
   public var resize: Resize
+  public var rounding = Rounding.torchvision
   public var interpolation: Interpolation
   /// Side of the square cut from the middle; nil to keep everything. A smaller picture gets a black border.
   public var crop: Int?
@@ -41,6 +50,13 @@ public struct Preprocessing: Sendable, Hashable, Codable {
     self.divisor = divisor
     self.mean = mean ?? Array(repeating: 0, count: channels.count)
     self.std = std ?? Array(repeating: 1, count: channels.count)
+  }
+
+  /// The same with another treatment of half pixels.
+  public func rounded(_ rounding: Rounding) -> Preprocessing {
+    var copy = self
+    copy.rounding = rounding
+    return copy
   }
 
   /// The same numbers for pictures of another size.
@@ -118,16 +134,19 @@ extension Preprocessing {
     case .exact(let width, let height):
       resized = converted.resized(width: width, height: height, interpolation)
     case .shortSide(let side):
-      let (width, height) = Self.size(ofShortSide: side, width: converted.width, height: converted.height)
-      resized = converted.resized(width: width, height: height, interpolation)
+      let source = converted.withoutExcess
+      let (width, height) = size(ofShortSide: side, width: source.width, height: source.height)
+      resized = source.resized(width: width, height: height, interpolation)
     }
     guard let crop else { return resized }
-    return resized.centreCropped(to: crop)
+    return resized.centreCropped(to: crop, rounding)
   }
 
-  /// torchvision's rule: the long side is rounded down.
-  static func size(ofShortSide side: Int, width: Int, height: Int) -> (width: Int, height: Int) {
-    func long(_ long: Int, per short: Int) -> Int { max(Int(Double(side * long) / Double(short)), 1) }
+  func size(ofShortSide side: Int, width: Int, height: Int) -> (width: Int, height: Int) {
+    func long(_ long: Int, per short: Int) -> Int {
+      let exact = Double(side * long) / Double(short)
+      return max(Int(rounding == .nearest ? exact.rounded() : exact), 1)
+    }
     return width <= height ? (side, long(height, per: width)) : (long(width, per: height), side)
   }
 
@@ -142,11 +161,20 @@ extension Image {
   ///
   /// Where the middle lies between two pixels, torchvision's rule decides: half pixels round to the even side, except
   /// that a border is wider at the end.
-  func centreCropped(to side: Int) -> Image {
+  func centreCropped(to side: Int, _ rounding: Preprocessing.Rounding = .torchvision) -> Image {
     func start(_ length: Int) -> Int {
       if length < side { return -((side - length) / 2) }
+      if rounding == .nearest { return (length - side) / 2 }
       return Int((Double(length - side) / 2).rounded(.toNearestOrEven))
     }
     return cropped(x: start(width), y: start(height), width: side, height: side)
+  }
+
+  /// The middle of a picture more than 64 times as long as wide, which a resize by its short side would make enormous.
+  fileprivate var withoutExcess: Image {
+    let longest = 64 * min(width, height)
+    guard max(width, height) > longest else { return self }
+    let (w, h) = (min(width, longest), min(height, longest))
+    return cropped(x: (width - w) / 2, y: (height - h) / 2, width: w, height: h)
   }
 }

@@ -9,10 +9,10 @@ extension Dialect {
   /// weights that have our names already pass through.
   func imported(_ archive: WeightArchive, into model: (any StagedModel)? = nil) throws -> WeightArchive {
     guard archive.keras != nil, let map = try loadNameMap(for: model) else { return archive }
-    let translation = try map.imported(archive)
+    let translation = try map.imported(archive, expecting: model?.stateEntries.map(\.name) ?? [])
     var result = translation.archive
     // What the map does not know stays visible, so that the report can name it.
-    for name in translation.unmatched where result[name] == nil { result[name] = archive[name] }
+    for (name, tensor) in translation.rest.entries where result[name] == nil { result[name] = tensor }
     return result
   }
 
@@ -89,7 +89,8 @@ extension Preprocessing {
     if case .shortSide(let side) = resize { shortSide = side }
     return .init(
       height: height, width: width, channels: order, range: 0...(255 / divisor), mean: mean,
-      standardDeviation: std, resizeShorterSide: shortSide, interpolation: interpolation.rawValue)
+      standardDeviation: std, resizeShorterSide: shortSide, interpolation: interpolation.rawValue,
+      rounding: rounding.rawValue)
   }
 
   /// From what a portable file says; throws `WeightsError` when it makes no sense.
@@ -105,7 +106,8 @@ extension Preprocessing {
     guard sizes.allSatisfy({ 1...65_536 ~= $0 }), portable.range.count == 2, portable.range[0] == 0,
       portable.range[1] > 0, [0, channels.count].contains(portable.mean.count),
       [0, channels.count].contains(deviations.count), deviations.allSatisfy({ $0 > 0 }),
-      let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear")
+      let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear"),
+      let rounding = Rounding(rawValue: portable.rounding ?? "torchvision")
     else { throw WeightsError(.malformed, "the preprocessing is not one this version knows", file: file) }
     let resize: Resize =
       portable.resizeShorterSide.map { .shortSide($0) }
@@ -115,5 +117,6 @@ extension Preprocessing {
       crop: portable.resizeShorterSide == nil ? nil : portable.width,
       channels: channels, divisor: 255 / portable.range[1], mean: portable.mean.isEmpty ? nil : portable.mean,
       std: deviations.isEmpty ? nil : deviations)
+    self.rounding = rounding
   }
 }

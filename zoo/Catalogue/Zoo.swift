@@ -45,8 +45,9 @@ public enum Zoo {
     }
     var closest: (report: LoadReport, dialect: Dialect)?
     for dialect in entry.dialects {
-      let archive = try dialect.imported(file.archive)
-      let model = dialect.make(archive.classCount(dialect.make(card.classes)) ?? card.classes)
+      let template = dialect.make(card.classes)
+      let archive = try dialect.imported(file.archive, into: template)
+      let model = archive.classCount(template).map(dialect.make) ?? template
       let report = LoadReport(expected: model.expectedShapes, archive: archive)
       if report.isComplete && report.unexpected.isEmpty {
         model.assign(archive)
@@ -116,8 +117,9 @@ extension Zoo {
     for entry in Catalogue.entries {
       guard let card = try? entry.card() else { continue }
       for dialect in entry.dialects {
-        guard let imported = try? dialect.imported(archive) else { continue }
-        let model = dialect.make(imported.classCount(dialect.make(card.classes)) ?? card.classes)
+        let template = dialect.make(card.classes)
+        guard let imported = try? dialect.imported(archive, into: template) else { continue }
+        let model = imported.classCount(template).map(dialect.make) ?? template
         let report = LoadReport(expected: model.expectedShapes, archive: imported)
         if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
       }

@@ -65,7 +65,9 @@ extension MobileNet {
     ZooEntry(
       "mobilenet_v1_\(width)", smallestSide: 32,
       [
-        Dialect("keras", nameMap: "keras_mobilenet", .tf) { MobileNet(width: width, classes: $0) }
+        Dialect("keras", nameMap: "keras_mobilenet", .tf.rounded(.nearest)) {
+          MobileNet(width: width, classes: $0)
+        }
       ])
   }
 }

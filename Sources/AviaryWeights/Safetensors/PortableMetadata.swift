@@ -67,6 +67,8 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     public var resizeShorterSide: Int?
     /// `bilinear`, `bicubic`, `nearest`; antialiased when it shrinks.
     public var interpolation: String?
+    /// `torchvision` (when absent) or `nearest`: which way the long side and the crop's start round.
+    public var rounding: String?
     public var channels: ChannelOrder
     /// The values that 0 and 255 become.
     public var range: [Float]
@@ -77,7 +79,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     public init(
       height: Int, width: Int, channels: ChannelOrder = .rgb, range: ClosedRange<Float> = 0...1,
       mean: [Float] = [], standardDeviation: [Float] = [], resizeShorterSide: Int? = nil,
-      interpolation: String? = nil
+      interpolation: String? = nil, rounding: String? = nil
     ) {
       self.height = height
       self.width = width
@@ -87,12 +89,13 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       self.standardDeviation = standardDeviation
       self.resizeShorterSide = resizeShorterSide
       self.interpolation = interpolation
+      self.rounding = rounding
     }
 
     private enum CodingKeys: String, CodingKey {
       case height, width
       case resizeShorterSide = "resize_shorter_side"
-      case interpolation, channels, range, mean
+      case interpolation, rounding, channels, range, mean
       case standardDeviation = "std"
     }
   }
