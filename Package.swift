@@ -35,7 +35,8 @@ let package = Package(
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo", exclude: ["LeNet/Samples"],
       resources: [
-        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"), .process("LeNet/Weights"),
+        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
+        .process("LeNet/Weights"),
         .process("AlexNet/Cards"),
         .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
         .process("MobileNet/Cards"), .process("MobileNet/Maps"),
