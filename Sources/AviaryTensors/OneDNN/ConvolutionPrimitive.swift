@@ -10,24 +10,31 @@ struct ConvolutionKernel: Hashable, Sendable {
   /// O×(C/groups)×spatial.
   let weights: Shape
   let hasBias: Bool
-  /// Direct algorithms only.
-  let isExact: Bool
+  var algorithm: Algorithm
+  /// What the forward kernel does to its result.
+  var finishing: [PostOperation] = []
+
+  enum Algorithm: String, Hashable, Sendable {
+    case direct
+    /// Winograd's transforms where they apply, else direct.
+    case winograd
+  }
 
   init(_ geometry: ConvolutionGeometry, input: Shape, weights: Shape, hasBias: Bool = false) {
     self.geometry = geometry
     self.input = input
     self.weights = weights
     self.hasBias = hasBias
-    isExact = ExecutionScope.current.isExact
+    algorithm = ExecutionScope.current.isExact ? .direct : .winograd
   }
 
-  private var output: Shape {
+  var output: Shape {
     [input[0], weights[0]]
       + geometry.outputExtents(Array(input.dropFirst(2)), kernel: Array(weights.dropFirst(2)))
   }
 
   /// oneDNN writes groups as an axis of their own: g×(O/g)×(C/g)×spatial, the same bytes.
-  private var groupedWeights: Shape {
+  var groupedWeights: Shape {
     guard geometry.groups > 1 else { return weights }
     return [geometry.groups, weights[0] / geometry.groups] + weights.dropFirst()
   }
@@ -35,7 +42,7 @@ struct ConvolutionKernel: Hashable, Sendable {
   // MARK: Runs
 
   func forward(_ x: Tensor, _ w: Tensor, _ bias: Tensor?) -> Tensor {
-    let primitive = cached("convolution", makeForward)
+    let primitive = forwardPrimitive
     let result = Tensor(primitive.descriptor(.destination(0)), shape: output)
     var arguments: [Primitive.Argument] = [
       .init(DNNL_ARG_SRC, x.reordered(to: primitive.descriptor(.source(0)))),
@@ -82,13 +89,15 @@ struct ConvolutionKernel: Hashable, Sendable {
     PrimitiveCache.primitive(.init(operation: self, role: role, descriptors: []), make: make)
   }
 
-  /// Winograd first where it may apply (3×3, stride 1, full blocks of channels): it needs 2.25 to 4 times fewer multiplications.
+  /// Winograd's transforms apply to 3×3, stride 1, full blocks of channels: they need 2.25 to 4 times fewer multiplications.
+  var mayUseWinograd: Bool {
+    geometry.groups == 1 && geometry.spatialRank == 2 && weights[2...] == [3, 3] && geometry.stride == [1, 1]
+      && geometry.dilation == [1, 1] && weights[0] % 16 == 0 && weights[1] % 16 == 0
+  }
+
   private var algorithms: [dnnl_alg_kind_t] {
-    let isEligible =
-      !isExact && geometry.groups == 1 && geometry.spatialRank == 2 && weights[2...] == [3, 3]
-      && geometry.stride == [1, 1] && geometry.dilation == [1, 1]
-      && weights[0] % 16 == 0 && weights[1] % 16 == 0
-    return isEligible ? [dnnl_convolution_winograd, dnnl_convolution_direct] : [dnnl_convolution_direct]
+    algorithm == .winograd && mayUseWinograd
+      ? [dnnl_convolution_winograd, dnnl_convolution_direct] : [dnnl_convolution_direct]
   }
 
   /// The first algorithm that has a kernel; free layouts first, plain ones where those end in the reference loop.
@@ -109,9 +118,10 @@ struct ConvolutionKernel: Hashable, Sendable {
     return slow
   }
 
-  private func makeForward() -> Primitive { first(forwardPrimitive) }
+  /// The forward kernel.
+  var forwardPrimitive: Primitive { cached("convolution") { first(makeForward) } }
 
-  private func forwardPrimitive(
+  private func makeForward(
     _ algorithm: dnnl_alg_kind_t, _ layout: (Shape) -> MemoryDescriptor
   ) -> Primitive? {
     var description = dnnl_convolution_desc_t()
@@ -124,12 +134,12 @@ struct ConvolutionKernel: Hashable, Sendable {
           before, after)
       }
     }
-    return status == dnnl_success ? Primitive.make(description) : nil
+    return status == dnnl_success ? Primitive.make(description, finishing: finishing) : nil
   }
 
   private func makeInputGradient() -> Primitive {
     first { algorithm, layout in
-      guard let hint = forwardPrimitive(algorithm, layout) else { return nil }
+      guard let hint = makeForward(algorithm, layout) else { return nil }
       var description = dnnl_convolution_desc_t()
       var (x, w, y) = (layout(input).raw, layout(groupedWeights).raw, layout(output).raw)
       let status = withSliding { stride, dilation, before, after in
@@ -142,7 +152,7 @@ struct ConvolutionKernel: Hashable, Sendable {
 
   private func makeWeightGradient() -> Primitive {
     first { algorithm, layout in
-      guard let hint = forwardPrimitive(algorithm, layout) else { return nil }
+      guard let hint = makeForward(algorithm, layout) else { return nil }
       var description = dnnl_convolution_desc_t()
       var (x, w, y) = (layout(input).raw, layout(groupedWeights).raw, layout(output).raw)
       var bias = MemoryDescriptor.rowMajor([weights[0]]).raw

@@ -7,7 +7,7 @@ struct EltwiseKernel: Hashable, Sendable {
       geluErf
     case swish, logarithm, clip, power, hardSwish
 
-    fileprivate var algorithm: dnnl_alg_kind_t {
+    var algorithm: dnnl_alg_kind_t {
       switch self {
       case .relu: dnnl_eltwise_relu
       case .tanh: dnnl_eltwise_tanh
@@ -36,7 +36,7 @@ struct EltwiseKernel: Hashable, Sendable {
 
   func forward(_ input: Tensor) -> Tensor {
     if input.count == 0 { return input }
-    let primitive = cached("eltwise", input, makeForward)
+    let primitive = forwardPrimitive(for: denseLayout(of: input))
     let result = Tensor(primitive.descriptor(.destination(0)), shape: input.shape)
     primitive.execute([
       .init(DNNL_ARG_SRC, input.reordered(to: primitive.descriptor(.source(0)))), .init(DNNL_ARG_DST, result),
@@ -47,7 +47,7 @@ struct EltwiseKernel: Hashable, Sendable {
   /// The gradient at `input`, which takes over the input's layout.
   func backward(_ input: Tensor, _ upstream: Tensor) -> Tensor {
     if input.count == 0 { return upstream }
-    let primitive = cached("eltwise backward", input, makeBackward)
+    let primitive = cached("eltwise backward", denseLayout(of: input), makeBackward)
     let result = Tensor(primitive.descriptor(.differentialSource(0)), shape: input.shape)
     primitive.execute([
       .init(DNNL_ARG_SRC, input.reordered(to: primitive.descriptor(.source(0)))),
@@ -57,16 +57,21 @@ struct EltwiseKernel: Hashable, Sendable {
     return result
   }
 
-  /// The primitive for the input's own layout; row-major where that has gaps or ends in the reference loop. The latter happens
-  /// with blocks filled up with zeros, which functions such as the logistic one would not leave zeros.
+  private func denseLayout(of input: Tensor) -> MemoryDescriptor {
+    input.isDense ? input.descriptor : .rowMajor(input.shape)
+  }
+
+  /// The forward kernel for a dense layout, or for row-major where `layout` would end in the reference loop.
+  func forwardPrimitive(for layout: MemoryDescriptor) -> Primitive { cached("eltwise", layout, makeForward) }
+
+  /// The reference loop is met with blocks filled up with zeros, which functions such as the logistic one would not leave zeros.
   private func cached(
-    _ role: String, _ input: Tensor, _ make: (MemoryDescriptor) -> Primitive
+    _ role: String, _ layout: MemoryDescriptor, _ make: (MemoryDescriptor) -> Primitive
   ) -> Primitive {
-    let rowMajor = MemoryDescriptor.rowMajor(input.shape)
-    let layout = input.isDense ? input.descriptor : rowMajor
-    return PrimitiveCache.primitive(.init(operation: self, role: role, descriptors: [layout])) {
+    PrimitiveCache.primitive(.init(operation: self, role: role, descriptors: [layout])) {
       let primitive = make(layout)
-      return layout.isPadded && primitive.implementation.hasPrefix("ref") ? make(rowMajor) : primitive
+      let isSlow = layout.isPadded && primitive.implementation.hasPrefix("ref")
+      return isSlow ? make(.rowMajor(layout.shape)) : primitive
     }
   }
 

@@ -9,31 +9,42 @@ enum MatmulKernel {
     if a.shape[a.rank - 1] == 0 { return Tensor.zeros(shape) }
     let a = a.matrixView()
     let b = b.matrixView()
-    let descriptors = [a.descriptor, packs ? MemoryDescriptor.any(b.shape) : b.descriptor]
-    let biasShape = bias.map { Shape(repeating: 1, count: shape.count - 1) + [$0.count] }
-    let key = PrimitiveCache.Key(
-      operation: packs ? "packed" : "strided", role: "matmul",
-      descriptors: descriptors + (biasShape.map { [.rowMajor($0)] } ?? [])
-    )
-    let primitive = PrimitiveCache.primitive(key) {
-      var description = dnnl_matmul_desc_t()
-      var (x, w, y) = (descriptors[0].raw, descriptors[1].raw, MemoryDescriptor.rowMajor(shape).raw)
-      var offset = biasShape.map { MemoryDescriptor.rowMajor($0).raw } ?? dnnl_memory_desc_t()
-      OneDNN.check(
-        withUnsafePointer(to: &offset) {
-          dnnl_matmul_desc_init(&description, &x, &w, biasShape == nil ? nil : $0, &y)
-        },
-        "a product of \(a.shape.shapeText) and \(b.shape.shapeText)")
-      return Primitive.make(description)!
-    }
+    let primitive = primitive(
+      a.descriptor, packs ? .any(b.shape) : b.descriptor, hasBias: bias != nil, shape: shape)
     let result = Tensor(.rowMajor(shape), shape: shape)
     let weights = packs ? b.packed(to: primitive.descriptor(.weights(0))) : b
     var arguments: [Primitive.Argument] = [
       .init(DNNL_ARG_SRC, a), .init(DNNL_ARG_WEIGHTS, weights), .init(DNNL_ARG_DST, result),
     ]
-    if let bias, let biasShape { arguments.append(.init(DNNL_ARG_BIAS, bias.rowMajor().reshaped(biasShape))) }
+    if let bias { arguments.append(.init(DNNL_ARG_BIAS, bias.rowMajor().reshaped(biasShape(shape)))) }
     primitive.execute(arguments)
     return result
+  }
+
+  /// A bias as oneDNN wants it: one value per column, as many axes as the result.
+  static func biasShape(_ result: Shape) -> Shape {
+    Shape(repeating: 1, count: result.count - 1) + [result[result.count - 1]]
+  }
+
+  private struct Configuration: Hashable, Sendable {
+    let hasBias: Bool
+    let finishing: [PostOperation]
+  }
+
+  /// The kernel for operands that lie as described; the result is row-major.
+  static func primitive(
+    _ a: MemoryDescriptor, _ b: MemoryDescriptor, hasBias: Bool, shape: Shape, finishing: [PostOperation] = []
+  ) -> Primitive {
+    let configuration = Configuration(hasBias: hasBias, finishing: finishing)
+    return PrimitiveCache.primitive(.init(operation: configuration, role: "matmul", descriptors: [a, b])) {
+      var description = dnnl_matmul_desc_t()
+      var (x, w, y) = (a.raw, b.raw, MemoryDescriptor.rowMajor(shape).raw)
+      var bias = MemoryDescriptor.rowMajor(biasShape(shape)).raw
+      OneDNN.check(
+        withUnsafePointer(to: &bias) { dnnl_matmul_desc_init(&description, &x, &w, hasBias ? $0 : nil, &y) },
+        "a product of \(a.shape.shapeText) and \(b.shape.shapeText)")
+      return Primitive.make(description, finishing: finishing)!
+    }
   }
 }
 

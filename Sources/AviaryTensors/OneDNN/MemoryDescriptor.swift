@@ -30,6 +30,12 @@ final class MemoryDescriptor: Sendable, Hashable {
   /// Row-major float32, the most common case.
   static func rowMajor(_ shape: Shape) -> MemoryDescriptor { MemoryDescriptor(shape: shape, dtype: .float32) }
 
+  /// Row-major values of any type; those that oneDNN lacks count as bytes.
+  static func rowMajor(of spec: TensorSpec) -> MemoryDescriptor {
+    if spec.dtype == .float32 { return .rowMajor(spec.shape) }
+    return MemoryDescriptor(shape: [spec.shape.elementCount * spec.dtype.byteCount], dtype: .uint8)
+  }
+
   /// What an absent operand (a convolution without bias) is called.
   static let none = MemoryDescriptor(dnnl_memory_desc_t())
 

@@ -21,15 +21,20 @@ struct BatchNormKernel: Hashable, Sendable {
     return Primitive.make(description)!
   }
 
+  /// The forward kernel for an input and result that lie as described.
+  func forwardPrimitive(_ layout: MemoryDescriptor, isTraining: Bool = false) -> Primitive {
+    PrimitiveCache.primitive(
+      .init(operation: self, role: isTraining ? "batch norm, training" : "batch norm", descriptors: [layout])
+    ) { makeForward(layout, isTraining: isTraining) }
+  }
+
   /// Mean and variance (divided by n) are read or written, as ``usesGivenStatistics`` says.
   func forward(
     _ input: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, isTraining: Bool
   ) -> Tensor {
     let source = input.isDense ? input : input.rowMajor()
     let layout = source.descriptor
-    let primitive = PrimitiveCache.primitive(
-      .init(operation: self, role: isTraining ? "batch norm, training" : "batch norm", descriptors: [layout])
-    ) { makeForward(layout, isTraining: isTraining) }
+    let primitive = forwardPrimitive(layout, isTraining: isTraining)
     let result = Tensor(layout, shape: input.shape)
     primitive.execute([
       .init(DNNL_ARG_SRC, source), .init(DNNL_ARG_SCALE, scale), .init(DNNL_ARG_SHIFT, shift),

@@ -1,4 +1,5 @@
 import COneDNN
+import Foundation
 
 /// The CPU engine and stream that every primitive runs on.
 enum OneDNN {
@@ -18,4 +19,20 @@ enum OneDNN {
   static func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
     precondition(status == dnnl_success, "oneDNN status \(status.rawValue) for \(what())")
   }
+
+  /// What measured times hold for: library version, instruction set, threads.
+  static var machine: String {
+    let version = dnnl_version().pointee
+    return
+      "oneDNN \(version.major).\(version.minor).\(version.patch), isa \(dnnl_get_effective_cpu_isa().rawValue), "
+      + "\(Parallel.threadCount) threads, \(processorName)"
+  }
+
+  private static let processorName: String = {
+    let text =
+      FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
+      ?? "unknown processor"
+  }()
 }

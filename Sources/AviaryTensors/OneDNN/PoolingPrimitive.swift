@@ -26,13 +26,17 @@ struct PoolingKernel: Hashable, Sendable {
     return Primitive.make(description)!
   }
 
+  /// The forward kernel for an input that lies as described.
+  func forwardPrimitive(_ source: MemoryDescriptor, isTraining: Bool = false) -> Primitive {
+    PrimitiveCache.primitive(
+      .init(operation: self, role: isTraining ? "pooling, training" : "pooling", descriptors: [source])
+    ) { makeForward(source, isTraining: isTraining) }
+  }
+
   /// The result and, for a maximum in training, where each one was found.
   func forward(_ input: Tensor, isTraining: Bool) -> (result: Tensor, workspace: Tensor?) {
     let source = input.isDense ? input : input.rowMajor()
-    let primitive = PrimitiveCache.primitive(
-      .init(
-        operation: self, role: isTraining ? "pooling, training" : "pooling", descriptors: [source.descriptor])
-    ) { makeForward(source.descriptor, isTraining: isTraining) }
+    let primitive = forwardPrimitive(source.descriptor, isTraining: isTraining)
     let result = Tensor(primitive.descriptor(.destination(0)), shape: output)
     var arguments: [Primitive.Argument] = [.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)]
     let layout = primitive.descriptor(.workspace)

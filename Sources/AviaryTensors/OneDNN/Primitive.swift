@@ -7,7 +7,8 @@ final class Primitive: Sendable {
   private let primitiveDescriptor: Unchecked<const_dnnl_primitive_desc_t>
   /// The name of the implementation, such as `jit:avx512_core`; `ref:any` is the slow fallback.
   let implementation: String
-  private let scratchpad: MemoryDescriptor
+  /// Memory the kernel needs while it runs; of rank 0 when it needs none.
+  let scratchpad: MemoryDescriptor
 
   /// What a query of the descriptor is about.
   enum Operand {
@@ -78,6 +79,14 @@ final class Primitive: Sendable {
     }
   }
 
+  /// Runs the kernel on operands that are ready, scratch memory included.
+  func execute(prepared arguments: [dnnl_exec_arg_t]) {
+    OneDNN.check(
+      dnnl_primitive_execute(handle.value, OneDNN.stream.value, Int32(arguments.count), arguments),
+      "a run of \(implementation)")
+    OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
+  }
+
   /// Runs the kernel on the calling thread and OpenMP's team, and waits.
   func execute(_ arguments: [Argument]) {
     var arguments = arguments
@@ -92,31 +101,19 @@ final class Primitive: Sendable {
         dnnl_memory_create(&memory, &raw, OneDNN.engine.value, argument.pointer), "an operand")
       prepared.append(dnnl_exec_arg_t(arg: argument.index, memory: memory))
     }
-    OneDNN.check(
-      dnnl_primitive_execute(handle.value, OneDNN.stream.value, Int32(prepared.count), prepared),
-      "a run of \(implementation)")
-    OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
+    execute(prepared: prepared)
     for argument in prepared { dnnl_memory_destroy(argument.memory) }
     withExtendedLifetime((scratch, arguments)) {}
   }
 }
 
 extension Primitive {
-  /// Attributes every primitive gets: scratch memory comes from us, so that concurrent runs never share it.
-  static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
-    var attributes: dnnl_primitive_attr_t?
-    OneDNN.check(dnnl_primitive_attr_create(&attributes), "attributes")
-    defer { dnnl_primitive_attr_destroy(attributes) }
-    OneDNN.check(
-      dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "scratchpad mode")
-    return body(attributes!)
-  }
-
   /// A primitive from an operation descriptor, or nil when oneDNN has no implementation for it.
   static func make<Description>(
-    _ description: Description, hint: const_dnnl_primitive_desc_t? = nil
+    _ description: Description, hint: const_dnnl_primitive_desc_t? = nil,
+    finishing operations: [PostOperation] = []
   ) -> Primitive? {
-    withAttributes { attributes in
+    withAttributes(operations) { attributes in
       var result: dnnl_primitive_desc_t?
       let status = withUnsafePointer(to: description) {
         dnnl_primitive_desc_create(&result, $0, attributes, OneDNN.engine.value, hint)

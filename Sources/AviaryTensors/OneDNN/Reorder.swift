@@ -66,19 +66,8 @@ extension Tensor {
     _ source: MemoryDescriptor, _ from: UnsafeMutableRawPointer, to target: MemoryDescriptor,
     _ into: UnsafeMutableRawPointer
   ) {
-    let primitive = PrimitiveCache.primitive(
-      .init(operation: "reorder", role: "reorder", descriptors: [source, target])
-    ) {
-      Primitive.withAttributes { attributes in
-        var result: dnnl_primitive_desc_t?
-        var (source, target) = (source.raw, target.raw)
-        OneDNN.check(
-          dnnl_reorder_primitive_desc_create(
-            &result, &source, OneDNN.engine.value, &target, OneDNN.engine.value, attributes), "a reorder")
-        return Primitive(consuming: result!)
-      }
-    }
-    primitive.execute([.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, into)])
+    Primitive.reorder(from: source, to: target)
+      .execute([.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, into)])
   }
 
   /// Row-major copy of a view by a loop of our own: for element types oneDNN lacks and for strides it cannot describe.

@@ -25,7 +25,7 @@ public struct Pooling: Operation {
     SlidingWindow(kernel: kernel, stride: geometry.stride, dilation: geometry.dilation)
   }
 
-  private func primitive(_ input: TensorSpec) -> PoolingKernel {
+  func primitive(_ input: TensorSpec) -> PoolingKernel {
     PoolingKernel(kind: kind, kernel: kernel, geometry: geometry, output: outputs(for: [input])[0].shape)
   }
 

@@ -5,6 +5,8 @@ final class Storage: Sendable {
   private enum Owner: Sendable {
     case allocator
     case file(MappedFile)
+    /// A part of another storage, such as a plan's arena.
+    case part(of: Storage)
     /// Shape tracing: there are no bytes at all.
     case none
   }
@@ -36,6 +38,13 @@ final class Storage: Sendable {
     owner = .file(file)
     self.byteCount = byteCount
     base = Unchecked(UnsafeMutableRawPointer(mutating: file.pointer(at: offset)))
+  }
+
+  /// Bytes of another storage, which lives as long as this.
+  init(partOf storage: Storage, offset: Int, byteCount: Int) {
+    owner = .part(of: storage)
+    self.byteCount = byteCount
+    base = Unchecked(storage.pointer + offset)
   }
 
   private init() {

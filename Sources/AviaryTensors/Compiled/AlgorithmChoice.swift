@@ -1,0 +1,117 @@
+import Foundation
+import Synchronization
+
+/// How a compiled network chooses between algorithms that compute the same.
+public enum AlgorithmChoice: Sendable {
+  /// Direct convolutions only: exact arithmetic, small packed weights, nothing measured. For one run of a network that was just loaded.
+  case direct
+  /// The faster one, measured once for each shape and kept in a file for the next process.
+  case measured
+
+  func algorithm(for kernel: ConvolutionKernel) -> ConvolutionKernel.Algorithm {
+    guard case .measured = self, kernel.mayUseWinograd, !ExecutionScope.current.isExact else {
+      return .direct
+    }
+    return AlgorithmMemory.shared.algorithm(for: kernel)
+  }
+}
+
+/// What was measured, in this process and, through a file, in earlier ones.
+///
+/// The file belongs to one processor, library version and number of threads; a damaged or foreign one is ignored and replaced.
+final class AlgorithmMemory: Sendable {
+  static let shared = AlgorithmMemory(path: AlgorithmMemory.defaultPath)
+
+  private struct Document: Codable {
+    var machine: String
+    var choices: [String: String]
+  }
+
+  private let path: String?
+  private let choices = Mutex<[String: ConvolutionKernel.Algorithm]?>(nil)
+
+  init(path: String?) { self.path = path }
+
+  /// `$AVIARY_CACHE`, else the user's cache folder; nil where there is none.
+  private static var defaultPath: String? {
+    let environment = ProcessInfo.processInfo.environment
+    if let folder = environment["AVIARY_CACHE"] { return folder + "/algorithms.json" }
+    let cache = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { $0 + "/.cache" }
+    return cache.map { $0 + "/aviary/algorithms.json" }
+  }
+
+  func algorithm(for kernel: ConvolutionKernel) -> ConvolutionKernel.Algorithm {
+    let key = kernel.measurementKey
+    let known = choices.withLock { choices in
+      if choices == nil { choices = load() }
+      return choices![key]
+    }
+    if let known { return known }
+    let measured = kernel.measuredAlgorithm()
+    choices.withLock { choices in
+      choices![key] = measured
+      // Another process may have measured other shapes meanwhile.
+      save(load().merging(choices!) { $1 })
+    }
+    return measured
+  }
+
+  private func load() -> [String: ConvolutionKernel.Algorithm] {
+    guard let path, let data = FileManager.default.contents(atPath: path), data.count < 16 << 20,
+      let document = try? JSONDecoder().decode(Document.self, from: data), document.machine == OneDNN.machine
+    else { return [:] }
+    return document.choices.compactMapValues(ConvolutionKernel.Algorithm.init)
+  }
+
+  /// Written whole or not at all; a folder that cannot be written to only means measuring again.
+  private func save(_ choices: [String: ConvolutionKernel.Algorithm]) {
+    guard let path else { return }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    let document = Document(machine: OneDNN.machine, choices: choices.mapValues(\.rawValue))
+    let folder = URL(filePath: path).deletingLastPathComponent()
+    try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try? encoder.encode(document).write(to: URL(filePath: path), options: .atomic)
+  }
+}
+
+extension ConvolutionKernel {
+  fileprivate var measurementKey: String {
+    "\(input.shapeText) by \(weights.shapeText), pad \(geometry.padding.before) \(geometry.padding.after)"
+  }
+
+  /// Times both algorithms on values that do not matter, the fastest of a few runs each.
+  fileprivate func measuredAlgorithm() -> Algorithm {
+    var best: (algorithm: Algorithm, nanoseconds: UInt64) = (.direct, .max)
+    for algorithm in [Algorithm.direct, .winograd] {
+      var kernel = self
+      kernel.algorithm = algorithm
+      kernel.finishing = []
+      let primitive = kernel.forwardPrimitive
+      let operands =
+        [
+          Primitive.Argument(Primitive.Slot.source, .zeros(primitive.descriptor(.source(0)), input)),
+          Primitive.Argument(
+            Primitive.Slot.weights, .zeros(primitive.descriptor(.weights(0)), groupedWeights)),
+          Primitive.Argument(
+            Primitive.Slot.destination, .zeros(primitive.descriptor(.destination(0)), output)),
+        ] + (hasBias ? [Primitive.Argument(Primitive.Slot.bias, .zeros([weights[0]]))] : [])
+      for _ in 0..<4 {
+        let start = DispatchTime.now().uptimeNanoseconds
+        primitive.execute(operands)
+        let elapsed = DispatchTime.now().uptimeNanoseconds - start
+        if elapsed < best.nanoseconds { best = (algorithm, elapsed) }
+      }
+    }
+    return best.algorithm
+  }
+}
+
+extension Tensor {
+  /// Zeros in a layout that a primitive chose.
+  fileprivate static func zeros(_ descriptor: MemoryDescriptor, _ shape: Shape) -> Tensor {
+    let tensor = Tensor(descriptor, shape: shape)
+    memset(tensor.pointer, 0, descriptor.byteCount)
+    return tensor
+  }
+}

@@ -1,0 +1,74 @@
+/// A network as a list of operations in order, on values known by number: what is captured, rewritten and then planned.
+struct Graph {
+  typealias Value = Int
+
+  struct Node {
+    var operation: any Operation
+    var inputs: [Value]
+    var outputs: [Value]
+    /// What the kernel of a convolution, linear map or sum does to its result.
+    var activation: EltwiseKernel?
+    /// A value that a convolution adds to its result, before the activation.
+    var addend: Value?
+
+    var reads: [Value] { inputs + (addend.map { [$0] } ?? []) }
+  }
+
+  /// Shapes by value.
+  private(set) var specs: [TensorSpec] = []
+  /// Values that do not depend on the input: weights, and whatever is computed from them alone.
+  var constants: [Value: Tensor] = [:]
+  var nodes: [Node] = []
+  let input: Value
+  var output: Value = 0
+
+  /// From the steps of a trace.
+  ///
+  /// - Parameter weights: the real tensor behind an abstract one, when it stands for a parameter or buffer.
+  init(_ steps: [Trace.Step], input: Tensor, output: Tensor, weights: (Tensor) -> Tensor?) {
+    var values: [ObjectIdentifier: Value] = [:]
+    self.input = 0
+    specs.append(input.spec)
+    values[input.identity] = 0
+    for step in steps {
+      let inputs = step.inputs.map { tensor -> Value in
+        if let known = values[tensor.identity], specs[known] == tensor.spec { return known }
+        let value = add(tensor.spec)
+        constants[value] = weights(tensor) ?? tensor
+        values[tensor.identity] = value
+        return value
+      }
+      let outputs = step.outputs.map { add($0.spec) }
+      for (tensor, value) in zip(step.outputs, outputs) { values[tensor.identity] = value }
+      nodes.append(Node(operation: step.operation, inputs: inputs, outputs: outputs))
+    }
+    self.output = values[output.identity]!
+  }
+
+  /// A new value.
+  mutating func add(_ spec: TensorSpec) -> Value {
+    specs.append(spec)
+    return specs.count - 1
+  }
+
+  /// A new value that does not depend on the input.
+  mutating func add(constant tensor: Tensor) -> Value {
+    let value = add(tensor.spec)
+    constants[value] = tensor
+    return value
+  }
+
+  /// How often each value is read, the result of the whole network counting as one reading.
+  func readers() -> [Value: Int] {
+    var count: [Value: Int] = [output: 1]
+    for node in nodes { for value in node.reads { count[value, default: 0] += 1 } }
+    return count
+  }
+
+  /// The place of the node that makes each value.
+  func producers() -> [Value: Int] {
+    var places: [Value: Int] = [:]
+    for (place, node) in nodes.enumerated() { for value in node.outputs { places[value] = place } }
+    return places
+  }
+}

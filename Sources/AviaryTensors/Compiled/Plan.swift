@@ -1,0 +1,68 @@
+/// What a compiled network does, step by step, before its values have places: primitives with operands by number.
+struct Plan {
+  /// Where a value lies: in the arena, or in memory of its own when it never changes.
+  enum Location {
+    case arena(block: Int)
+    case constant(Tensor)
+  }
+
+  /// A value in the layout that its producer chose.
+  struct Value {
+    let spec: TensorSpec
+    let descriptor: MemoryDescriptor
+    let location: Location
+  }
+
+  enum Step {
+    case primitive(Primitive, [(slot: Int32, value: Int)], name: String)
+    /// An operation without a plan of its own: runs as it always does, on tensors that lie in the arena.
+    case operation(any Operation, inputs: [Int], outputs: [Int])
+  }
+
+  var values: [Value] = []
+  var steps: [Step] = []
+  var arena = Arena()
+
+  /// A value to be written by the next step.
+  mutating func addValue(_ spec: TensorSpec, _ descriptor: MemoryDescriptor) -> Int {
+    let block = arena.add(byteCount: max(descriptor.byteCount, 1), firstStep: steps.count)
+    values.append(Value(spec: spec, descriptor: descriptor, location: .arena(block: block)))
+    return values.count - 1
+  }
+
+  /// A value in the bytes of another one.
+  mutating func addAlias(of value: Int, _ spec: TensorSpec, _ descriptor: MemoryDescriptor) -> Int {
+    values.append(Value(spec: spec, descriptor: descriptor, location: values[value].location))
+    return values.count - 1
+  }
+
+  mutating func addConstant(_ tensor: Tensor) -> Int {
+    values.append(Value(spec: tensor.spec, descriptor: tensor.descriptor, location: .constant(tensor)))
+    return values.count - 1
+  }
+
+  /// Appends a primitive; its scratch memory lives for this step only.
+  mutating func append(_ primitive: Primitive, _ operands: [(slot: Int32, value: Int)], name: String) {
+    var operands = operands
+    if primitive.scratchpad.raw.ndims > 0 {
+      let scratch = addValue(TensorSpec([primitive.scratchpad.byteCount], .uint8), primitive.scratchpad)
+      operands.append((Primitive.Slot.scratch, scratch))
+    }
+    for operand in operands { use(operand.value) }
+    steps.append(.primitive(primitive, operands, name: name))
+  }
+
+  mutating func append(_ operation: any Operation, inputs: [Int], outputs: [Int]) {
+    for value in inputs + outputs { use(value) }
+    steps.append(.operation(operation, inputs: inputs, outputs: outputs))
+  }
+
+  private mutating func use(_ value: Int) {
+    if case .arena(let block) = values[value].location { arena.extend(block, to: steps.count) }
+  }
+
+  /// The value must survive to the end of the run.
+  mutating func keep(_ value: Int) {
+    if case .arena(let block) = values[value].location { arena.extend(block, to: steps.count) }
+  }
+}

@@ -1,0 +1,53 @@
+import COneDNN
+
+/// A primitive with its operands at fixed places: running it again costs one call and no allocation.
+final class BoundPrimitive {
+  private let primitive: Primitive
+  private var arguments: [dnnl_exec_arg_t] = []
+
+  init(_ primitive: Primitive, _ operands: [Primitive.Argument]) {
+    self.primitive = primitive
+    arguments = operands.map { operand in
+      var memory: dnnl_memory_t?
+      var raw = operand.descriptor.raw
+      OneDNN.check(dnnl_memory_create(&memory, &raw, OneDNN.engine.value, operand.pointer), "an operand")
+      return dnnl_exec_arg_t(arg: operand.index, memory: memory)
+    }
+  }
+
+  deinit { for argument in arguments { dnnl_memory_destroy(argument.memory) } }
+
+  var implementation: String { primitive.implementation }
+
+  func run() { primitive.execute(prepared: arguments) }
+}
+
+extension Primitive {
+  /// The primitive that copies values from one layout to another.
+  static func reorder(from source: MemoryDescriptor, to target: MemoryDescriptor) -> Primitive {
+    PrimitiveCache.primitive(.init(operation: "reorder", role: "reorder", descriptors: [source, target])) {
+      withAttributes { attributes in
+        var result: dnnl_primitive_desc_t?
+        var (source, target) = (source.raw, target.raw)
+        OneDNN.check(
+          dnnl_reorder_primitive_desc_create(
+            &result, &source, OneDNN.engine.value, &target, OneDNN.engine.value, attributes), "a reorder")
+        return Primitive(consuming: result!)
+      }
+    }
+  }
+
+  /// Names of the operands, for code outside this folder.
+  enum Slot {
+    static let source = DNNL_ARG_SRC
+    static let weights = DNNL_ARG_WEIGHTS
+    static let bias = DNNL_ARG_BIAS
+    static let destination = DNNL_ARG_DST
+    static let scratch = DNNL_ARG_SCRATCHPAD
+    static let mean = DNNL_ARG_MEAN
+    static let variance = DNNL_ARG_VARIANCE
+    static let scale = DNNL_ARG_SCALE
+    static let shift = DNNL_ARG_SHIFT
+    static func source(_ index: Int) -> Int32 { DNNL_ARG_MULTIPLE_SRC + Int32(index) }
+  }
+}

@@ -1,0 +1,58 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryZoo
+import TestSupport
+import Testing
+
+@Suite("Compiled models")
+struct CompiledTests {
+  /// Statistics other than 0 and 1 and scales other than 1, so that folding them is really tested.
+  private func prepared(_ name: String, _ dialect: Dialect) throws -> any StagedModel {
+    let model = dialect.make(try Catalogue.entry(name).card().classes)
+    for entry in model.stateEntries {
+      entry.value = Tensor(DeterministicWeights.torch(entry.name, shape: entry.shape), shape: entry.shape)
+    }
+    return model
+  }
+
+  @Test(
+    "every model and dialect: compiled equals eager, measured and direct",
+    arguments: Catalogue.entries.map(\.name))
+  func equalsEager(name: String) throws {
+    let entry = try Catalogue.entry(name)
+    let card = try entry.card()
+    let side = entry.smallestSide.map { $0 + 13 } ?? card.input[1]
+    let input = sample([2, card.input[0], side, side])
+    for dialect in entry.dialects {
+      let model = try prepared(name, dialect)
+      let expected = withExactArithmetic { model(input) }
+      for algorithms in [AlgorithmChoice.measured, .direct] {
+        let compiled = model.compiled(for: input.shape, algorithms: algorithms)
+        let first = compiled(input)
+        #expect(relativeDifference(first, expected) < 1e-4, "\(dialect.name)")
+        #expect(compiled(input).values() == first.values(), "a second run differs")
+      }
+    }
+    CachingAllocator.trim()
+  }
+
+  @Test("another shape is planned anew")
+  func otherShapes() throws {
+    let model = try Zoo.model("resnet18")
+    let compiled = model.compiled(for: [1, 3, 64, 64])
+    for shape in [[2, 3, 64, 64], [1, 3, 96, 40], [1, 3, 64, 64]] {
+      let input = sample(shape)
+      #expect(relativeDifference(compiled(input), model(input)) < 1e-4)
+    }
+  }
+
+  @Test("a thousand runs leave memory as it was")
+  func steadyMemory() throws {
+    let compiled = try Zoo.model("lenet").compiled(for: [1, 1, 28, 28])
+    let input = sample([1, 1, 28, 28])
+    _ = compiled(input)
+    let before = CachingAllocator.statistics
+    for _ in 0..<1000 { _ = compiled(input) }
+    #expect(CachingAllocator.statistics == before)
+  }
+}
