@@ -27,6 +27,7 @@ struct Option: Sendable {
 
   static let weights = Option("weights", "FILE", "the weights: portable, Keras HDF5, safetensors or npz")
   static let exact = Option("exact", nil, "direct algorithms only (no Winograd transforms)")
+  static let eager = Option("eager", nil, "operation by operation instead of compiled")
   static let json = Option("json", nil, "print JSON")
 }
 
@@ -133,10 +134,5 @@ struct Arguments {
   func firstAndRest() throws -> (first: String, rest: [String]) {
     guard operands.count >= 2 else { throw UsageError("arguments are missing; usage: \(usage)") }
     return (operands[0], Array(operands.dropFirst()))
-  }
-
-  /// Runs `body` with direct algorithms only when `--exact` was given.
-  func withPrecision<Result>(_ body: () throws -> Result) rethrows -> Result {
-    has("exact") ? try withExactArithmetic(body) : try body()
   }
 }

@@ -12,6 +12,31 @@ public protocol Layer: Module {
   func callAsFunction(_ input: Tensor) -> Tensor
 }
 
+/// A layer that can put its result through a ReLU in the same pass over memory.
+public protocol RectifiableLayer: Layer {
+  /// The layer's result where it is positive, else 0.
+  func rectified(_ input: Tensor) -> Tensor
+}
+
+/// Runs layers one after another; a ReLU goes with the layer before it where that can do both in one pass.
+///
+/// A trace shows every layer on its own.
+public func callInSequence(_ layers: some RandomAccessCollection<any Layer>, on input: Tensor) -> Tensor {
+  var value = input
+  var rest = layers[...]
+  while let layer = rest.popFirst() {
+    if let rectifiable = layer as? any RectifiableLayer, (rest.first as? Activate)?.activation == .relu,
+      !Trace.isActive
+    {
+      value = rectifiable.rectified(value)
+      rest = rest.dropFirst()
+    } else {
+      value = layer(value)
+    }
+  }
+  return value
+}
+
 /// A module whose children have names other than those of its properties.
 public protocol Container: Module {
   var namedChildren: [(name: String, module: any Module)] { get }

@@ -1,9 +1,9 @@
 import COneDNN
 
 /// Loops on the threads of the OpenMP runtime that oneDNN uses, so that no second pool competes for the cores.
-enum Parallel {
+package enum Parallel {
   /// The number of threads a parallel loop may use.
-  static var threadCount: Int { Int(omp_get_max_threads()) }
+  package static var threadCount: Int { Int(omp_get_max_threads()) }
 
   private struct Job {
     let count: Int
@@ -14,7 +14,7 @@ enum Parallel {
   /// Calls `body` on ranges that together cover `0..<count`, one range per thread. Each range holds at least
   /// `grain` iterations (except when there are fewer), so that small loops stay on the calling thread.
   @inline(__always)
-  static func forEachRange(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
+  package static func forEachRange(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
     guard count > 0 else { return }
     let pieces = min(threadCount, max(1, count / max(grain, 1)))
     if pieces == 1 { return body(0..<count) }

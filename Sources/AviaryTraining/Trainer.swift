@@ -119,16 +119,24 @@ extension Layer {
     loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
   ) throws -> Evaluation {
     evaluate()
-    var (lossSum, hits) = (Float(0), 0)
-    for first in stride(from: 0, to: data.count, by: batchSize) {
-      let batch = try data.batch(first..<min(first + batchSize, data.count))
-      let logits = self(batch.inputs)
-      lossSum += loss(logits, batch.labels).item() * Float(batch.count)
-      hits += correctCount(logits, batch.labels)
-    }
-    let count = Float(max(data.count, 1))
-    return Evaluation(loss: lossSum / count, accuracy: Float(hits) / count, count: data.count)
+    return try AviaryTraining.evaluation(of: { self($0) }, on: data, batchSize: batchSize, loss: loss)
   }
+}
+
+/// The loss and accuracy of any function from inputs to logits over a data set.
+public func evaluation(
+  of classifier: (Tensor) -> Tensor, on data: any Dataset, batchSize: Int = 32,
+  loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+) throws -> Evaluation {
+  var (lossSum, hits) = (Float(0), 0)
+  for first in stride(from: 0, to: data.count, by: batchSize) {
+    let batch = try data.batch(first..<min(first + batchSize, data.count))
+    let logits = classifier(batch.inputs)
+    lossSum += loss(logits, batch.labels).item() * Float(batch.count)
+    hits += correctCount(logits, batch.labels)
+  }
+  let count = Float(max(data.count, 1))
+  return Evaluation(loss: lossSum / count, accuracy: Float(hits) / count, count: data.count)
 }
 
 /// How many rows of `logits` (N×C) have their largest value at the label.

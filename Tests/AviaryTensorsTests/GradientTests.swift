@@ -25,6 +25,32 @@ struct GradientTests {
     }
   }
 
+  @Test("a ReLU within a kernel gives what a ReLU after it gives, and the same gradients")
+  func fusedReLU() {
+    let (x, w, b) = (sample([4, 16, 9, 9]), sample([16, 16, 3, 3], seed: 2), sample([16], seed: 3))
+    let geometry = ConvolutionGeometry(stride: [1, 1], padding: Padding([1, 1]))
+    let pairs: [([Tensor]) -> (fused: Tensor, separate: Tensor)] = [
+      {
+        (
+          convolution($0[0], $0[1], bias: $0[2], geometry, rectifies: true),
+          convolution($0[0], $0[1], bias: $0[2], geometry).relu()
+        )
+      },
+      {
+        (
+          batchNormalized($0[0], scale: $0[2], shift: $0[2], epsilon: 1e-3, rectifies: true).result,
+          batchNormalized($0[0], scale: $0[2], shift: $0[2], epsilon: 1e-3).result.relu()
+        )
+      },
+    ]
+    for pair in pairs {
+      #expect(relativeDifference(pair([x, w, b]).fused, pair([x, w, b]).separate) < 1e-6)
+      let fused = valueAndGradients(at: [x, w, b]) { pair($0).fused.square().sum() }.gradients
+      let separate = valueAndGradients(at: [x, w, b]) { pair($0).separate.square().sum() }.gradients
+      for (a, b) in zip(fused, separate) { #expect(relativeDifference(a, b) < 1e-5) }
+    }
+  }
+
   /// The names of all types that conform to `Operation`, read from the sources, must be met when the cases run.
   @Test("every operation has a case")
   func coversEveryOperation() throws {

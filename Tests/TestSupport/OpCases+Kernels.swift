@@ -11,6 +11,11 @@ private func geometry(
     groups: groups)
 }
 
+/// One value per channel, so large that a ReLU after it lets a channel through or not, and no value lies near its kink.
+private func decided(_ size: Float) -> Tensor {
+  Tensor((0..<16).map { $0 % 3 == 0 ? -size : size }, shape: [16])
+}
+
 private let convolutionCases: [OpCase] = [
   OpCase("convolution 1-D", [sample([2, 3, 9]), sample([4, 3, 3], seed: 2), sample([4], seed: 3)]) {
     convolution($0[0], $0[1], bias: $0[2], geometry([2], [1]))
@@ -44,6 +49,12 @@ private let convolutionCases: [OpCase] = [
     "convolution 2-D, Winograd", [sample([1, 16, 6, 6]), sample([16, 16, 3, 3], seed: 2)], tolerance: 2e-2
   ) {
     convolution($0[0], $0[1], geometry([1, 1], [1, 1]))
+  },
+  OpCase(
+    "convolution 2-D with ReLU", [sample([2, 16, 5, 5]), sample([16, 16, 3, 3], seed: 2), decided(20)],
+    tolerance: 2e-2
+  ) {
+    convolution($0[0], $0[1], bias: $0[2], geometry([1, 1], [1, 1]), rectifies: true)
   },
   OpCase(
     "convolution 3-D", [sample([1, 2, 4, 5, 4]), sample([3, 2, 3, 3, 3], seed: 2), sample([3], seed: 3)]
@@ -141,6 +152,21 @@ private let normalizationCases: [OpCase] = [
       $0[0], scale: $0[1], shift: $0[2], mean: sample([3], seed: 4),
       variance: sample([3], seed: 5, in: 0.5..<1),
       epsilon: 1e-5)
+  },
+  OpCase(
+    "batch norm with ReLU, training", [sample([4, 16, 3, 3]), sample([16], seed: 2), decided(4)],
+    tolerance: 2e-2
+  ) {
+    batchNormalized($0[0], scale: $0[1], shift: $0[2], epsilon: 1e-3, rectifies: true).result
+  },
+  OpCase(
+    "batch norm with ReLU, given statistics",
+    [sample([2, 16, 3, 3]), sample([16], seed: 2), decided(8)]
+  ) {
+    batchNormalized(
+      $0[0], scale: $0[1], shift: $0[2], mean: sample([16], seed: 4),
+      variance: sample([16], seed: 5, in: 0.5..<1),
+      epsilon: 1e-5, rectifies: true)
   },
   OpCase("group norm", [sample([2, 4, 3, 3]), sample([4], seed: 2), sample([4], seed: 3)], tolerance: 2e-2) {
     groupNormalized($0[0], groups: 2, scale: $0[1], shift: $0[2], epsilon: 1e-3)

@@ -19,7 +19,7 @@ public struct Stage {
     self.init(name, range.map { ("\(property).\(sequence.names[$0])", sequence.layers[$0]) })
   }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor { layers.reduce(input) { $1.layer($0) } }
+  public func callAsFunction(_ input: Tensor) -> Tensor { callInSequence(layers.map(\.layer), on: input) }
 
   /// The names of the layers that have one; those without have no parameters.
   var parameterNames: [String] { layers.map(\.name).filter { !$0.isEmpty } }

@@ -123,8 +123,9 @@ public final class ResidualBlock: Layer {
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
-    var residual = bn2(conv2(bn1(conv1(input)).relu()))
-    if let conv3, let bn3 { residual = bn3(conv3(residual.relu())) }
+    let hidden = bn1.rectified(conv1(input))
+    let residual =
+      if let conv3, let bn3 { bn3(conv3(bn2.rectified(conv2(hidden)))) } else { bn2(conv2(hidden)) }
     return (residual + (downsample?(input) ?? input)).relu()
   }
 }

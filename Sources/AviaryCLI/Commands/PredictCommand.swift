@@ -6,7 +6,8 @@ enum PredictCommand: Command {
   static let summary = "Classifies pictures with the preprocessing that belongs to the weights."
   static let operands = "MODEL IMAGE..."
   static let options = [
-    Option.weights, Option("top", "N", "how many classes to show, by default 5"), Option.exact, Option.json,
+    Option.weights, Option("top", "N", "how many classes to show, by default 5"), Option.exact, Option.eager,
+    Option.json,
   ]
   static let example = "aviary predict mobilenet_v1_0.25 --weights mobilenet_2_5_224_tf.h5 dog.jpg"
 
@@ -24,11 +25,12 @@ enum PredictCommand: Command {
     let (name, paths) = try arguments.firstAndRest()
     let loaded = try Zoo.load(name, weights: arguments.string("weights"))
     let count = min(try arguments.integer("top", default: 5, in: 1...1_000_000), loaded.labels.count)
+    let network = arguments.network(loaded, runs: paths.count)
     let bar = ProgressBar()
     var predictions: [Prediction] = []
     for (index, path) in paths.enumerated() {
       let image = try Image(contentsOf: path)
-      let probabilities = arguments.withPrecision { loaded.logits([image]).softmax() }
+      let probabilities = network(loaded.input([image])).softmax()
       let (values, positions) = probabilities.topK(count)
       let candidates = zip(values.values(), positions.values(of: Int64.self)).map { value, position in
         Prediction.Candidate(index: Int(position), label: loaded.labels[Int(position)], probability: value)

@@ -7,7 +7,7 @@ enum RunCommand: Command {
   static let operands = "MODEL"
   static let options = [
     Option.weights, Option("input", "FILE", "a .npy file, or the array 'input' of a .npz"),
-    Option("output", "FILE", "the .npz to write, with the array 'logits'"), Option.exact,
+    Option("output", "FILE", "the .npz to write, with the array 'logits'"), Option.exact, Option.eager,
   ]
   static let example = "aviary run resnet50 --weights resnet50.safetensors --input x.npy --output out.npz"
 
@@ -22,7 +22,7 @@ enum RunCommand: Command {
       throw UsageError("\(input) has no array 'input' but \(file.archive.names.joined(separator: ", "))")
     }
     try loaded.check(input: array.spec, named: input)
-    let logits = arguments.withPrecision { loaded.model(array.cast(to: .float32)) }
+    let logits = arguments.network(loaded, runs: 1)(array.cast(to: .float32))
     try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
   }
 }

@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// Convolution over N×C×spatial; weights O×(C/groups)×kernel.
-public final class Conv<Rank: SpatialRank>: Layer {
+public final class Conv<Rank: SpatialRank>: RectifiableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let stride: [Int]
@@ -25,12 +25,19 @@ public final class Conv<Rank: SpatialRank>: Layer {
     self.groups = groups
   }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  public func callAsFunction(_ input: Tensor) -> Tensor { convolved(input, rectifies: false) }
+
+  public func rectified(_ input: Tensor) -> Tensor {
+    Trace.isActive ? self(input).relu() : convolved(input, rectifies: true)
+  }
+
+  private func convolved(_ input: Tensor, rectifies: Bool) -> Tensor {
     let padding = padding.resolved(
       input: input.shape, kernel: Array(weight.shape.dropFirst(2)), stride: stride, dilation: dilation)
     return convolution(
       input, weight.value, bias: bias?.value,
-      ConvolutionGeometry(stride: stride, padding: padding, dilation: dilation, groups: groups))
+      ConvolutionGeometry(stride: stride, padding: padding, dilation: dilation, groups: groups),
+      rectifies: rectifies)
   }
 }
 

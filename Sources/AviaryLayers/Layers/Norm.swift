@@ -4,7 +4,7 @@ import AviaryTensors
 ///
 /// In training the batch's own statistics are used and running averages kept; in evaluation, and when the averages are frozen, the
 /// running ones are used.
-public final class BatchNorm: Layer, ModeDependent {
+public final class BatchNorm: RectifiableLayer, ModeDependent {
   /// nil in networks without a scale, such as Keras' Inception v3.
   public let weight: Parameter?
   public let bias: Parameter
@@ -37,15 +37,21 @@ public final class BatchNorm: Layer, ModeDependent {
     self.variance = variance
   }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, rectifies: false) }
+
+  public func rectified(_ input: Tensor) -> Tensor {
+    Trace.isActive ? self(input).relu() : normalized(input, rectifies: true)
+  }
+
+  private func normalized(_ input: Tensor, rectifies: Bool) -> Tensor {
     let scale = weight?.value ?? .ones(bias.shape)
     guard isTraining, !runningMean.isFrozen else {
       return batchNormalized(
         input, scale: scale, shift: bias.value, mean: runningMean.value, variance: runningVar.value,
-        epsilon: epsilon)
+        epsilon: epsilon, rectifies: rectifies)
     }
     let (result, mean, variance) = batchNormalized(
-      input, scale: scale, shift: bias.value, epsilon: epsilon)
+      input, scale: scale, shift: bias.value, epsilon: epsilon, rectifies: rectifies)
     if !result.isAbstract { updateAverages(mean, variance, count: input.count / input.shape[1]) }
     return result
   }

@@ -20,7 +20,7 @@ public final class Sequential: Layer, Container {
 
   public var namedChildren: [(name: String, module: any Module)] { Array(zip(names, layers)) }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor { layers.reduce(input) { $1($0) } }
+  public func callAsFunction(_ input: Tensor) -> Tensor { callInSequence(layers, on: input) }
 
   /// The layer at a place. Replacing one is how a head is exchanged.
   public subscript(_ index: Int) -> any Layer {

@@ -38,6 +38,11 @@ enum BroadcastLoop {
     }
   }
 
+  /// `values` where `mask` is positive, else 0: a ReLU's gradient by its result, in the result's layout.
+  static func masked(_ values: Tensor, where mask: Tensor) -> Tensor {
+    runFlat(values.reordered(to: mask.descriptor), mask) { $1 > 0 ? $0 : 0 }
+  }
+
   /// As ``run(_:_:shape:_:)`` for operands that lie alike: over the bytes as they are, padding included.
   @inline(__always)
   static func runFlat(_ a: Tensor, _ b: Tensor, _ combine: (Float, Float) -> Float) -> Tensor {

@@ -25,9 +25,8 @@ struct LocalResponseKernel: Hashable, Sendable {
     }
     let result = Tensor(layout, shape: input.shape)
     var arguments: [Primitive.Argument] = [.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)]
-    let workspaceLayout = primitive.descriptor(.workspace)
-    let workspace = workspaceLayout.raw.ndims > 0 ? Tensor.opaque(workspaceLayout) : nil
-    if let workspace { arguments.append(.init(DNNL_ARG_WORKSPACE, workspaceLayout, workspace.pointer)) }
+    let workspace = primitive.makeWorkspace()
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
     primitive.execute(arguments)
     return (result, workspace)
   }
@@ -51,9 +50,7 @@ struct LocalResponseKernel: Hashable, Sendable {
       .init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: layout)),
       .init(DNNL_ARG_DIFF_SRC, result),
     ]
-    if let workspace {
-      arguments.append(.init(DNNL_ARG_WORKSPACE, primitive.descriptor(.workspace), workspace.pointer))
-    }
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
     primitive.execute(arguments)
     return result
   }

@@ -5,10 +5,13 @@ struct BatchNormKernel: Hashable, Sendable {
   let epsilon: Float
   /// Statistics are given instead of computed from the batch.
   let usesGivenStatistics: Bool
+  /// The result goes through a ReLU.
+  var rectifies = false
 
   private var flags: UInt32 {
     dnnl_use_scale.rawValue | dnnl_use_shift.rawValue
       | (usesGivenStatistics ? dnnl_use_global_stats.rawValue : 0)
+      | (rectifies ? dnnl_fuse_norm_relu.rawValue : 0)
   }
 
   private func makeForward(_ layout: MemoryDescriptor, isTraining: Bool) -> Primitive {
@@ -28,23 +31,27 @@ struct BatchNormKernel: Hashable, Sendable {
     ) { makeForward(layout, isTraining: isTraining) }
   }
 
-  /// Mean and variance (divided by n) are read or written, as ``usesGivenStatistics`` says.
+  /// Mean and variance (divided by n) are read or written, as ``usesGivenStatistics`` says. The workspace is what the gradient
+  /// of a ReLU needs.
   func forward(
     _ input: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, isTraining: Bool
-  ) -> Tensor {
+  ) -> (result: Tensor, workspace: Tensor?) {
     let source = input.isDense ? input : input.rowMajor()
     let layout = source.descriptor
     let primitive = forwardPrimitive(layout, isTraining: isTraining)
     let result = Tensor(layout, shape: input.shape)
-    primitive.execute([
+    var arguments: [Primitive.Argument] = [
       .init(DNNL_ARG_SRC, source), .init(DNNL_ARG_SCALE, scale), .init(DNNL_ARG_SHIFT, shift),
       .init(DNNL_ARG_MEAN, mean), .init(DNNL_ARG_VARIANCE, variance), .init(DNNL_ARG_DST, result),
-    ])
-    return result
+    ]
+    let workspace = primitive.makeWorkspace()
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
+    primitive.execute(arguments)
+    return (result, workspace)
   }
 
   func backward(
-    _ input: Tensor, _ upstream: Tensor, scale: Tensor, mean: Tensor, variance: Tensor
+    _ input: Tensor, _ upstream: Tensor, scale: Tensor, mean: Tensor, variance: Tensor, workspace: Tensor?
   ) -> (input: Tensor, scale: Tensor, shift: Tensor) {
     let source = input.isDense ? input : input.rowMajor()
     let layout = source.descriptor
@@ -62,14 +69,16 @@ struct BatchNormKernel: Hashable, Sendable {
     let result = Tensor(layout, shape: input.shape)
     let scaleGradient = Tensor(channels, shape: [input.shape[1]])
     let shiftGradient = Tensor(channels, shape: [input.shape[1]])
-    primitive.execute([
+    var arguments: [Primitive.Argument] = [
       .init(DNNL_ARG_SRC, source), .init(DNNL_ARG_MEAN, mean), .init(DNNL_ARG_VARIANCE, variance),
       // The shift changes no gradient, but this version counts it among the operands.
       .init(DNNL_ARG_SCALE, scale), .init(DNNL_ARG_SHIFT, scale),
       .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: layout)),
       .init(DNNL_ARG_DIFF_SRC, result), .init(DNNL_ARG_DIFF_SCALE, scaleGradient),
       .init(DNNL_ARG_DIFF_SHIFT, shiftGradient),
-    ])
+    ]
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
+    primitive.execute(arguments)
     return (result, scaleGradient, shiftGradient)
   }
 }

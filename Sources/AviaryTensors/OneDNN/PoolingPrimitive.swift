@@ -39,12 +39,8 @@ struct PoolingKernel: Hashable, Sendable {
     let primitive = forwardPrimitive(source.descriptor, isTraining: isTraining)
     let result = Tensor(primitive.descriptor(.destination(0)), shape: output)
     var arguments: [Primitive.Argument] = [.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)]
-    let layout = primitive.descriptor(.workspace)
-    var workspace: Tensor?
-    if layout.raw.ndims > 0 {
-      workspace = Tensor.opaque(layout)
-      arguments.append(.init(DNNL_ARG_WORKSPACE, layout, workspace!.pointer))
-    }
+    let workspace = primitive.makeWorkspace()
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
     primitive.execute(arguments)
     return (result, workspace)
   }
@@ -68,17 +64,22 @@ struct PoolingKernel: Hashable, Sendable {
       .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: primitive.descriptor(.differentialDestination(0)))),
       .init(DNNL_ARG_DIFF_SRC, result),
     ]
-    if let workspace {
-      arguments.append(.init(DNNL_ARG_WORKSPACE, primitive.descriptor(.workspace), workspace.pointer))
-    }
+    if let workspace { arguments.append(primitive.workspace(workspace)) }
     primitive.execute(arguments)
     return result
   }
 }
 
-extension Tensor {
-  /// Bytes that only the primitive that asked for them understands.
-  static func opaque(_ descriptor: MemoryDescriptor) -> Tensor {
-    Tensor(shape: [descriptor.byteCount], dtype: .uint8, storage: Storage(byteCount: descriptor.byteCount))
+extension Primitive {
+  /// Memory for what a forward run leaves for the backward one; nil when it leaves nothing. Only the primitive understands it.
+  func makeWorkspace() -> Tensor? {
+    let layout = descriptor(.workspace)
+    guard layout.raw.ndims > 0 else { return nil }
+    return Tensor(shape: [layout.byteCount], dtype: .uint8, storage: Storage(byteCount: layout.byteCount))
+  }
+
+  /// The operand of either run.
+  func workspace(_ tensor: Tensor) -> Argument {
+    Argument(DNNL_ARG_WORKSPACE, descriptor(.workspace), tensor)
   }
 }

@@ -71,6 +71,14 @@ final class Primitive: Sendable {
       storage = nil
     }
 
+    /// Bytes of a tensor in a layout that only the primitive understands.
+    init(_ index: Int32, _ descriptor: MemoryDescriptor, _ tensor: Tensor) {
+      self.index = index
+      self.descriptor = descriptor
+      pointer = tensor.pointer
+      storage = tensor.storage
+    }
+
     init(_ index: Int32, _ tensor: Tensor) {
       self.index = index
       descriptor = tensor.descriptor

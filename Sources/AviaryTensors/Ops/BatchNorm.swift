@@ -5,6 +5,8 @@
 struct BatchNormalization: Operation {
   let epsilon: Float
   let usesGivenStatistics: Bool
+  /// The result goes through a ReLU in the same pass over memory.
+  var rectifies = false
 
   var onnxName: String { "BatchNormalization" }
 
@@ -18,56 +20,55 @@ struct BatchNormalization: Operation {
   }
 
   private var kernel: BatchNormKernel {
-    BatchNormKernel(epsilon: epsilon, usesGivenStatistics: usesGivenStatistics)
+    BatchNormKernel(epsilon: epsilon, usesGivenStatistics: usesGivenStatistics, rectifies: rectifies)
   }
 
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let operands = inputs.enumerated().map { index, input in
       index == 0 ? input.cast(to: .float32) : input.cast(to: .float32).rowMajor()
     }
-    if usesGivenStatistics {
-      return [
-        kernel.forward(
-          operands[0], scale: operands[1], shift: operands[2], mean: operands[3], variance: operands[4],
-          isTraining: false)
-      ]
+    var (mean, variance) = (operands[usesGivenStatistics ? 3 : 0], operands[usesGivenStatistics ? 4 : 0])
+    if !usesGivenStatistics {
+      let channels: Shape = [inputs[0].shape[1]]
+      mean = Tensor(.rowMajor(channels), shape: channels)
+      variance = Tensor(.rowMajor(channels), shape: channels)
     }
-    let channels: Shape = [inputs[0].shape[1]]
-    let mean = Tensor(.rowMajor(channels), shape: channels)
-    let variance = Tensor(.rowMajor(channels), shape: channels)
-    let result = kernel.forward(
-      operands[0], scale: operands[1], shift: operands[2], mean: mean, variance: variance, isTraining: true)
+    let (result, workspace) = kernel.forward(
+      operands[0], scale: operands[1], shift: operands[2], mean: mean, variance: variance,
+      isTraining: context.isRecording || !usesGivenStatistics)
     context.save(mean)
     context.save(variance)
-    return [result, mean, variance]
+    if let workspace { context.save(workspace) }
+    return usesGivenStatistics ? [result] : [result, mean, variance]
   }
 
   /// The statistics of the batch are results without a gradient of their own: they feed running averages only.
   func gradient(_ context: GradientContext) -> [Tensor?] {
     guard let upstream = context.outputGradients[0] else { return context.inputSpecs.map { _ in nil } }
-    let mean = usesGivenStatistics ? context.input(3) : context.saved[0]
-    let variance = usesGivenStatistics ? context.input(4) : context.saved[1]
     let result = kernel.backward(
       context.input(0).cast(to: .float32), upstream, scale: context.input(1).rowMajor(),
-      mean: mean.rowMajor(),
-      variance: variance.rowMajor())
+      mean: context.saved[0],
+      variance: context.saved[1], workspace: context.saved.count > 2 ? context.saved[2] : nil)
     return [result.input, result.scale, result.shift] + (usesGivenStatistics ? [nil, nil] : [])
   }
 }
 
-/// Normalizes each channel of `x` (N×C×spatial) by the batch's own mean and variance (divided by n), which are returned too.
+/// Normalizes each channel of `x` (N×C×spatial) by the batch's own mean and variance (divided by n), which are returned too;
+/// the result goes through a ReLU when it `rectifies`.
 public func batchNormalized(
-  _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float
+  _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float, rectifies: Bool = false
 ) -> (result: Tensor, mean: Tensor, variance: Tensor) {
-  let results = BatchNormalization(epsilon: epsilon, usesGivenStatistics: false).apply([x, scale, shift])
+  let results = BatchNormalization(epsilon: epsilon, usesGivenStatistics: false, rectifies: rectifies)
+    .apply([x, scale, shift])
   return (results[0], results[1].detached, results[2].detached)
 }
 
 /// Normalizes each channel of `x` (N×C×spatial) by the given mean and variance.
 public func batchNormalized(
-  _ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, epsilon: Float
+  _ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, epsilon: Float,
+  rectifies: Bool = false
 ) -> Tensor {
-  BatchNormalization(epsilon: epsilon, usesGivenStatistics: true)(
+  BatchNormalization(epsilon: epsilon, usesGivenStatistics: true, rectifies: rectifies)(
     x, scale, shift, mean.detached, variance.detached)
 }
 

@@ -5,7 +5,10 @@ struct Convolution: Operation {
   let geometry: ConvolutionGeometry
   /// The extents of the kernel along the spatial axes, as those of the weights.
   let kernelExtents: [Int]
+  /// The result goes through a ReLU in the same pass over memory.
+  var rectifies = false
   var onnxName: String { "Conv" }
+  var keeps: Kept { rectifies ? [.inputs, .outputs] : .inputs }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (x, w) = (inputs[0].shape, inputs[1].shape)
@@ -33,14 +36,15 @@ struct Convolution: Operation {
 
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let operands = inputs.map { $0.cast(to: .float32) }
-    return [
-      kernel(inputs.map(\.shape)).forward(operands[0], operands[1], operands.count > 2 ? operands[2] : nil)
-    ]
+    var kernel = kernel(inputs.map(\.shape))
+    if rectifies { kernel.finishing = [.activation(EltwiseKernel(function: .relu))] }
+    return [kernel.forward(operands[0], operands[1], operands.count > 2 ? operands[2] : nil)]
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] {
     let kernel = kernel(context.inputSpecs.map(\.shape))
-    let upstream = context.upstream
+    let upstream =
+      rectifies ? BroadcastLoop.masked(context.upstream, where: context.output(0)) : context.upstream
     let x = context.needs(0) ? kernel.inputGradient(upstream, context.input(1).cast(to: .float32)) : nil
     guard context.needs(1) || context.needs(2) else { return [x, nil, nil] }
     let (w, bias) = kernel.weightGradient(context.input(0).cast(to: .float32), upstream)
@@ -52,12 +56,14 @@ struct Convolution: Operation {
   }
 }
 
-/// Convolution of `x` (N×C×spatial) with `weights` (O×(C/groups)×kernel).
+/// Convolution of `x` (N×C×spatial) with `weights` (O×(C/groups)×kernel), through a ReLU when it `rectifies`.
 public func convolution(
-  _ x: Tensor, _ weights: Tensor, bias: Tensor? = nil, _ geometry: ConvolutionGeometry
+  _ x: Tensor, _ weights: Tensor, bias: Tensor? = nil, _ geometry: ConvolutionGeometry,
+  rectifies: Bool = false
 ) -> Tensor {
-  Convolution(geometry: geometry, kernelExtents: Array(weights.shape.dropFirst(2))).apply(
-    [x, weights] + (bias.map { [$0] } ?? []))[0]
+  let extents = Array(weights.shape.dropFirst(2))
+  return Convolution(geometry: geometry, kernelExtents: extents, rectifies: rectifies)
+    .apply([x, weights] + (bias.map { [$0] } ?? []))[0]
 }
 
 /// The transposed convolution: the linear map whose matrix is the transpose of a convolution's.

@@ -15,7 +15,8 @@ public protocol Optimizer: AnyObject {
 struct OptimizerState {
   private var slots: [ObjectIdentifier: [Tensor]] = [:]
 
-  /// Calls `body` with the parameter's values, its gradient and `count` tensors of state, all changed in place, value by value.
+  /// Calls `body` with stretches of the parameter's values, its gradient and `count` tensors of state, to be changed in place, value by
+  /// value. Several threads work on different stretches.
   mutating func step(
     _ parameter: Parameter, _ gradient: Tensor, slots count: Int,
     _ body: (
@@ -27,7 +28,13 @@ struct OptimizerState {
     var state = slots.removeValue(forKey: key) ?? (0..<count).map { _ in .zeros(parameter.shape) }
     gradient.withUnsafeValues { gradient in
       parameter.update { values in
-        withBuffers(&state, from: 0, []) { body(values, gradient, $0) }
+        withBuffers(&state, from: 0, []) { state in
+          Parallel.forEachRange(values.count, grain: 16_384) { range in
+            body(
+              .init(rebasing: values[range]), .init(rebasing: gradient[range]),
+              state.map { .init(rebasing: $0[range]) })
+          }
+        }
       }
     }
     slots[key] = state
