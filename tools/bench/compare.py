@@ -3,7 +3,6 @@
 import argparse
 import os
 import pathlib
-import shutil
 import sys
 import tempfile
 
@@ -22,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--busy", action="store_true", help="each item once more beside a process that keeps a core busy")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: to see that it works")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("bench-report"), help="folder for the report")
-    parser.add_argument("--aviary", default=shutil.which("aviary"), help="the program")
+    parser.add_argument("--aviary", required=True, help="the program")
     return parser.parse_args()
 
 

@@ -18,6 +18,7 @@ class Item:
     batch: int = 1
     frozen_blocks: int = 0  # of VGG
     head: tuple = ()  # widths of the linear layers that replace the classifier
+    learning_rate: float = 1e-3  # small enough that the losses do not depend on the last bit of a gradient
     target: float | None = None  # the ratio of the times that is aimed at
     busy_target: float | None = 1.1
     memory_target: float | None = None
@@ -31,7 +32,7 @@ class Item:
         arguments = ["bench", self.model, "--weights", f"{folder}/weights.safetensors"]
         arguments += ["--input", f"{folder}/input.npy", "--batch", str(self.batch), "--interactive"]
         if self.kind == "training":
-            arguments.append("--train")
+            arguments += ["--train", "--learning-rate", str(self.learning_rate)]
         if self.frozen_blocks:
             arguments += ["--freeze", f"block1...block{self.frozen_blocks}"]
         return arguments
@@ -56,7 +57,7 @@ ITEMS = (
     training("resnet18", 16, 0.60, memory_target=0.70),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,
-        frozen_blocks=3, head=(256, 5), target=0.50),
+        frozen_blocks=3, head=(256, 5), learning_rate=1e-5, target=0.50),
     Item(
         "resnet50-cold", "resnet50, cold start: process start to answer on one picture", "resnet50", "cold",
         target=0.50, memory_target=0.70),

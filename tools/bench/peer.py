@@ -70,7 +70,7 @@ def training_step(model, images, item):
     labels = torch.arange(len(images)) % (item.head[-1] if item.head else 1000)
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(trained, lr=item.learning_rate, momentum=0.9, weight_decay=1e-4)
 
     def step() -> float:
         loss = torch.nn.functional.cross_entropy(model(images), labels)

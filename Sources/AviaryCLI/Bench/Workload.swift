@@ -29,13 +29,13 @@ struct Workload {
   /// One training step: forward pass in training mode, softmax cross-entropy with the labels 0, 1, 2, …, backward pass, and an update by
   /// SGD with momentum and weight decay.
   ///
-  /// The learning rate is small, so that many steps on one batch neither diverge nor reach numbers that are slow to compute with.
-  static func training(_ loaded: LoadedModel, _ input: Tensor) -> Workload {
+  /// The learning rate should be small: many steps on one batch must neither diverge nor reach numbers that are slow to compute with.
+  static func training(_ loaded: LoadedModel, _ input: Tensor, learningRate: Float) -> Workload {
     let model = loaded.model
     let summary = Summary(of: model, inputShape: input.shape)
     let labels = Tensor(
       (0..<input.shape[0]).map { Int64($0 % loaded.labels.count) }, shape: [input.shape[0]])
-    let optimizer = SGD(learningRate: 1e-3, momentum: 0.9, weightDecay: 1e-4)
+    let optimizer = SGD(learningRate: learningRate, momentum: 0.9, weightDecay: 1e-4)
     model.train()
     return Workload(batch: input.shape[0], multiplyAdds: summary.trainingMultiplyAdds) {
       let (loss, gradients) = valueAndGradient(of: model) {

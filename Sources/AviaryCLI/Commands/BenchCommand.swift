@@ -13,6 +13,7 @@ enum BenchCommand: Command {
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
     Option("branch", "STAGE", "with --head: the last stage to keep"),
     Option("head", "WIDTHS", "the widths of a new head's linear layers, such as 256,5"),
+    Option("learning-rate", "X", "with --train: by default 0.001"),
     Option("eager", nil, "run layer by layer, without a compiled plan"), Option.exact,
     Option("repeat", "N", "iterations that are measured, by default 20"), Option.json,
     Option("interactive", nil, "for every line N on stdin run N iterations and print their milliseconds"),
@@ -53,7 +54,10 @@ enum BenchCommand: Command {
     let count = try arguments.integer("repeat", default: 20, in: 1...1_000_000)
     let isTraining = arguments.has("train")
     let head = try headWidths(arguments.string("head"))
-    if arguments.has("freeze") && !isTraining { throw UsageError("--freeze makes sense with --train only") }
+    let rate = try arguments.number("learning-rate", default: 1e-3, in: 0...10)
+    for option in ["freeze", "learning-rate"] where arguments.has(option) && !isTraining {
+      throw UsageError("--\(option) makes sense with --train only")
+    }
     if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
 
     let (loaded, input) = try withRandomSeed(0) {
@@ -64,7 +68,7 @@ enum BenchCommand: Command {
     try arguments.withPrecision {
       let workload =
         isTraining
-        ? Workload.training(loaded, input)
+        ? Workload.training(loaded, input, learningRate: rate)
         : try Workload.inference(loaded, input, isEager: arguments.has("eager"))
       let warmUp = (0..<3).compactMap { _ in workload.iterate() }
       let setup = Setup(
