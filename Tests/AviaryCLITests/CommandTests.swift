@@ -38,6 +38,28 @@ struct CommandTests {
     #expect(frozen.last?["name"] as? String == "features.16")
   }
 
+  @Test("bench counts the passes of a training step")
+  func bench() throws {
+    func multiplyAdds(_ options: String...) throws -> Int {
+      let outcome = aviary(["bench", "lenet", "--batch", "2", "--repeat", "2", "--json"] + options)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let json = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+      #expect(json?["iterations"] as? Int == 2)
+      #expect(try #require(json?["median_milliseconds"] as? Double) > 0)
+      return try #require((json?["setup"] as? [String: Any])?["multiply_adds"] as? Int)
+    }
+    let entry = try Catalogue.entry("lenet")
+    let summary = Summary(of: try entry.makeModel(), inputShape: [2] + (try entry.card().input))
+    let counts = summary.rows.map(\.multiplyAdds).filter { $0 > 0 }
+    #expect(try multiplyAdds() == summary.multiplyAdds)
+    // No gradient of the input; and before the first trained operation, of nothing.
+    #expect(try multiplyAdds("--train") == 3 * summary.multiplyAdds - counts[0])
+    #expect(
+      try multiplyAdds("--train", "--freeze", "block1") == 3 * summary.multiplyAdds - 2 * counts[0]
+        - counts[1])
+    #expect(aviary("bench", "lenet", "--freeze", "block1").status == 2)
+  }
+
   @Test("draw, finetune with frozen blocks, predict in a new model, convert to Keras and back")
   func transfer() throws {
     try withTemporaryFolder { folder in

@@ -15,14 +15,18 @@ enum RunCommand: Command {
     let name = try arguments.operands(1)[0]
     let (input, output) = (try arguments.required("input"), try arguments.required("output"))
     let loaded = try Zoo.load(name, weights: arguments.string("weights"))
-    let file = try WeightFile.open(input)
-    guard
-      let array = file.archive["input"] ?? (file.archive.count == 1 ? file.archive.entries[0].tensor : nil)
-    else {
-      throw UsageError("\(input) has no array 'input' but \(file.archive.names.joined(separator: ", "))")
-    }
+    let array = try Self.array(input)
     try loaded.check(input: array.spec, named: input)
     let logits = arguments.network(loaded, runs: 1)(array.cast(to: .float32))
     try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
+  }
+
+  /// The array in a .npy file, or the one called `input` in a .npz.
+  static func array(_ path: String) throws -> Tensor {
+    let archive = try WeightFile.open(path).archive
+    guard let array = archive["input"] ?? (archive.count == 1 ? archive.entries[0].tensor : nil) else {
+      throw UsageError("\(path) has no array 'input' but \(archive.names.joined(separator: ", "))")
+    }
+    return array
   }
 }

@@ -1,0 +1,64 @@
+import Aviary
+
+/// What is measured: one iteration on a fixed batch, and how much it computes.
+struct Workload {
+  let batch: Int
+  /// Multiply-adds of one iteration.
+  let multiplyAdds: Int
+  /// Runs once; a training step returns its loss.
+  let iterate: () -> Float?
+
+  /// One forward pass.
+  static func inference(_ loaded: LoadedModel, _ input: Tensor, isEager: Bool) throws -> Workload {
+    loaded.model.evaluate()
+    let summary = Summary(of: loaded.model, inputShape: input.shape)
+    let forward = try Self.forward(loaded, batch: input.shape[0], isEager: isEager)
+    return Workload(batch: input.shape[0], multiplyAdds: summary.multiplyAdds) {
+      _ = forward(input)
+      return nil
+    }
+  }
+
+  /// The forward pass that inference measures: the one place that knows in which way a model is run.
+  private static func forward(
+    _ loaded: LoadedModel, batch: Int, isEager: Bool
+  ) throws -> (Tensor) -> Tensor {
+    { loaded.model($0) }
+  }
+
+  /// One training step: forward pass in training mode, softmax cross-entropy with the labels 0, 1, 2, …, backward pass, and an update by
+  /// SGD with momentum and weight decay.
+  ///
+  /// The learning rate should be small: many steps on one batch must neither diverge nor reach numbers that are slow to compute with.
+  static func training(_ loaded: LoadedModel, _ input: Tensor, learningRate: Float) -> Workload {
+    let model = loaded.model
+    let summary = Summary(of: model, inputShape: input.shape)
+    let labels = Tensor(
+      (0..<input.shape[0]).map { Int64($0 % loaded.labels.count) }, shape: [input.shape[0]])
+    let optimizer = SGD(learningRate: learningRate, momentum: 0.9, weightDecay: 1e-4)
+    model.train()
+    return Workload(batch: input.shape[0], multiplyAdds: summary.trainingMultiplyAdds) {
+      let (loss, gradients) = valueAndGradient(of: model) {
+        softmaxCrossEntropy(model(input), labels: labels)
+      }
+      optimizer.update(model, gradients)
+      return loss.item()
+    }
+  }
+}
+
+extension Summary {
+  /// Multiply-adds of a training step: each operation once forward, and as often again for each gradient that is needed.
+  ///
+  /// Those are the gradient of its weights when they are trained, and that of its input when something before it is trained. So an
+  /// operation in the middle of a trained network counts three times, the first trained one twice, a frozen beginning once.
+  var trainingMultiplyAdds: Int {
+    let first = rows.firstIndex { $0.multiplyAdds > 0 && $0.parameters > 0 && !$0.isFrozen } ?? rows.endIndex
+    return rows.enumerated().reduce(0) { sum, row in
+      var passes = 1
+      if row.offset >= first && !row.element.isFrozen { passes += 1 }
+      if row.offset > first { passes += 1 }
+      return sum + passes * row.element.multiplyAdds
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import Aviary
+import Foundation
+
+enum BenchCommand: Command {
+  static let name = "bench"
+  static let summary = "Measures how fast a model runs or trains here, and how much memory it takes."
+  static let operands = "MODEL"
+  static let options = [
+    Option("weights", "FILE", "weights to use; by default first values from a fixed seed"),
+    Option("input", "FILE", "a .npy file to repeat as the batch; by default random numbers"),
+    Option("batch", "N", "pictures per iteration, by default 1"),
+    Option("train", nil, "measure training steps: forward, backward, SGD with momentum"),
+    Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
+    Option("branch", "STAGE", "with --head: the last stage to keep"),
+    Option("head", "WIDTHS", "the widths of a new head's linear layers, such as 256,5"),
+    Option("learning-rate", "X", "with --train: by default 0.001"),
+    Option("eager", nil, "run layer by layer, without a compiled plan"), Option.exact,
+    Option("repeat", "N", "iterations that are measured, by default 20"), Option.json,
+    Option("interactive", nil, "for every line N on stdin run N iterations and print their milliseconds"),
+  ]
+  static let example = "aviary bench resnet18 --train --batch 16"
+
+  /// What was asked for.
+  private struct Setup: Encodable {
+    let model: String
+    let batch: Int
+    let mode: String
+    let isExact: Bool
+    let frozen: String?
+    let head: [Int]?
+    let multiplyAdds: Int
+    /// Of the training steps before the measurement.
+    var losses: [Float]?
+  }
+
+  private struct Report: Encodable {
+    let setup: Setup
+    let iterations: Int
+    let medianMilliseconds: Double
+    let minimumMilliseconds: Double
+    let interquartileMilliseconds: Double
+    let imagesPerSecond: Double
+    let gigaflops: Double
+    let machineGigaflops: Double
+    /// Held by tensors at once, at most, since the warm-up.
+    let peakTensorBytes: Int
+    /// Of the whole process.
+    let peakProcessBytes: Int?
+  }
+
+  static func run(_ arguments: Arguments) throws {
+    let name = try arguments.operands(1)[0]
+    let batch = try arguments.integer("batch", default: 1, in: 1...65_536)
+    let count = try arguments.integer("repeat", default: 20, in: 1...1_000_000)
+    let isTraining = arguments.has("train")
+    let head = try headWidths(arguments.string("head"))
+    let rate = try arguments.number("learning-rate", default: 1e-3, in: 0...10)
+    for option in ["freeze", "learning-rate"] where arguments.has(option) && !isTraining {
+      throw UsageError("--\(option) makes sense with --train only")
+    }
+    if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
+
+    let (loaded, input) = try withRandomSeed(0) {
+      let loaded = try load(name, arguments, head)
+      return (loaded, try self.input(arguments.string("input"), batch, loaded))
+    }
+    if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
+    try arguments.withPrecision {
+      let workload =
+        isTraining
+        ? Workload.training(loaded, input, learningRate: rate)
+        : try Workload.inference(loaded, input, isEager: arguments.has("eager"))
+      let warmUp = (0..<3).compactMap { _ in workload.iterate() }
+      let setup = Setup(
+        model: name, batch: batch, mode: isTraining ? "training" : "inference",
+        isExact: arguments.has("exact"), frozen: arguments.string("freeze"), head: head,
+        multiplyAdds: workload.multiplyAdds, losses: isTraining ? warmUp : nil)
+      if arguments.has("interactive") { return try serve(workload, setup) }
+      let report = measure(workload, setup, count)
+      if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
+    }
+  }
+
+  private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
+    let path = arguments.string("weights")
+    let loaded =
+      try path.map { try Zoo.load(name, weights: $0) } ?? Zoo.untrained(try Catalogue.entry(name))
+    return try head.map { try loaded.withHead($0, branch: arguments.string("branch")) } ?? loaded
+  }
+
+  private static func input(_ path: String?, _ batch: Int, _ loaded: LoadedModel) throws -> Tensor {
+    guard let path else { return .uniform([batch] + loaded.inputShape, in: -2..<2) }
+    let array = try RunCommand.array(path)
+    try loaded.check(input: array.spec, named: path)
+    guard array.shape[0] == batch else {
+      throw UsageError("\(path) holds \(array.shape[0]) pictures, but --batch is \(batch)")
+    }
+    return array.cast(to: .float32)
+  }
+
+  private static func headWidths(_ text: String?) throws -> [Int]? {
+    guard let text else { return nil }
+    let widths = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+    guard widths.allSatisfy({ 1...1_000_000 ~= $0 }) else {
+      throw UsageError("--head takes widths such as 256,5, not \(text)")
+    }
+    return widths
+  }
+
+  private static func measure(_ workload: Workload, _ setup: Setup, _ count: Int) -> Report {
+    CachingAllocator.resetPeak()
+    let timings = Timings(workload.milliseconds(count))
+    let (tensorPeak, processPeak) = (CachingAllocator.statistics.peak, Machine.peakMemory)
+    let seconds = timings.median / 1000
+    return Report(
+      setup: setup, iterations: count, medianMilliseconds: timings.median,
+      minimumMilliseconds: timings.minimum, interquartileMilliseconds: timings.spread,
+      imagesPerSecond: Double(workload.batch) / seconds,
+      gigaflops: 2 * Double(workload.multiplyAdds) / seconds / 1e9,
+      // Measured last: its matrices must not count as the model's memory.
+      machineGigaflops: Machine.peakGigaflops(), peakTensorBytes: tensorPeak, peakProcessBytes: processPeak)
+  }
+
+  /// Lets another program decide when to measure, so that it can take turns with others: says when it is ready, then answers every line
+  /// `N` with a line of N durations, until the input ends.
+  private static func serve(_ workload: Workload, _ setup: Setup) throws {
+    Console.print("ready " + (try Console.compactJSON(setup)))
+    while let line = readLine() {
+      guard let count = Int(line.trimmingCharacters(in: .whitespaces)), 1...1_000_000 ~= count else {
+        throw UsageError("a line on stdin must be a number of iterations, not '\(line)'")
+      }
+      Console.print(try Console.compactJSON(workload.milliseconds(count)))
+    }
+  }
+
+  private static func text(_ report: Report) -> String {
+    func megabytes(_ bytes: Int) -> String { (bytes / 1_000_000).grouped + " MB" }
+    let setup = report.setup
+    let share = 100 * report.gigaflops / report.machineGigaflops
+    let memory = report.peakProcessBytes.map { ", whole process " + megabytes($0) } ?? ""
+    let figures = String(
+      format: """
+        median       %.2f ms of %d iterations
+        minimum      %.2f ms, spread %.2f ms between the quartiles
+        images       %.1f a second
+        arithmetic   %.1f GFLOP/s, %.0f %% of the %.1f that a large matrix product reaches here
+        """, report.medianMilliseconds, report.iterations, report.minimumMilliseconds,
+      report.interquartileMilliseconds, report.imagesPerSecond, report.gigaflops, share,
+      report.machineGigaflops)
+    return """
+      \(setup.model), \(setup.mode), batch \(setup.batch), \(setup.multiplyAdds.grouped) multiply-adds
+      \(figures)
+      memory       tensors \(megabytes(report.peakTensorBytes))\(memory)
+      """
+  }
+}

@@ -1,0 +1,75 @@
+"""What is compared: the work items, by name."""
+
+import dataclasses
+import re
+
+INFERENCE_PEERS = ("pytorch", "pytorch_channels_last", "pytorch_compiled", "onnxruntime", "openvino")
+TRAINING_PEERS = ("pytorch", "pytorch_channels_last")
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One piece of work that ours and the peers do."""
+
+    name: str
+    title: str
+    model: str
+    kind: str  # inference, training or cold
+    batch: int = 1
+    frozen_blocks: int = 0  # of VGG
+    head: tuple = ()  # widths of the linear layers that replace the classifier
+    learning_rate: float = 1e-3  # small enough that the losses do not depend on the last bit of a gradient
+    target: float | None = None  # the ratio of the times that is aimed at
+    busy_target: float | None = 1.1
+    memory_target: float | None = None
+
+    @property
+    def peers(self) -> tuple:
+        return {"inference": INFERENCE_PEERS, "training": TRAINING_PEERS, "cold": ("onnxruntime", "pytorch")}[self.kind]
+
+    def bench_arguments(self, folder) -> list:
+        """The command line of `aviary bench` for this item; its weights and input lie in `folder`."""
+        arguments = ["bench", self.model, "--weights", f"{folder}/weights.safetensors"]
+        arguments += ["--input", f"{folder}/input.npy", "--batch", str(self.batch), "--interactive"]
+        if self.kind == "training":
+            arguments += ["--train", "--learning-rate", str(self.learning_rate)]
+        if self.frozen_blocks:
+            arguments += ["--freeze", f"block1...block{self.frozen_blocks}"]
+        return arguments
+
+
+def inference(model: str, batch: int, target: float | None = None) -> Item:
+    return Item(f"{model}-b{batch}", f"{model}, batch {batch}", model, "inference", batch, target=target)
+
+
+def training(model: str, batch: int, target: float | None = None, memory_target: float | None = None) -> Item:
+    return Item(
+        f"{model}-train-b{batch}", f"{model}, training step, batch {batch}", model, "training", batch, target=target,
+        memory_target=memory_target)
+
+
+ITEMS = (
+    inference("resnet50", 1, 0.90),
+    inference("resnet50", 8, 0.82),
+    inference("vgg16", 1, 0.55),
+    inference("alexnet", 1, 0.95),
+    inference("mobilenet_v1_1.0", 1, 1.0),
+    training("resnet18", 16, 0.60, memory_target=0.70),
+    Item(
+        "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,
+        frozen_blocks=3, head=(256, 5), learning_rate=1e-5, target=0.50),
+    Item(
+        "resnet50-cold", "resnet50, cold start: process start to answer on one picture", "resnet50", "cold",
+        target=0.50, memory_target=0.70),
+)
+
+
+def find(name: str) -> Item:
+    """The item of this name; besides those listed, `MODEL-bN` and `MODEL-train-bN` for any torchvision classifier of the zoo."""
+    for item in ITEMS:
+        if item.name == name:
+            return item
+    match = re.fullmatch(r"(.+?)(-train)?-b(\d+)", name)
+    if match is None or match[1].endswith("-finetune"):
+        raise SystemExit(f"compare: there is no item {name}; there are {', '.join(i.name for i in ITEMS)}")
+    return (training if match[2] else inference)(match[1], int(match[3]))

@@ -1,0 +1,49 @@
+"""Writes the files of one work item: the same weights and input for ours and for every peer.
+
+    python prepare.py ITEM FOLDER
+
+weights.safetensors (names of the reference checkpoint), input.npy (float32 N×3×224×224), model.onnx for inference;
+for a cold start also picture.jpg and weights.pth.
+"""
+
+import pathlib
+import sys
+import warnings
+
+import items
+import networks
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+
+def export(model, batch: int, file: pathlib.Path) -> None:
+    """Writes the network as ONNX for a fixed batch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, (torch.from_numpy(networks.picture_batch(batch)),), str(file), dynamo=False, opset_version=17,
+            do_constant_folding=True, input_names=["input"], output_names=["logits"])
+
+
+def write_picture(file: pathlib.Path) -> None:
+    """A JPEG of 500×375 pixels with smooth shades, as a photograph has them."""
+    from PIL import Image
+
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC).save(file, quality=90)
+
+
+def main(item: items.Item, folder: pathlib.Path) -> None:
+    state = networks.deterministic_state(item)
+    save_file(state, folder / "weights.safetensors", metadata=networks.metadata(item))
+    np.save(folder / "input.npy", networks.picture_batch(item.batch))
+    if item.kind != "training":
+        export(networks.load(item, folder), item.batch, folder / "model.onnx")
+    if item.kind == "cold":
+        torch.save(state, folder / "weights.pth")
+        write_picture(folder / "picture.jpg")
+
+
+if __name__ == "__main__":
+    main(items.find(sys.argv[1]), pathlib.Path(sys.argv[2]))
