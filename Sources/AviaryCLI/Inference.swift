@@ -18,4 +18,9 @@ extension Arguments {
       return model(input)
     }
   }
+
+  /// Runs `body` with direct algorithms only when `--exact` was given.
+  func withPrecision<Result>(_ body: () throws -> Result) rethrows -> Result {
+    has("exact") ? try withExactArithmetic(body) : try body()
+  }
 }

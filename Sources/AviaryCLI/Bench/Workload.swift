@@ -8,22 +8,16 @@ struct Workload {
   /// Runs once; a training step returns its loss.
   let iterate: () -> Float?
 
-  /// One forward pass.
-  static func inference(_ loaded: LoadedModel, _ input: Tensor, isEager: Bool) throws -> Workload {
+  /// One forward pass of `network`.
+  static func inference(
+    _ loaded: LoadedModel, _ input: Tensor, by network: @escaping (Tensor) -> Tensor
+  ) -> Workload {
     loaded.model.evaluate()
     let summary = Summary(of: loaded.model, inputShape: input.shape)
-    let forward = try Self.forward(loaded, batch: input.shape[0], isEager: isEager)
     return Workload(batch: input.shape[0], multiplyAdds: summary.multiplyAdds) {
-      _ = forward(input)
+      _ = network(input)
       return nil
     }
-  }
-
-  /// The forward pass that inference measures: the one place that knows in which way a model is run.
-  private static func forward(
-    _ loaded: LoadedModel, batch: Int, isEager: Bool
-  ) throws -> (Tensor) -> Tensor {
-    { loaded.model($0) }
   }
 
   /// One training step: forward pass in training mode, softmax cross-entropy with the labels 0, 1, 2, …, backward pass, and an update by

@@ -14,7 +14,8 @@ enum BenchCommand: Command {
     Option("branch", "STAGE", "with --head: the last stage to keep"),
     Option("head", "WIDTHS", "the widths of a new head's linear layers, such as 256,5"),
     Option("learning-rate", "X", "with --train: by default 0.001"),
-    Option("eager", nil, "run layer by layer, without a compiled plan"), Option.exact,
+    Option.eager, Option.exact,
+    Option("layers", nil, "show each kernel of the compiled network and its time"),
     Option("repeat", "N", "iterations that are measured, by default 20"), Option.json,
     Option("interactive", nil, "for every line N on stdin run N iterations and print their milliseconds"),
   ]
@@ -65,11 +66,12 @@ enum BenchCommand: Command {
       return (loaded, try self.input(arguments.string("input"), batch, loaded))
     }
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
+    if arguments.has("layers") { return try showLayers(loaded, input, arguments) }
     try arguments.withPrecision {
       let workload =
         isTraining
         ? Workload.training(loaded, input, learningRate: rate)
-        : try Workload.inference(loaded, input, isEager: arguments.has("eager"))
+        : Workload.inference(loaded, input, by: arguments.network(loaded, runs: .max))
       let warmUp = (0..<3).compactMap { _ in workload.iterate() }
       let setup = Setup(
         model: name, batch: batch, mode: isTraining ? "training" : "inference",
@@ -79,6 +81,26 @@ enum BenchCommand: Command {
       let report = measure(workload, setup, count)
       if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
     }
+  }
+
+  /// Where the time of a compiled network goes, kernel by kernel.
+  private static func showLayers(_ loaded: LoadedModel, _ input: Tensor, _ arguments: Arguments) throws {
+    guard !arguments.has("train"), !arguments.has("eager") else {
+      throw UsageError("--layers shows the kernels of compiled inference, not of --train or --eager")
+    }
+    let compiled = loaded.model.compiled(
+      for: input.shape, algorithms: arguments.has("exact") ? .direct : .measured)
+    let timings = compiled.graph(for: input.shape).profile(input)
+    if arguments.has("json") { return try Console.printJSON(timings) }
+    let total = timings.reduce(0) { $0 + $1.milliseconds }
+    let rows = timings.map { timing in
+      [
+        timing.name, timing.implementation, String(format: "%.3f", timing.milliseconds),
+        String(format: "%.1f", 100 * timing.milliseconds / total),
+      ]
+    }
+    Console.print(Console.table(["kernel", "implementation", "ms", "%"], rows, right: [2, 3]))
+    Console.print(String(format: "%d kernels, %.2f ms", timings.count, total))
   }
 
   private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
