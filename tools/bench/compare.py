@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -39,6 +40,9 @@ def results_of(item, settings: measure.Settings, conditions: list):
 
 
 def main() -> int:
+    # As an exception, so that the contenders are ended too: one that is stopped would stay for ever.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     given = arguments()
     chosen = [items.find(name) for name in given.items] or list(items.ITEMS)
     settings = measure.Settings(

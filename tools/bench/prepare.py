@@ -24,6 +24,29 @@ def export(model, batch: int, file: pathlib.Path) -> None:
         torch.onnx.export(
             model, (torch.from_numpy(networks.picture_batch(batch)),), str(file), dynamo=False, opset_version=17,
             do_constant_folding=True, input_names=["input"], output_names=["logits"])
+    if isinstance(model, networks.MobileNet):
+        fold_padding(file)
+
+
+def fold_padding(file: pathlib.Path) -> None:
+    """Moves MobileNet's padding at the end into the convolutions behind it.
+
+    ONNX convolutions can pad one side only, which PyTorch's cannot; ONNX Runtime leaves the separate operations as they are,
+    with a change of layout around each.
+    """
+    import onnx
+
+    document = onnx.load(file)
+    graph = document.graph
+    padded = {node.output[0]: node for node in graph.node if node.op_type == "Pad"}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[0] in padded:
+            node.input[0] = padded[node.input[0]].input[0]
+            pads = next(attribute for attribute in node.attribute if attribute.name == "pads")
+            pads.ints[:] = [0, 0, 1, 1]
+    for pad in padded.values():
+        graph.node.remove(pad)
+    onnx.save(document, file)
 
 
 def write_picture(file: pathlib.Path) -> None:
