@@ -80,31 +80,34 @@ extension ConvolutionKernel {
     "\(input.shapeText) by \(weights.shapeText), pad \(geometry.padding.before) \(geometry.padding.after)"
   }
 
-  /// Times both algorithms on values that do not matter, the fastest of a few runs each.
+  /// Times the algorithms on values that do not matter, in turns, the fastest of several runs each: whatever else the machine does
+  /// then disturbs all alike.
   fileprivate func measuredAlgorithm() -> Algorithm {
-    var best: (algorithm: Algorithm, nanoseconds: UInt64) = (.direct, .max)
-    for algorithm in [Algorithm.direct, .winograd] {
+    let candidates = [Algorithm.direct, .winograd4x3, .winograd2x3].map { algorithm in
       var kernel = self
       kernel.algorithm = algorithm
       kernel.finishing = []
       let primitive = kernel.forwardPrimitive
-      let operands =
-        [
-          Primitive.Argument(Primitive.Slot.source, .zeros(primitive.descriptor(.source(0)), input)),
-          Primitive.Argument(
-            Primitive.Slot.weights, .zeros(primitive.descriptor(.weights(0)), groupedWeights)),
-          Primitive.Argument(
-            Primitive.Slot.destination, .zeros(primitive.descriptor(.destination(0)), output)),
-        ] + (hasBias ? [Primitive.Argument(Primitive.Slot.bias, .zeros([weights[0]]))] : [])
-      for _ in 0..<4 {
+      var operands = [
+        Primitive.Argument(Primitive.Slot.source, .zeros(primitive.descriptor(.source(0)), input)),
+        Primitive.Argument(Primitive.Slot.weights, .zeros(primitive.descriptor(.weights(0)), groupedWeights)),
+        Primitive.Argument(Primitive.Slot.destination, .zeros(primitive.descriptor(.destination(0)), output)),
+      ]
+      if hasBias { operands.append(Primitive.Argument(Primitive.Slot.bias, .zeros([weights[0]]))) }
+      return (algorithm: algorithm, primitive: primitive, operands: operands)
+    }
+    var best = [UInt64](repeating: .max, count: candidates.count)
+    for _ in 0..<Self.measuredRuns {
+      for (index, candidate) in candidates.enumerated() {
         let start = DispatchTime.now().uptimeNanoseconds
-        primitive.execute(operands)
-        let elapsed = DispatchTime.now().uptimeNanoseconds - start
-        if elapsed < best.nanoseconds { best = (algorithm, elapsed) }
+        candidate.primitive.execute(candidate.operands)
+        best[index] = min(best[index], DispatchTime.now().uptimeNanoseconds - start)
       }
     }
-    return best.algorithm
+    return candidates[best.indices.min { best[$0] < best[$1] }!].algorithm
   }
+
+  private static let measuredRuns = 7
 }
 
 extension Tensor {

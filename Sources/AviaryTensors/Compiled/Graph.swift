@@ -2,6 +2,23 @@
 struct Graph {
   typealias Value = Int
 
+  /// A value that is known beforehand.
+  enum Constant {
+    case ready(Tensor)
+    /// A convolution's weights with a factor per filter, multiplied when they are packed: all products at once would take as much
+    /// memory as the network.
+    case scaled(Tensor, factors: Tensor)
+
+    var tensor: Tensor {
+      switch self {
+      case .ready(let tensor): return tensor
+      case .scaled(let weights, let factors):
+        let perFilter = [factors.count] + Shape(repeating: 1, count: weights.rank - 1)
+        return weights.cast(to: .float32) * factors.reshaped(perFilter)
+      }
+    }
+  }
+
   struct Node {
     var operation: any Operation
     var inputs: [Value]
@@ -17,7 +34,7 @@ struct Graph {
   /// Shapes by value.
   private(set) var specs: [TensorSpec] = []
   /// Values that do not depend on the input: weights, and whatever is computed from them alone.
-  var constants: [Value: Tensor] = [:]
+  var constants: [Value: Constant] = [:]
   var nodes: [Node] = []
   let input: Value
   var output: Value = 0
@@ -34,7 +51,7 @@ struct Graph {
       let inputs = step.inputs.map { tensor -> Value in
         if let known = values[tensor.identity], specs[known] == tensor.spec { return known }
         let value = add(tensor.spec)
-        constants[value] = weights(tensor) ?? tensor
+        constants[value] = .ready(weights(tensor) ?? tensor)
         values[tensor.identity] = value
         return value
       }
@@ -52,9 +69,9 @@ struct Graph {
   }
 
   /// A new value that does not depend on the input.
-  mutating func add(constant tensor: Tensor) -> Value {
-    let value = add(tensor.spec)
-    constants[value] = tensor
+  mutating func add(_ constant: Constant, _ spec: TensorSpec) -> Value {
+    let value = add(spec)
+    constants[value] = constant
     return value
   }
 

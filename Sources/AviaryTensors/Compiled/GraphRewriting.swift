@@ -11,11 +11,11 @@ extension Graph {
   /// Computes what depends on weights alone.
   private mutating func foldConstants() {
     nodes.removeAll { node in
-      let inputs = node.inputs.compactMap { constants[$0] }
-      guard inputs.count == node.inputs.count else { return false }
+      guard node.inputs.allSatisfy({ constants[$0] != nil }) else { return false }
+      let inputs = node.inputs.map { constants[$0]!.tensor }
       var context = ForwardContext(isRecording: false)
       for (value, tensor) in zip(node.outputs, node.operation.forward(inputs, &context)) {
-        constants[value] = tensor
+        constants[value] = .ready(tensor)
       }
       return true
     }
@@ -30,17 +30,17 @@ extension Graph {
     for (place, node) in nodes.enumerated() {
       guard let norm = node.operation as? BatchNormalization, norm.usesGivenStatistics,
         let source = producers[node.inputs[0]], readers[node.inputs[0]] == 1,
-        nodes[source].operation is Convolution, let weights = constants[nodes[source].inputs[1]],
-        let scale = constants[node.inputs[1]], let shift = constants[node.inputs[2]],
-        let mean = constants[node.inputs[3]], let variance = constants[node.inputs[4]]
+        nodes[source].operation is Convolution, case .ready(let weights) = constants[nodes[source].inputs[1]],
+        case let parameters = node.inputs.dropFirst().compactMap({ constants[$0]?.tensor }), parameters.count == 4
       else { continue }
-      let bias = nodes[source].inputs.count > 2 ? constants[nodes[source].inputs[2]] : nil
+      let (scale, shift, mean, variance) = (parameters[0], parameters[1], parameters[2], parameters[3])
+      let bias = nodes[source].inputs.count > 2 ? constants[nodes[source].inputs[2]]?.tensor : nil
       if nodes[source].inputs.count > 2, bias == nil { continue }
-      let factor = scale / (variance + norm.epsilon).squareRoot()
-      let perFilter = factor.reshaped([factor.count] + Shape(repeating: 1, count: weights.rank - 1))
-      let offset = bias.map { $0 - mean } ?? -mean
+      let factors = scale / (variance + norm.epsilon).squareRoot()
+      let offset = (bias.map { $0 - mean } ?? -mean) * factors + shift
       nodes[source].inputs = [
-        nodes[source].inputs[0], add(constant: weights * perFilter), add(constant: offset * factor + shift),
+        nodes[source].inputs[0], add(.scaled(weights, factors: factors), TensorSpec(weights.shape)),
+        add(.ready(offset), offset.spec),
       ]
       nodes[source].outputs = node.outputs
       removed.insert(place)

@@ -52,7 +52,7 @@ struct Planner {
   /// A graph value in whatever layout it lies.
   private mutating func value(_ value: Graph.Value) -> Int {
     if let known = planned[value] { return known }
-    guard let constant = graph.constants[value] else {
+    guard let constant = graph.constants[value]?.tensor else {
       preconditionFailure("a value is read before it is made")
     }
     let known = plan.addConstant(constant.isDense ? constant : constant.rowMajor())
@@ -99,13 +99,14 @@ struct Planner {
   // MARK: Kernels
 
   private mutating func lower(_ convolution: Convolution, _ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.cast(to: .float32)
-    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]] : nil
+    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
+    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
     var kernel = ConvolutionKernel(
       convolution.geometry, input: graph.specs[node.inputs[0]].shape, weights: weights.shape,
       hasBias: bias != nil)
     if node.addend != nil { kernel.finishing.append(.accumulate) }
     if let activation = node.activation { kernel.finishing.append(.activation(activation)) }
+    kernel.hasFixedWeights = true
     kernel.algorithm = algorithms.algorithm(for: kernel)
     let primitive = kernel.forwardPrimitive
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
@@ -129,6 +130,7 @@ struct Planner {
       result = makeOutput(node, layout)
     }
     let grouped = weights.reshaped(kernel.groupedWeights).reordered(to: primitive.descriptor(.weights(0)))
+    releasePages(node.inputs[1])
     var operands = [
       (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(grouped)),
       (Primitive.Slot.destination, result),
@@ -140,8 +142,8 @@ struct Planner {
   }
 
   private mutating func lowerLinear(_ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.cast(to: .float32)
-    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]] : nil
+    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
+    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
     let (inputs, outputs) = (weights.shape[1], weights.shape[0])
     let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
     let primitive = MatmulKernel.primitive(
@@ -151,6 +153,7 @@ struct Planner {
     let source = plan.addAlias(of: flat, TensorSpec([rows, inputs]), .rowMajor([rows, inputs]))
     let result = plan.addValue(TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
     let packed = weights.transposed().reordered(to: primitive.descriptor(.weights(0)))
+    releasePages(node.inputs[1])
     var operands = [
       (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(packed)),
       (Primitive.Slot.destination, result),
@@ -239,6 +242,14 @@ struct Planner {
       plan.append(
         activation.forwardPrimitive(for: layout),
         [(Primitive.Slot.source, result), (Primitive.Slot.destination, result)], name: "activation")
+    }
+  }
+
+  /// Once packed, weights in a mapped file are not read again by this plan.
+  private func releasePages(_ value: Graph.Value) {
+    switch graph.constants[value] {
+    case .ready(let tensor), .scaled(let tensor, _): tensor.storage.releasePages()
+    case nil: break
     }
   }
 

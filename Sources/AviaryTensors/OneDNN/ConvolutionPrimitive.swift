@@ -14,10 +14,24 @@ struct ConvolutionKernel: Hashable, Sendable {
   /// What the forward kernel does to its result.
   var finishing: [PostOperation] = []
 
-  enum Algorithm: String, Hashable, Sendable {
+  /// The weights stay the same for many runs: Winograd's transform of them is then part of packing them.
+  var hasFixedWeights = false
+
+  enum Algorithm: String, Hashable, Sendable, CaseIterable {
     case direct
     /// Winograd's transforms where they apply, else direct.
     case winograd
+    /// Winograd's F(4×4, 3×3) and F(2×2, 3×3) with weights transformed beforehand.
+    case winograd4x3, winograd2x3
+
+    /// Part of the name of oneDNN's implementation.
+    fileprivate var implementation: String? {
+      switch self {
+      case .direct: nil
+      case .winograd, .winograd4x3: "wino_4x3"
+      case .winograd2x3: "wino_2x3"
+      }
+    }
   }
 
   init(_ geometry: ConvolutionGeometry, input: Shape, weights: Shape, hasBias: Bool = false) {
@@ -95,14 +109,11 @@ struct ConvolutionKernel: Hashable, Sendable {
       && geometry.dilation == [1, 1] && weights[0] % 16 == 0 && weights[1] % 16 == 0
   }
 
-  private var algorithms: [dnnl_alg_kind_t] {
-    algorithm == .winograd && mayUseWinograd
-      ? [dnnl_convolution_winograd, dnnl_convolution_direct] : [dnnl_convolution_direct]
-  }
+  private var algorithms: [Algorithm] { algorithm != .direct && mayUseWinograd ? [algorithm, .direct] : [.direct] }
 
   /// The first algorithm that has a kernel; free layouts first, plain ones where those end in the reference loop.
   private func first(
-    _ make: (dnnl_alg_kind_t, _ layout: (Shape) -> MemoryDescriptor) -> Primitive?
+    _ make: (Algorithm, _ layout: (Shape) -> MemoryDescriptor) -> Primitive?
   ) -> Primitive {
     var slow: Primitive?
     for algorithm in algorithms {
@@ -122,19 +133,21 @@ struct ConvolutionKernel: Hashable, Sendable {
   var forwardPrimitive: Primitive { cached("convolution") { first(makeForward) } }
 
   private func makeForward(
-    _ algorithm: dnnl_alg_kind_t, _ layout: (Shape) -> MemoryDescriptor
+    _ algorithm: Algorithm, _ layout: (Shape) -> MemoryDescriptor
   ) -> Primitive? {
     var description = dnnl_convolution_desc_t()
     var (x, w, y) = (layout(input).raw, layout(groupedWeights).raw, layout(output).raw)
     var bias = MemoryDescriptor.rowMajor([weights[0]]).raw
+    // For inference oneDNN's direct kernels would choose channels-last, which no Winograd kernel reads.
+    let purpose = hasFixedWeights && algorithm != .direct ? dnnl_forward_inference : dnnl_forward_training
     let status = withSliding { stride, dilation, before, after in
       withUnsafePointer(to: &bias) { bias in
         dnnl_dilated_convolution_forward_desc_init(
-          &description, dnnl_forward_training, algorithm, &x, &w, hasBias ? bias : nil, &y, stride, dilation,
-          before, after)
+          &description, purpose, algorithm.kind, &x, &w, hasBias ? bias : nil, &y, stride, dilation, before, after)
       }
     }
-    return status == dnnl_success ? Primitive.make(description, finishing: finishing) : nil
+    guard status == dnnl_success else { return nil }
+    return Primitive.make(description, finishing: finishing, implementation: algorithm.implementation)
   }
 
   private func makeInputGradient() -> Primitive {
@@ -144,7 +157,7 @@ struct ConvolutionKernel: Hashable, Sendable {
       var (x, w, y) = (layout(input).raw, layout(groupedWeights).raw, layout(output).raw)
       let status = withSliding { stride, dilation, before, after in
         dnnl_dilated_convolution_backward_data_desc_init(
-          &description, algorithm, &x, &w, &y, stride, dilation, before, after)
+          &description, algorithm.kind, &x, &w, &y, stride, dilation, before, after)
       }
       return status == dnnl_success ? Primitive.make(description, hint: hint.hint) : nil
     }
@@ -159,7 +172,7 @@ struct ConvolutionKernel: Hashable, Sendable {
       let status = withSliding { stride, dilation, before, after in
         withUnsafePointer(to: &bias) { bias in
           dnnl_dilated_convolution_backward_weights_desc_init(
-            &description, algorithm, &x, &w, hasBias ? bias : nil, &y, stride, dilation, before, after)
+            &description, algorithm.kind, &x, &w, hasBias ? bias : nil, &y, stride, dilation, before, after)
         }
       }
       return status == dnnl_success ? Primitive.make(description, hint: hint.hint) : nil
@@ -173,5 +186,11 @@ struct ConvolutionKernel: Hashable, Sendable {
     body(
       geometry.stride.map(Int64.init), geometry.dilation.map { Int64($0 - 1) },
       geometry.padding.before.map(Int64.init), geometry.padding.after.map(Int64.init))
+  }
+}
+
+extension ConvolutionKernel.Algorithm {
+  fileprivate var kind: dnnl_alg_kind_t {
+    self == .direct ? dnnl_convolution_direct : dnnl_convolution_winograd
   }
 }

@@ -30,9 +30,7 @@ final class Primitive: Sendable {
     var own: const_dnnl_primitive_desc_t?
     OneDNN.check(dnnl_primitive_get_primitive_desc(handle, &own), "a primitive's descriptor")
     primitiveDescriptor = Unchecked(own!)
-    var name: UnsafePointer<CChar>?
-    dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, &name)
-    implementation = name.map { String(cString: $0) } ?? "unknown"
+    implementation = Self.name(of: own)
     scratchpad = MemoryDescriptor(dnnl_primitive_desc_query_md(own, dnnl_query_scratchpad_md, 0).pointee)
   }
 
@@ -97,9 +95,13 @@ final class Primitive: Sendable {
 
   /// Runs the kernel on the calling thread and OpenMP's team, and waits.
   func execute(_ arguments: [Argument]) {
-    var arguments = arguments
-    let scratch = scratchpad.raw.ndims > 0 ? Storage(byteCount: scratchpad.byteCount) : nil
-    if let scratch { arguments.append(Argument(DNNL_ARG_SCRATCHPAD, scratchpad, scratch.pointer)) }
+    guard scratchpad.raw.ndims > 0 else { return run(arguments) }
+    ScratchMemory.withBytes(scratchpad.byteCount) { scratch in
+      run(arguments + [Argument(DNNL_ARG_SCRATCHPAD, scratchpad, scratch)])
+    }
+  }
+
+  private func run(_ arguments: [Argument]) {
     var prepared: [dnnl_exec_arg_t] = []
     prepared.reserveCapacity(arguments.count)
     for argument in arguments {
@@ -111,24 +113,38 @@ final class Primitive: Sendable {
     }
     execute(prepared: prepared)
     for argument in prepared { dnnl_memory_destroy(argument.memory) }
-    withExtendedLifetime((scratch, arguments)) {}
+    withExtendedLifetime(arguments) {}
   }
 }
 
 extension Primitive {
   /// A primitive from an operation descriptor, or nil when oneDNN has no implementation for it.
+  ///
+  /// - Parameter implementation: part of the name that the implementation must have; by default the first that oneDNN offers is taken.
   static func make<Description>(
     _ description: Description, hint: const_dnnl_primitive_desc_t? = nil,
-    finishing operations: [PostOperation] = []
+    finishing operations: [PostOperation] = [], implementation: String? = nil
   ) -> Primitive? {
     withAttributes(operations) { attributes in
-      var result: dnnl_primitive_desc_t?
+      var iterator: dnnl_primitive_desc_iterator_t?
       let status = withUnsafePointer(to: description) {
-        dnnl_primitive_desc_create(&result, $0, attributes, OneDNN.engine.value, hint)
+        dnnl_primitive_desc_iterator_create(&iterator, $0, attributes, OneDNN.engine.value, hint)
       }
-      guard status == dnnl_success, let result else { return nil }
-      return Primitive(consuming: result)
+      guard status == dnnl_success else { return nil }
+      defer { dnnl_primitive_desc_iterator_destroy(iterator) }
+      repeat {
+        guard let found = dnnl_primitive_desc_iterator_fetch(iterator) else { return nil }
+        if implementation.map({ name(of: found).contains($0) }) ?? true { return Primitive(consuming: found) }
+        dnnl_primitive_desc_destroy(found)
+      } while dnnl_primitive_desc_iterator_next(iterator) == dnnl_success
+      return nil
     }
+  }
+
+  private static func name(of description: const_dnnl_primitive_desc_t?) -> String {
+    var name: UnsafePointer<CChar>?
+    dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name)
+    return name.map { String(cString: $0) } ?? "unknown"
   }
 }
 

@@ -37,6 +37,7 @@ struct Convolution: Operation {
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let operands = inputs.map { $0.cast(to: .float32) }
     var kernel = kernel(inputs.map(\.shape))
+    kernel.hasFixedWeights = !context.isRecording
     if rectifies { kernel.finishing = [.activation(EltwiseKernel(function: .relu))] }
     return [kernel.forward(operands[0], operands[1], operands.count > 2 ? operands[2] : nil)]
   }

@@ -19,6 +19,14 @@ public enum CachingAllocator {
   private struct State {
     var free: [Int: [Unchecked<UnsafeMutableRawPointer>]] = [:]
     var statistics = Statistics()
+
+    /// The class a block of `size` bytes can be taken from: its own, or for large ones the next with a block of up to twice the size, so
+    /// that blocks of every size ever used do not pile up.
+    func freeClass(for size: Int) -> Int? {
+      if free[size]?.isEmpty == false { return size }
+      guard size >= hugePage else { return nil }
+      return free.lazy.filter { $0.key > size && $0.key <= 2 * size && !$0.value.isEmpty }.map(\.key).min()
+    }
   }
 
   private static let state = Mutex(State())
@@ -38,7 +46,8 @@ public enum CachingAllocator {
       state.statistics.cached = 0
       return blocks
     }
-    for block in blocks { free(block.value) }
+    for block in blocks { giveBack(block.value) }
+    ScratchMemory.trim()
   }
 
   /// Eight classes per power of two: at most an eighth of a block is wasted.
@@ -48,22 +57,29 @@ public enum CachingAllocator {
     return (wanted + step - 1) / step * step
   }
 
-  /// A block of at least `byteCount` bytes, not initialised.
-  static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  /// A block of at least `byteCount` bytes, not initialised, and how many it has.
+  static func allocate(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, capacity: Int) {
     let size = sizeClass(of: byteCount)
-    let reused = state.withLock { state in
-      state.statistics.inUse += size
+    let reused = state.withLock { state -> (block: Unchecked<UnsafeMutableRawPointer>, capacity: Int)? in
+      let capacity = state.freeClass(for: size)
+      let block = capacity.flatMap { state.free[$0]?.popLast() }
+      let taken = block == nil ? size : capacity!
+      state.statistics.inUse += taken
       state.statistics.peak = max(state.statistics.peak, state.statistics.inUse)
-      let block = state.free[size]?.popLast()
-      if block != nil { state.statistics.cached -= size }
-      return block
+      if block != nil { state.statistics.cached -= taken }
+      return block.map { ($0, taken) }
     }
-    if let reused { return reused.value }
+    if let reused { return (reused.block.value, reused.capacity) }
+    return (fresh(size), size)
+  }
+
+  /// A new block from the system.
+  static func fresh(_ size: Int) -> UnsafeMutableRawPointer {
     var pointer: UnsafeMutableRawPointer?
     let isHuge = size >= hugePage
     let status = posix_memalign(&pointer, isHuge ? hugePage : alignment, size)
     guard status == 0, let pointer else {
-      preconditionFailure("out of memory: a tensor of \(byteCount) bytes was asked for")
+      preconditionFailure("out of memory: \(size) bytes were asked for")
     }
     #if os(Linux)
       if isHuge { madvise(pointer, size, MADV_HUGEPAGE) }
@@ -71,13 +87,15 @@ public enum CachingAllocator {
     return pointer
   }
 
-  static func release(_ pointer: UnsafeMutableRawPointer, byteCount: Int) {
-    let size = sizeClass(of: byteCount)
+  /// Returns a block of ``fresh(_:)`` to the system.
+  static func giveBack(_ pointer: UnsafeMutableRawPointer) { free(pointer) }
+
+  static func release(_ pointer: UnsafeMutableRawPointer, capacity: Int) {
     let block = Unchecked(pointer)
     state.withLock { state in
-      state.statistics.inUse -= size
-      state.statistics.cached += size
-      state.free[size, default: []].append(block)
+      state.statistics.inUse -= capacity
+      state.statistics.cached += capacity
+      state.free[capacity, default: []].append(block)
     }
   }
 }

@@ -45,5 +45,14 @@ public final class MappedFile: Sendable {
     try body(UnsafeRawBufferPointer(start: base.value, count: count))
   }
 
+  /// Drops the pages that lie wholly in a range of the mapping; they come back from the file when they are read again.
+  func releasePages(from start: UnsafeRawPointer, count: Int) {
+    let page = UInt(getpagesize())
+    let first = (UInt(bitPattern: start) + page - 1) / page * page
+    let end = (UInt(bitPattern: start) + UInt(count)) / page * page
+    guard end > first, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
+    madvise(address, Int(end - first), MADV_DONTNEED)
+  }
+
   func pointer(at offset: Int) -> UnsafeRawPointer { base.value + offset }
 }

@@ -3,7 +3,8 @@ import Synchronization
 /// The bytes of one or several tensors, and copies of them in the layouts that primitives asked for.
 final class Storage: Sendable {
   private enum Owner: Sendable {
-    case allocator
+    /// A block of the allocator with room for at least the bytes.
+    case allocator(capacity: Int)
     case file(MappedFile)
     /// A part of another storage, such as a plan's arena.
     case part(of: Storage)
@@ -28,9 +29,10 @@ final class Storage: Sendable {
 
   /// Uninitialised memory.
   init(byteCount: Int) {
-    owner = .allocator
+    let (pointer, capacity) = CachingAllocator.allocate(byteCount)
+    owner = .allocator(capacity: capacity)
     self.byteCount = byteCount
-    base = Unchecked(CachingAllocator.allocate(byteCount))
+    base = Unchecked(pointer)
   }
 
   /// Part of a mapped file. The bytes must never be written: the tensor copies before it changes them.
@@ -57,8 +59,8 @@ final class Storage: Sendable {
   static func abstract() -> Storage { Storage() }
 
   deinit {
-    if case .allocator = owner, let pointer = base.value {
-      CachingAllocator.release(pointer, byteCount: byteCount)
+    if case .allocator(let capacity) = owner, let pointer = base.value {
+      CachingAllocator.release(pointer, capacity: capacity)
     }
   }
 
@@ -77,6 +79,11 @@ final class Storage: Sendable {
     let copy = make()
     packedCopies.withLock { $0[key] = copy }
     return copy
+  }
+
+  /// Tells the system that bytes of a mapped file are not needed soon: it may drop their pages and read them again later.
+  func releasePages() {
+    if case .file(let file) = owner, let base = base.value { file.releasePages(from: base, count: byteCount) }
   }
 
   /// To be called before the bytes are changed in place.
