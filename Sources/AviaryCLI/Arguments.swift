@@ -28,6 +28,8 @@ struct Option: Sendable {
   static let weights = Option("weights", "FILE", "the weights: portable, Keras HDF5, safetensors or npz")
   static let exact = Option("exact", nil, "direct algorithms only (no Winograd transforms)")
   static let eager = Option("eager", nil, "operation by operation instead of compiled")
+  static let precision = Option(
+    "precision", "TYPE", "what compiled networks compute in: f32, or bf16 with sums in f32")
   static let json = Option("json", nil, "print JSON")
 }
 

@@ -5,17 +5,36 @@ extension Arguments {
   private static let runsWorthMeasuring = 16
 
   /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first input comes.
-  func network(_ loaded: LoadedModel, runs: Int) -> (Tensor) -> Tensor {
+  func network(_ loaded: LoadedModel, runs: Int) throws -> (Tensor) -> Tensor {
     let isExact = has("exact")
+    let precision = try self.precision
     if has("eager") {
       return { input in isExact ? withExactArithmetic { loaded.model(input) } : loaded.model(input) }
     }
     let algorithms: AlgorithmChoice = isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
     var compiled: CompiledModel?
     return { input in
-      let model = compiled ?? loaded.model.compiled(for: input.shape, algorithms: algorithms)
+      let model =
+        compiled
+        ?? loaded.model.compiled(
+          for: input.shape, algorithms: algorithms, precision: precision)
       compiled = model
       return model(input)
+    }
+  }
+
+  /// What compiled networks compute in.
+  var precision: DType {
+    get throws {
+      switch string("precision") {
+      case nil, "f32": return .float32
+      case "bf16":
+        guard !has("exact"), !has("eager") else {
+          throw UsageError("--precision bf16 goes neither with --exact nor with --eager")
+        }
+        return .bfloat16
+      case let other?: throw UsageError("--precision takes f32 or bf16, not \(other)")
+      }
     }
   }
 

@@ -26,13 +26,21 @@ public final class CompiledModel {
 
 extension Layer {
   /// Compiles the model for inputs of one shape; it is put into evaluation mode.
-  public func compiled(for inputShape: Shape, algorithms: AlgorithmChoice = .measured) -> CompiledModel {
+  ///
+  /// With the precision `bfloat16`, convolutions and linear maps round their operands to eight significant bits and add up in float32:
+  /// faster where the processor has instructions for it, and off by about 1 % of the largest value.
+  public func compiled(
+    for inputShape: Shape, algorithms: AlgorithmChoice = .measured, precision: DType = .float32
+  ) -> CompiledModel {
+    precondition(
+      [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
     evaluate()
     var weights: [ObjectIdentifier: () -> Tensor] = [:]
     for (_, parameter) in namedParameters { weights[parameter.tracedIdentity] = { parameter.value.detached } }
     for (_, buffer) in namedBuffers { weights[buffer.tracedIdentity] = { buffer.value } }
     let model = CompiledModel { spec in
-      CompiledGraph(spec, algorithms: algorithms, weights: { weights[$0.identity]?() }) { self($0) }
+      CompiledGraph(spec, algorithms: algorithms, precision: precision, weights: { weights[$0.identity]?() })
+      { self($0) }
     }
     _ = model.graph(for: inputShape)
     return model

@@ -36,6 +36,19 @@ struct CompiledTests {
     CachingAllocator.trim()
   }
 
+  @Test(
+    "bfloat16 on request: the same class, within 3 % of the largest logit",
+    arguments: ["resnet18", "vgg11", "mobilenet_v1_0.5"])
+  func bfloat16(name: String) throws {
+    let model = try prepared(name, try Catalogue.entry(name).dialects[0])
+    let input = sample([1, 3, 96, 96])
+    let expected = model(input)
+    let rounded = model.compiled(for: input.shape, precision: .bfloat16)(input)
+    #expect(relativeDifference(rounded, expected) < 3e-2)
+    #expect(relativeDifference(rounded, expected) > 0)
+    #expect(rounded.argMax().values(of: Int64.self) == expected.argMax().values(of: Int64.self))
+  }
+
   @Test("another shape is planned anew")
   func otherShapes() throws {
     let model = try Zoo.model("resnet18")

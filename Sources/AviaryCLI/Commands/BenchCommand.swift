@@ -14,7 +14,7 @@ enum BenchCommand: Command {
     Option("branch", "STAGE", "with --head: the last stage to keep"),
     Option("head", "WIDTHS", "the widths of a new head's linear layers, such as 256,5"),
     Option("learning-rate", "X", "with --train: by default 0.001"),
-    Option.eager, Option.exact,
+    Option.eager, Option.precision, Option.exact,
     Option("layers", nil, "show each kernel of the compiled network and its time"),
     Option("repeat", "N", "iterations that are measured, by default 20"), Option.json,
     Option("interactive", nil, "for every line N on stdin run N iterations and print their milliseconds"),
@@ -71,7 +71,7 @@ enum BenchCommand: Command {
       let workload =
         isTraining
         ? Workload.training(loaded, input, learningRate: rate)
-        : Workload.inference(loaded, input, by: arguments.network(loaded, runs: .max))
+        : Workload.inference(loaded, input, by: try arguments.network(loaded, runs: .max))
       let warmUp = (0..<3).compactMap { _ in workload.iterate() }
       let setup = Setup(
         model: name, batch: batch, mode: isTraining ? "training" : "inference",
@@ -89,7 +89,8 @@ enum BenchCommand: Command {
       throw UsageError("--layers shows the kernels of compiled inference, not of --train or --eager")
     }
     let compiled = loaded.model.compiled(
-      for: input.shape, algorithms: arguments.has("exact") ? .direct : .measured)
+      for: input.shape, algorithms: arguments.has("exact") ? .direct : .measured,
+      precision: try arguments.precision)
     let timings = compiled.graph(for: input.shape).profile(input)
     if arguments.has("json") { return try Console.printJSON(timings) }
     let total = timings.reduce(0) { $0 + $1.milliseconds }

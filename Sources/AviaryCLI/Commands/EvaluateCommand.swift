@@ -9,7 +9,7 @@ enum EvaluateCommand: Command {
   static let options = [
     Option.weights, Option("data", "FOLDER", "the pictures"),
     Option("batch", "N", "pictures at a time, by default 64"),
-    Option.exact, Option.eager, Option.json,
+    Option.exact, Option.eager, Option.precision, Option.json,
   ]
   static let example = "aviary evaluate lenet --data mnist"
 
@@ -23,7 +23,7 @@ enum EvaluateCommand: Command {
       throw UsageError(
         "\(folder) has \(data.classNames.count) classes, the weights know \(loaded.labels.count)")
     }
-    let network = arguments.network(loaded, runs: data.count / batch)
+    let network = try arguments.network(loaded, runs: data.count / batch)
     let result = try evaluation(of: network, on: data, batchSize: batch)
     if arguments.has("json") { return try Console.printJSON(result) }
     Console.print(

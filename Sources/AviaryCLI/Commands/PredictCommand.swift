@@ -7,6 +7,7 @@ enum PredictCommand: Command {
   static let operands = "MODEL IMAGE..."
   static let options = [
     Option.weights, Option("top", "N", "how many classes to show, by default 5"), Option.exact, Option.eager,
+    Option.precision,
     Option.json,
   ]
   static let example = "aviary predict mobilenet_v1_0.25 --weights mobilenet_2_5_224_tf.h5 dog.jpg"
@@ -25,7 +26,7 @@ enum PredictCommand: Command {
     let (name, paths) = try arguments.firstAndRest()
     let loaded = try Zoo.load(name, weights: arguments.string("weights"))
     let count = min(try arguments.integer("top", default: 5, in: 1...1_000_000), loaded.labels.count)
-    let network = arguments.network(loaded, runs: paths.count)
+    let network = try arguments.network(loaded, runs: paths.count)
     let bar = ProgressBar()
     var predictions: [Prediction] = []
     for (index, path) in paths.enumerated() {

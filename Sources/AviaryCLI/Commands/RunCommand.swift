@@ -8,6 +8,7 @@ enum RunCommand: Command {
   static let options = [
     Option.weights, Option("input", "FILE", "a .npy file, or the array 'input' of a .npz"),
     Option("output", "FILE", "the .npz to write, with the array 'logits'"), Option.exact, Option.eager,
+    Option.precision,
   ]
   static let example = "aviary run resnet50 --weights resnet50.safetensors --input x.npy --output out.npz"
 
@@ -17,7 +18,7 @@ enum RunCommand: Command {
     let loaded = try Zoo.load(name, weights: arguments.string("weights"))
     let array = try Self.array(input)
     try loaded.check(input: array.spec, named: input)
-    let logits = arguments.network(loaded, runs: 1)(array.cast(to: .float32))
+    let logits = try arguments.network(loaded, runs: 1)(array.cast(to: .float32))
     try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
   }
 

@@ -31,16 +31,19 @@ public final class CompiledGraph {
 
   /// Captures `body` for inputs of `spec` and compiles it.
   ///
-  /// - Parameter weights: the real tensor behind an abstract one that stands for a parameter or buffer.
+  /// - Parameters:
+  ///   - weights: the real tensor behind an abstract one that stands for a parameter or buffer.
+  ///   - precision: float32, or bfloat16 for convolutions and linear maps whose operands are rounded to it.
   public convenience init(
-    _ spec: TensorSpec, algorithms: AlgorithmChoice = .measured, weights: (Tensor) -> Tensor?,
+    _ spec: TensorSpec, algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
+    weights: (Tensor) -> Tensor?,
     capturing body: (Tensor) -> Tensor
   ) {
     let input = Tensor.abstract(spec)
     let (output, steps) = Trace.of { body(input) }
     var graph = Graph(steps, input: input, output: output, weights: weights)
     graph.simplify()
-    let (plan, source, result) = Planner.plan(graph, algorithms)
+    let (plan, source, result) = Planner.plan(graph, algorithms, precision: precision)
     self.init(plan, input: source, output: result)
   }
 

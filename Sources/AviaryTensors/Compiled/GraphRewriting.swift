@@ -31,7 +31,8 @@ extension Graph {
       guard let norm = node.operation as? BatchNormalization, norm.usesGivenStatistics,
         let source = producers[node.inputs[0]], readers[node.inputs[0]] == 1,
         nodes[source].operation is Convolution, case .ready(let weights) = constants[nodes[source].inputs[1]],
-        case let parameters = node.inputs.dropFirst().compactMap({ constants[$0]?.tensor }), parameters.count == 4
+        case let parameters = node.inputs.dropFirst().compactMap({ constants[$0]?.tensor }),
+        parameters.count == 4
       else { continue }
       let (scale, shift, mean, variance) = (parameters[0], parameters[1], parameters[2], parameters[3])
       let bias = nodes[source].inputs.count > 2 ? constants[nodes[source].inputs[2]]?.tensor : nil

@@ -3,6 +3,8 @@
 struct Planner {
   private let graph: Graph
   private let algorithms: AlgorithmChoice
+  /// What convolutions and linear maps compute on: float32, or bfloat16 with sums in float32.
+  private let precision: DType
   private var plan = Plan()
   /// The planned value of each graph value.
   private var planned: [Graph.Value: Int] = [:]
@@ -11,15 +13,18 @@ struct Planner {
   /// How many readings of each value are still to come.
   private var pending: [Graph.Value: Int]
 
-  private init(_ graph: Graph, _ algorithms: AlgorithmChoice) {
+  private init(_ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType) {
     self.graph = graph
     self.algorithms = algorithms
+    self.precision = precision
     pending = graph.readers()
   }
 
   /// The plan, and the numbers of its input and (row-major) output.
-  static func plan(_ graph: Graph, _ algorithms: AlgorithmChoice) -> (plan: Plan, input: Int, output: Int) {
-    var planner = Planner(graph, algorithms)
+  static func plan(
+    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
+  ) -> (plan: Plan, input: Int, output: Int) {
+    var planner = Planner(graph, algorithms, precision)
     let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
     planner.planned[graph.input] = input
     for node in graph.nodes {
@@ -76,6 +81,15 @@ struct Planner {
     return copy
   }
 
+  /// A graph value in whatever layout it lies, but not in the shorter type that kernels may compute in.
+  private mutating func float32Value(_ graphValue: Graph.Value) -> Int {
+    let stored = value(graphValue)
+    guard graph.constants[graphValue] == nil, plan.values[stored].descriptor.dtype == .bfloat16 else {
+      return stored
+    }
+    return value(graphValue, in: .rowMajor(graph.specs[graphValue].shape))
+  }
+
   private mutating func makeOutput(_ node: Graph.Node, _ descriptor: MemoryDescriptor) -> Int {
     let value = plan.addValue(graph.specs[node.outputs[0]], descriptor)
     planned[node.outputs[0]] = value
@@ -106,6 +120,7 @@ struct Planner {
       hasBias: bias != nil)
     if node.addend != nil { kernel.finishing.append(.accumulate) }
     if let activation = node.activation { kernel.finishing.append(.activation(activation)) }
+    kernel.dtype = precision
     kernel.hasFixedWeights = true
     kernel.algorithm = algorithms.algorithm(for: kernel)
     let primitive = kernel.forwardPrimitive
@@ -147,10 +162,12 @@ struct Planner {
     let (inputs, outputs) = (weights.shape[1], weights.shape[0])
     let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
     let primitive = MatmulKernel.primitive(
-      .rowMajor([rows, inputs]), .any([inputs, outputs]), hasBias: bias != nil, shape: [rows, outputs],
+      MemoryDescriptor(shape: [rows, inputs], dtype: precision), .any([inputs, outputs], precision),
+      hasBias: bias != nil, shape: [rows, outputs],
       finishing: node.activation.map { [.activation($0)] } ?? [])
-    let flat = value(node.inputs[0], in: .rowMajor(graph.specs[node.inputs[0]].shape))
-    let source = plan.addAlias(of: flat, TensorSpec([rows, inputs]), .rowMajor([rows, inputs]))
+    let shape = graph.specs[node.inputs[0]].shape
+    let flat = value(node.inputs[0], in: MemoryDescriptor(shape: shape, dtype: precision))
+    let source = plan.addAlias(of: flat, TensorSpec([rows, inputs]), primitive.descriptor(.source(0)))
     let result = plan.addValue(TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
     let packed = weights.transposed().reordered(to: primitive.descriptor(.weights(0)))
     releasePages(node.inputs[1])
@@ -213,7 +230,9 @@ struct Planner {
   }
 
   private mutating func lower(_ concatenation: Concatenate, _ node: Graph.Node) {
-    let sources = node.inputs.map { value($0) }
+    let stored = node.inputs.map { value($0) }
+    let types = Set(stored.map { plan.values[$0].descriptor.dtype })
+    let sources = types.count == 1 ? stored : node.inputs.map { float32Value($0) }
     let shape = graph.specs[node.outputs[0]].shape
     let primitive = Primitive.concatenation(
       sources.map { plan.values[$0].descriptor }, axis: concatenation.axis, shape: shape)
@@ -228,7 +247,7 @@ struct Planner {
 
   /// Whatever has no kernel that a plan can hold.
   private mutating func lowerOperation(_ node: Graph.Node) {
-    let inputs = node.inputs.map { value($0) }
+    let inputs = node.inputs.map { float32Value($0) }
     let outputs = node.outputs.map { output -> Int in
       let spec = graph.specs[output]
       let value = plan.addValue(spec, .rowMajor(of: spec))

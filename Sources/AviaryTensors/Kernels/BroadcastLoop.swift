@@ -38,6 +38,17 @@ enum BroadcastLoop {
     }
   }
 
+  /// Adds `values` to what lies in `sum`, whose bytes nobody else reads; both lie alike.
+  static func accumulate(_ values: Tensor, into sum: Tensor) {
+    let count = sum.descriptor.byteCount / 4
+    let from = values.pointer.assumingMemoryBound(to: Float.self)
+    let to = sum.pointer.assumingMemoryBound(to: Float.self)
+    Parallel.forEachRange(count, grain: 32_768) { range in
+      for i in range { to[i] += from[i] }
+    }
+    withExtendedLifetime((values, sum)) {}
+  }
+
   /// `values` where `mask` is positive, else 0: a ReLU's gradient by its result, in the result's layout.
   static func masked(_ values: Tensor, where mask: Tensor) -> Tensor {
     runFlat(values.reordered(to: mask.descriptor), mask) { $1 > 0 ? $0 : 0 }

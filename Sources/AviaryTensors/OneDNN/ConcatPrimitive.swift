@@ -23,7 +23,7 @@ extension Primitive {
     ) {
       Primitive.withAttributes { attributes in
         var result: dnnl_primitive_desc_t?
-        var target = MemoryDescriptor.any(shape).raw
+        var target = MemoryDescriptor.any(shape, descriptors[0].dtype).raw
         OneDNN.check(
           dnnl_concat_primitive_desc_create(
             &result, &target, Int32(descriptors.count), Int32(axis), descriptors.map(\.raw), attributes,

@@ -14,6 +14,8 @@ struct ConvolutionKernel: Hashable, Sendable {
   /// What the forward kernel does to its result.
   var finishing: [PostOperation] = []
 
+  /// What inputs, weights and results are stored in; sums are float32 in any case.
+  var dtype = DType.float32
   /// The weights stay the same for many runs: Winograd's transform of them is then part of packing them.
   var hasFixedWeights = false
 
@@ -105,11 +107,14 @@ struct ConvolutionKernel: Hashable, Sendable {
 
   /// Winograd's transforms apply to 3×3, stride 1, full blocks of channels: they need 2.25 to 4 times fewer multiplications.
   var mayUseWinograd: Bool {
-    geometry.groups == 1 && geometry.spatialRank == 2 && weights[2...] == [3, 3] && geometry.stride == [1, 1]
+    dtype == .float32 && geometry.groups == 1 && geometry.spatialRank == 2 && weights[2...] == [3, 3]
+      && geometry.stride == [1, 1]
       && geometry.dilation == [1, 1] && weights[0] % 16 == 0 && weights[1] % 16 == 0
   }
 
-  private var algorithms: [Algorithm] { algorithm != .direct && mayUseWinograd ? [algorithm, .direct] : [.direct] }
+  private var algorithms: [Algorithm] {
+    algorithm != .direct && mayUseWinograd ? [algorithm, .direct] : [.direct]
+  }
 
   /// The first algorithm that has a kernel; free layouts first, plain ones where those end in the reference loop.
   private func first(
@@ -117,7 +122,9 @@ struct ConvolutionKernel: Hashable, Sendable {
   ) -> Primitive {
     var slow: Primitive?
     for algorithm in algorithms {
-      for layout in [{ MemoryDescriptor.any($0) }, { MemoryDescriptor.rowMajor($0) }] {
+      for layout in [
+        { MemoryDescriptor.any($0, dtype) }, { MemoryDescriptor(shape: $0, dtype: dtype) },
+      ] {
         guard let primitive = make(algorithm, layout) else { continue }
         if !primitive.implementation.hasPrefix("ref") { return primitive }
         slow = slow ?? primitive
@@ -143,7 +150,8 @@ struct ConvolutionKernel: Hashable, Sendable {
     let status = withSliding { stride, dilation, before, after in
       withUnsafePointer(to: &bias) { bias in
         dnnl_dilated_convolution_forward_desc_init(
-          &description, purpose, algorithm.kind, &x, &w, hasBias ? bias : nil, &y, stride, dilation, before, after)
+          &description, purpose, algorithm.kind, &x, &w, hasBias ? bias : nil, &y, stride, dilation, before,
+          after)
       }
     }
     guard status == dnnl_success else { return nil }

@@ -43,6 +43,17 @@ final class MemoryDescriptor: Sendable, Hashable {
 
   var shape: Shape { prefix(of: \.dims) }
 
+  /// The element type, bytes counting as integers.
+  var dtype: DType {
+    switch raw.data_type {
+    case dnnl_f32: .float32
+    case dnnl_f16: .float16
+    case dnnl_bf16: .bfloat16
+    case dnnl_s32: .int32
+    default: .uint8
+    }
+  }
+
   /// Strides when the layout is plain (row-major, channels-last, any permutation or gap), nil when it is blocked.
   var plainStrides: [Int]? {
     guard raw.format_kind == dnnl_blocked, raw.format_desc.blocking.inner_nblks == 0, raw.extra.flags == 0

@@ -17,7 +17,7 @@ struct PoolingKernel: Hashable, Sendable {
 
   private func makeForward(_ source: MemoryDescriptor, isTraining: Bool) -> Primitive {
     var description = dnnl_pooling_v2_desc_t()
-    var (x, y) = (source.raw, MemoryDescriptor.any(output).raw)
+    var (x, y) = (source.raw, MemoryDescriptor.any(output, source.dtype).raw)
     OneDNN.check(
       dnnl_pooling_v2_forward_desc_init(
         &description, isTraining ? dnnl_forward_training : dnnl_forward_inference, algorithm, &x, &y,

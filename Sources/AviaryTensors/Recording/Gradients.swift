@@ -76,15 +76,20 @@ struct BackwardPass {
     let node = parent.node
     let key = ObjectIdentifier(node)
     if node.operation == nil {
-      if let sum = leafGradients[key] { leafGradients[key] = sum.map { $0 + gradient } ?? gradient }
+      guard var sum = leafGradients.removeValue(forKey: key) else { return }
+      sum.add(gradient)
+      leafGradients[key] = .some(sum)
       return
     }
     if pending[key] == nil {
       pending[key] = Pending(node: node, gradients: .init(repeating: nil, count: node.outputSpecs.count))
       queue.insert(node)
     }
-    let sum = pending[key]!.gradients[parent.output]
-    pending[key]!.gradients[parent.output] = sum.map { $0 + gradient } ?? gradient
+    var sum = pending[key]!.gradients[parent.output]
+    // Only now is the sum held by nobody else, and may be changed in place.
+    pending[key]!.gradients[parent.output] = nil
+    sum.add(gradient)
+    pending[key]!.gradients[parent.output] = sum
   }
 
   mutating func run() {
@@ -99,6 +104,23 @@ struct BackwardPass {
         if let parent, let gradient { accumulate(gradient, at: parent) }
       }
     }
+  }
+}
+
+extension Tensor? {
+  /// Adds a tensor of the same shape, in the sum's own memory when nobody else holds it.
+  fileprivate mutating func add(_ other: Tensor) {
+    guard self != nil else {
+      self = other
+      return
+    }
+    guard self!.dtype == .float32, self!.isDense, isKnownUniquelyReferenced(&self!.storage),
+      self!.storage.isWritable
+    else {
+      self = self! + other
+      return
+    }
+    BroadcastLoop.accumulate(other.reordered(to: self!.descriptor), into: self!)
   }
 }
 
