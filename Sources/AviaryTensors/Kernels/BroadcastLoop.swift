@@ -1,17 +1,16 @@
 /// Element-by-element loops over two operands that follow NumPy's broadcasting rule.
 enum BroadcastLoop {
   /// Writes `combine(a, b)` for every position of `shape` to a new row-major tensor.
-  @inline(__always)
-  static func run<A: TensorScalar, Result: TensorScalar>(
-    _ a: Tensor, _ b: Tensor, shape: Shape, _ combine: (A, A) -> Result
+  static func run<Function: BinaryFunction>(
+    _ combine: Function, _ a: Tensor, _ b: Tensor, shape: Shape
   ) -> Tensor {
     let a = a.plain()
     let b = b.plain()
     let plan = BroadcastPlan(shape: shape, a.broadcastStrides(to: shape), b.broadcastStrides(to: shape))
-    let x = a.pointer.assumingMemoryBound(to: A.self)
-    let y = b.pointer.assumingMemoryBound(to: A.self)
+    let x = a.pointer.assumingMemoryBound(to: Function.Operand.self)
+    let y = b.pointer.assumingMemoryBound(to: Function.Operand.self)
     defer { withExtendedLifetime((a, b)) {} }
-    return Tensor(shape, of: Result.self) { result in
+    return Tensor(shape, of: Function.Result.self) { result in
       guard let out = result.baseAddress, result.count > 0 else { return }
       let inner = plan.inner
       Parallel.forEachRange(result.count / inner, grain: max(1, 32_768 / inner)) { rows in
@@ -51,12 +50,12 @@ enum BroadcastLoop {
 
   /// `values` where `mask` is positive, else 0: a ReLU's gradient by its result, in the result's layout.
   static func masked(_ values: Tensor, where mask: Tensor) -> Tensor {
-    runFlat(values.reordered(to: mask.descriptor), mask) { $1 > 0 ? $0 : 0 }
+    runFlat(Masked(), values.reordered(to: mask.descriptor), mask)
   }
 
-  /// As ``run(_:_:shape:_:)`` for operands that lie alike: over the bytes as they are, padding included.
-  @inline(__always)
-  static func runFlat(_ a: Tensor, _ b: Tensor, _ combine: (Float, Float) -> Float) -> Tensor {
+  /// As ``run(_:_:_:shape:)`` for operands that lie alike: over the bytes as they are, padding included.
+  static func runFlat<Function: BinaryFunction>(_ combine: Function, _ a: Tensor, _ b: Tensor) -> Tensor
+  where Function.Operand == Float, Function.Result == Float {
     let result = Tensor(a.descriptor, shape: a.shape)
     let count = a.descriptor.byteCount / 4
     let x = a.pointer.assumingMemoryBound(to: Float.self)

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Arithmetic of two tensors with broadcasting: float32 throughout, and 32- and 64-bit integers.
 struct Arithmetic: Operation {
   enum Kind: String, Sendable { case add, subtract, multiply, divide, maximum, minimum, power }
@@ -41,44 +39,35 @@ struct Arithmetic: Operation {
 
   private func floats(_ a: Tensor, _ b: Tensor, _ shape: Shape) -> Tensor {
     switch kind {
-    case .add: loop(a, b, shape, keepsZero: true) { $0 + $1 }
-    case .subtract: loop(a, b, shape, keepsZero: true) { $0 - $1 }
-    case .multiply: loop(a, b, shape, keepsZero: true) { $0 * $1 }
-    case .divide: loop(a, b, shape, keepsZero: false) { $0 / $1 }
-    case .maximum: loop(a, b, shape, keepsZero: true) { $0 > $1 || $0.isNaN ? $0 : $1 }
-    case .minimum: loop(a, b, shape, keepsZero: true) { $0 < $1 || $0.isNaN ? $0 : $1 }
-    case .power: loop(a, b, shape, keepsZero: false) { pow($0, $1) }
+    case .add: loop(Sum(), a, b, shape)
+    case .subtract: loop(Difference(), a, b, shape)
+    case .multiply: loop(Product(), a, b, shape)
+    case .divide: loop(Quotient(), a, b, shape)
+    case .maximum: loop(Larger(), a, b, shape)
+    case .minimum: loop(Smaller(), a, b, shape)
+    case .power: loop(Power(), a, b, shape)
     }
   }
 
-  @inline(__always)
-  private func loop(
-    _ a: Tensor, _ b: Tensor, _ shape: Shape, keepsZero: Bool, _ combine: (Float, Float) -> Float
-  ) -> Tensor {
-    guard a.shape == shape else { return BroadcastLoop.run(a, b, shape: shape, combine) }
-    if b.shape == shape, a.isBlockedOrPermuted || b.isBlockedOrPermuted {
+  /// Over the bytes as they lie where that is possible, else in logical order.
+  private func loop<Function: BinaryFunction>(
+    _ function: Function, _ a: Tensor, _ b: Tensor, _ shape: Shape
+  ) -> Tensor where Function.Operand == Float, Function.Result == Float {
+    if a.shape == shape, b.shape == shape, a.isBlockedOrPermuted || b.isBlockedOrPermuted,
+      a.isDense || b.isDense
+    {
       let layout = a.isDense ? a.descriptor : b.descriptor
-      if (a.isDense || b.isDense) && (keepsZero || !layout.isPadded) {
-        return BroadcastLoop.runFlat(a.reordered(to: layout), b.reordered(to: layout), combine)
+      if function.keepsZero || !layout.isPadded {
+        return BroadcastLoop.runFlat(function, a.reordered(to: layout), b.reordered(to: layout))
       }
     }
-    return BroadcastLoop.run(a, b, shape: shape, combine)
+    return BroadcastLoop.run(function, a, b, shape: shape)
   }
 
   private func integers<Scalar: TensorScalar & FixedWidthInteger>(
     _ a: Tensor, _ b: Tensor, _ shape: Shape, _ type: Scalar.Type
   ) -> Tensor {
-    BroadcastLoop.run(a, b, shape: shape) { (x: Scalar, y: Scalar) -> Scalar in
-      switch kind {
-      case .add: x &+ y
-      case .subtract: x &- y
-      case .multiply: x &* y
-      case .divide: y == 0 ? 0 : x / y
-      case .maximum: max(x, y)
-      case .minimum: min(x, y)
-      case .power: preconditionFailure("integers have no power")
-      }
-    }
+    BroadcastLoop.run(IntegerFunction<Scalar>(kind: kind), a, b, shape: shape)
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] {

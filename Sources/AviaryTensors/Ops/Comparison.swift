@@ -34,16 +34,7 @@ struct Comparison: Operation {
 
   private func compare<Scalar: TensorScalar & Comparable>(_ inputs: [Tensor], _ type: Scalar.Type) -> Tensor {
     let shape = broadcast(inputs[0].shape, inputs[1].shape)!
-    func loop(_ test: (Scalar, Scalar) -> Bool) -> Tensor {
-      BroadcastLoop.run(inputs[0], inputs[1], shape: shape, test)
-    }
-    switch kind {
-    case .equal: return loop { $0 == $1 }
-    case .less: return loop { $0 < $1 }
-    case .greater: return loop { $0 > $1 }
-    case .lessOrEqual: return loop { $0 <= $1 }
-    case .greaterOrEqual: return loop { $0 >= $1 }
-    }
+    return BroadcastLoop.run(ComparisonFunction<Scalar>(kind: kind), inputs[0], inputs[1], shape: shape)
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] { [nil, nil] }

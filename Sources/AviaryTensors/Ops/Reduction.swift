@@ -55,15 +55,9 @@ struct Reduction: Operation {
     return input.withUnsafeValues { values in
       Tensor(shape) { (result: UnsafeMutableBufferPointer<Float>) in
         switch kind {
-        case .sum, .mean: RowReduction.run(values, result, outer, count, inner, start: 0) { $0 + $1 }
-        case .maximum:
-          RowReduction.run(values, result, outer, count, inner, start: -.infinity) {
-            $0.replacing(with: $1, where: $1 .> $0)
-          }
-        case .minimum:
-          RowReduction.run(values, result, outer, count, inner, start: .infinity) {
-            $0.replacing(with: $1, where: $1 .< $0)
-          }
+        case .sum, .mean: RowReduction.run(LaneSum(), values, result, outer, count, inner)
+        case .maximum: RowReduction.run(LaneMaximum(), values, result, outer, count, inner)
+        case .minimum: RowReduction.run(LaneMinimum(), values, result, outer, count, inner)
         }
       }
     }
@@ -86,16 +80,38 @@ struct Reduction: Operation {
   }
 }
 
+/// How sixteen values at once are reduced. A type and no closure, for the reason that ``BinaryFunction`` gives.
+private protocol LaneFunction {
+  typealias Lanes = SIMD16<Float>
+  var start: Float { get }
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes
+}
+
+private struct LaneSum: LaneFunction {
+  let start: Float = 0
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
+}
+
+private struct LaneMaximum: LaneFunction {
+  let start = -Float.infinity
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+}
+
+private struct LaneMinimum: LaneFunction {
+  let start = Float.infinity
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .< a) }
+}
+
 /// Reduces the middle of three extents, in sixteen lanes.
-enum RowReduction {
+private enum RowReduction {
   typealias Lanes = SIMD16<Float>
 
-  @inline(__always)
-  static func run(
-    _ values: UnsafeBufferPointer<Float>, _ result: UnsafeMutableBufferPointer<Float>, _ outer: Int,
-    _ count: Int,
-    _ inner: Int, start: Float, _ combine: (Lanes, Lanes) -> Lanes
+  static func run<Function: LaneFunction>(
+    _ combine: Function, _ values: UnsafeBufferPointer<Float>, _ result: UnsafeMutableBufferPointer<Float>,
+    _ outer: Int,
+    _ count: Int, _ inner: Int
   ) {
+    let start = combine.start
     guard let source = values.baseAddress, let target = result.baseAddress, outer * inner > 0 else { return }
     func one(_ a: Float, _ b: Float) -> Float { combine(Lanes(repeating: a), Lanes(repeating: b))[0] }
     Parallel.forEachRange(outer, grain: max(1, 32_768 / max(count * inner, 1))) { rows in
