@@ -62,7 +62,7 @@ struct ConvolutionKernel: Hashable, Sendable {
     let result = Tensor(primitive.descriptor(.destination(0)), shape: output)
     var arguments: [Primitive.Argument] = [
       .init(DNNL_ARG_SRC, x.reordered(to: primitive.descriptor(.source(0)))),
-      .init(DNNL_ARG_WEIGHTS, grouped(w).packed(to: primitive.descriptor(.weights(0)))),
+      .init(DNNL_ARG_WEIGHTS, arranged(w, primitive.descriptor(.weights(0)))),
       .init(DNNL_ARG_DST, result),
     ]
     if let bias { arguments.append(.init(DNNL_ARG_BIAS, bias.rowMajor())) }
@@ -76,7 +76,7 @@ struct ConvolutionKernel: Hashable, Sendable {
     let result = Tensor(primitive.descriptor(.differentialSource(0)), shape: input)
     primitive.execute([
       .init(DNNL_ARG_DIFF_DST, upstream.reordered(to: primitive.descriptor(.differentialDestination(0)))),
-      .init(DNNL_ARG_WEIGHTS, grouped(w).packed(to: primitive.descriptor(.weights(0)))),
+      .init(DNNL_ARG_WEIGHTS, arranged(w, primitive.descriptor(.weights(0)))),
       .init(DNNL_ARG_DIFF_SRC, result),
     ])
     return result
@@ -95,6 +95,11 @@ struct ConvolutionKernel: Hashable, Sendable {
     if let bias { arguments.append(.init(DNNL_ARG_DIFF_BIAS, bias)) }
     primitive.execute(arguments)
     return (geometry.groups > 1 ? result.rowMajor().reshaped(weights) : result, bias)
+  }
+
+  /// The weights in a kernel's layout: kept for the next run when there is one with the same weights, else gone after this one.
+  private func arranged(_ w: Tensor, _ layout: MemoryDescriptor) -> Tensor {
+    hasFixedWeights ? grouped(w).packed(to: layout) : grouped(w).reordered(to: layout)
   }
 
   private func grouped(_ w: Tensor) -> Tensor { geometry.groups > 1 ? w.reshaped(groupedWeights) : w }

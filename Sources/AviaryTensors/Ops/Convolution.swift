@@ -93,7 +93,9 @@ struct TransposedConvolution: Operation {
   }
 
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
-    [kernel(inputs.map(\.spec)).inputGradient(inputs[0].cast(to: .float32), inputs[1].cast(to: .float32))]
+    var kernel = kernel(inputs.map(\.spec))
+    kernel.hasFixedWeights = !context.isRecording
+    return [kernel.inputGradient(inputs[0].cast(to: .float32), inputs[1].cast(to: .float32))]
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] {
