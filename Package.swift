@@ -40,6 +40,8 @@ let package = Package(
         .process("AlexNet/Cards"),
         .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
         .process("MobileNet/Cards"), .process("MobileNet/Maps"),
+        .process("VisionTransformer/Cards"), .process("VisionTransformer/Maps"),
+        .process("Swin/Cards"), .process("Swin/Maps"),
       ]),
     .target(
       name: "Aviary",

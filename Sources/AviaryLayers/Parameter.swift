@@ -49,10 +49,22 @@ public final class Buffer {
   /// Whether files of weights hold this buffer; what can be worked out anew need not be in them.
   public let isPersistent: Bool
 
+  /// The value follows from the architecture: other frameworks' checkpoints hold it, so ours do, but it is never taken from a file.
+  public let isFixed: Bool
+
   public init(_ shape: Shape, _ initializer: Initializer, isPersistent: Bool = true) {
     self.shape = shape
     self.isPersistent = isPersistent
+    isFixed = false
     source = LazyTensor(shape, initializer, RandomGenerator(seed: 0))
+  }
+
+  /// A buffer that keeps `value`.
+  public init(fixed value: Tensor) {
+    shape = value.shape
+    isPersistent = true
+    isFixed = true
+    source = LazyTensor(value)
   }
 
   public var value: Tensor {
@@ -79,6 +91,11 @@ final class LazyTensor {
   init(_ shape: Shape, _ initializer: Initializer, _ generator: RandomGenerator) {
     self.shape = shape
     state = .pending(initializer, generator)
+  }
+
+  init(_ value: Tensor) {
+    shape = value.shape
+    state = .ready(value)
   }
 
   var value: Tensor {

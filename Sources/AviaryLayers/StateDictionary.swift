@@ -6,6 +6,8 @@ public struct StateEntry {
   public let shape: Shape
   /// True for a parameter, false for a buffer such as a running mean.
   public let isTrained: Bool
+  /// True for a buffer whose value follows from the architecture: writing to it changes nothing.
+  public let isFixed: Bool
   private let read: () -> Tensor
   private let write: (Tensor) -> Void
 
@@ -13,6 +15,7 @@ public struct StateEntry {
     self.name = name
     shape = parameter.shape
     isTrained = true
+    isFixed = false
     read = { parameter.value.detached }
     write = { parameter.value = $0 }
   }
@@ -21,8 +24,9 @@ public struct StateEntry {
     self.name = name
     shape = buffer.shape
     isTrained = false
+    isFixed = buffer.isFixed
     read = { buffer.value }
-    write = { buffer.value = $0 }
+    write = { if !buffer.isFixed { buffer.value = $0 } }
   }
 
   /// The tensor; a new one must have the same shape.

@@ -26,7 +26,9 @@ public struct LoadReport: Sendable {
   private static let comparisons = 20_000
 
   /// Compares the tensors a model expects with those of `archive`.
-  public init(expected: [String: Shape], archive: WeightArchive) {
+  ///
+  /// - Parameter optional: names the file may have besides: what follows from the architecture and is not read.
+  public init(expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive) {
     var matched: [String] = []
     var misshaped: [Misshaped] = []
     var missing: [String] = []
@@ -42,7 +44,9 @@ public struct LoadReport: Sendable {
       }
     }
     // The counter of PyTorch's batch normalisation changes no result and is no weight.
-    let unexpected = archive.names.filter { expected[$0] == nil && !$0.hasSuffix("num_batches_tracked") }
+    let unexpected = archive.names.filter {
+      expected[$0] == nil && !optional.contains($0) && !$0.hasSuffix("num_batches_tracked")
+    }
     let explained = unexpected.isEmpty ? 0 : Self.comparisons / unexpected.count
     self.matched = matched
     self.misshaped = misshaped

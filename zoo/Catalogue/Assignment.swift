@@ -37,9 +37,13 @@ extension WeightArchive {
 }
 
 extension Module {
+  /// What a file must hold.
   var expectedShapes: [String: Shape] {
-    Dictionary(uniqueKeysWithValues: stateEntries.map { ($0.name, $0.shape) })
+    Dictionary(uniqueKeysWithValues: stateEntries.filter { !$0.isFixed }.map { ($0.name, $0.shape) })
   }
+
+  /// What a file may hold besides.
+  var optionalNames: Set<String> { Set(stateEntries.filter(\.isFixed).map(\.name)) }
 
   /// Takes over the values of an archive that a ``LoadReport`` found complete.
   func assign(_ archive: WeightArchive) {

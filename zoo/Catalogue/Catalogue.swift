@@ -54,6 +54,7 @@ public struct ZooEntry: Sendable {
 public enum Catalogue {
   public static let entries: [ZooEntry] =
     LeNet.entries + AlexNet.entries + VGG.entries + ResNet.entries + MobileNet.entries
+    + VisionTransformer.entries + Swin.entries
 
   /// The entry called `name`.
   public static func entry(_ name: String) throws(UnknownModel) -> ZooEntry {

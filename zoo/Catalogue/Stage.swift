@@ -21,8 +21,10 @@ public struct Stage {
 
   public func callAsFunction(_ input: Tensor) -> Tensor { callInSequence(layers.map(\.layer), on: input) }
 
-  /// The names of the layers that have one; those without have no parameters.
-  var parameterNames: [String] { layers.map(\.name).filter { !$0.isEmpty } }
+  /// The names of what is in the layers; one without a name gives those of its own parameters.
+  var parameterNames: [String] {
+    layers.flatMap { $0.name.isEmpty ? $0.layer.stateEntries.map(\.name) : [$0.name] }
+  }
 }
 
 /// A network that is a sequence of stages. Running them one after another is its forward pass.
@@ -43,7 +45,7 @@ extension StagedModel {
   /// The reverse of ``freeze(stages:through:)``.
   public func unfreeze(stages range: ClosedRange<String>) throws(StageError) {
     for stage in try stages(range.lowerBound, through: range.upperBound) {
-      unfreeze(stage.layers.map(\.name))
+      unfreeze(stage.parameterNames)
     }
   }
 

@@ -48,7 +48,7 @@ public enum Zoo {
       let template = dialect.make(card.classes)
       let archive = try dialect.imported(file.archive, into: template)
       let model = archive.classCount(template).map(dialect.make) ?? template
-      let report = LoadReport(expected: model.expectedShapes, archive: archive)
+      let report = LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive)
       if report.isComplete && report.unexpected.isEmpty {
         model.assign(archive)
         return LoadedModel(
@@ -88,7 +88,7 @@ public enum Zoo {
     }
     let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
     let archive = try dialect.imported(file.archive, into: model)
-    try LoadReport(expected: model.expectedShapes, archive: archive).requireComplete(file: file.path)
+    try LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive).requireComplete(file: file.path)
     model.assign(archive)
     let labels = try metadata.labels ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
@@ -120,7 +120,7 @@ extension Zoo {
         let template = dialect.make(card.classes)
         guard let imported = try? dialect.imported(archive, into: template) else { continue }
         let model = imported.classCount(template).map(dialect.make) ?? template
-        let report = LoadReport(expected: model.expectedShapes, archive: imported)
+        let report = LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: imported)
         if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
       }
     }

@@ -58,7 +58,8 @@ public final class CompiledGraph {
         let place = arena.blocks[block]
         return Tensor(
           value.spec, value.descriptor,
-          in: Storage(partOf: memory, offset: place.offset, byteCount: place.byteCount))
+          in: Storage(
+            partOf: memory, offset: place.offset + value.offset, byteCount: place.byteCount - value.offset))
       }
     }
     arenaByteCount = arena.byteCount

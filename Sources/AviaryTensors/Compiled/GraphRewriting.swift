@@ -67,8 +67,8 @@ extension Graph {
     removeNodes(removed)
   }
 
-  /// The sum of a convolution's result and an equal shape is made by the convolution itself, on top of the other summand. Of two
-  /// convolutions the later one does it.
+  /// The sum of a convolution's or product's result and an equal shape is made by that kernel itself, on top of the other summand.
+  /// Of two such kernels the later one does it.
   private mutating func fuseAdditions() {
     let readers = readers()
     let producers = producers()
@@ -78,8 +78,9 @@ extension Graph {
         specs[node.inputs[0]] == specs[node.inputs[1]], node.inputs[0] != node.inputs[1]
       else { continue }
       let candidates = node.inputs.compactMap { value -> (source: Int, value: Value)? in
-        guard let source = producers[value], readers[value] == 1, nodes[source].operation is Convolution,
-          nodes[source].activation == nil, nodes[source].addend == nil
+        guard let source = producers[value], readers[value] == 1, nodes[source].canAdd,
+          constants[nodes[source].inputs[1]] != nil, nodes[source].activation == nil,
+          nodes[source].addend == nil
         else { return nil }
         return (source, value)
       }
@@ -103,6 +104,9 @@ extension Graph.Node {
   /// Whether the kernel can apply an activation to its result.
   fileprivate var canFinish: Bool {
     operation is Convolution || operation is LinearMap || operation is MatrixProduct
-      || (operation as? Arithmetic)?.kind == .add
+      || (operation as? Arithmetic)?.binaryFunction != nil
   }
+
+  /// Whether the kernel can add to its result.
+  fileprivate var canAdd: Bool { operation is Convolution || operation is LinearMap }
 }

@@ -11,6 +11,8 @@ struct Plan {
     let spec: TensorSpec
     let descriptor: MemoryDescriptor
     let location: Location
+    /// Where the first element lies in the location, in bytes: not 0 for parts of other values.
+    var offset = 0
   }
 
   enum Step {
@@ -30,10 +32,20 @@ struct Plan {
     return values.count - 1
   }
 
-  /// A value in the bytes of another one.
-  mutating func addAlias(of value: Int, _ spec: TensorSpec, _ descriptor: MemoryDescriptor) -> Int {
-    values.append(Value(spec: spec, descriptor: descriptor, location: values[value].location))
+  /// A value in the bytes of another one, from `offset` bytes behind its first element.
+  mutating func addAlias(
+    of value: Int, _ spec: TensorSpec, _ descriptor: MemoryDescriptor, offset: Int = 0
+  ) -> Int {
+    values.append(
+      Value(
+        spec: spec, descriptor: descriptor, location: values[value].location,
+        offset: values[value].offset + offset))
     return values.count - 1
+  }
+
+  /// False for weights, which no step may write to.
+  func isInArena(_ value: Int) -> Bool {
+    if case .arena = values[value].location { true } else { false }
   }
 
   mutating func addConstant(_ tensor: Tensor) -> Int {

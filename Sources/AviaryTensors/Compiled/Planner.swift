@@ -1,13 +1,13 @@
 /// Turns a simplified graph into a plan: chooses algorithms, follows layouts from kernel to kernel, and inserts
 /// a reorder where two do not agree.
 struct Planner {
-  private let graph: Graph
-  private let algorithms: AlgorithmChoice
+  let graph: Graph
+  let algorithms: AlgorithmChoice
   /// What convolutions and linear maps compute on: float32, or bfloat16 with sums in float32.
-  private let precision: DType
-  private var plan = Plan()
+  let precision: DType
+  var plan = Plan()
   /// The planned value of each graph value.
-  private var planned: [Graph.Value: Int] = [:]
+  var planned: [Graph.Value: Int] = [:]
   /// Copies of values in other layouts, so that two readers share one.
   private var copies: [Graph.Value: [(descriptor: MemoryDescriptor, value: Int)]] = [:]
   /// How many readings of each value are still to come.
@@ -43,19 +43,25 @@ struct Planner {
     case let pooling as Pooling: lower(pooling, node)
     case let eltwise as Eltwise where isFloat(node.inputs[0]): lower(eltwise, node)
     case let norm as BatchNormalization where norm.usesGivenStatistics: lower(norm, node)
-    case is Reshape where isFloat(node.inputs[0]): lowerReshape(node)
+    case let reshape as Reshape where isFloat(node.inputs[0]): lower(reshape, node)
+    case let permute as Permute where isFloat(node.inputs[0]): lower(permute, node)
+    case let slice as Slice where isFloat(node.inputs[0]): lower(slice, node)
     case let concatenation as Concatenate where node.inputs.allSatisfy(isFloat):
       lower(concatenation, node)
+    case let product as MatrixProduct where node.inputs.allSatisfy(isFloat): lower(product, node)
+    case let softmax as Softmax where isFloat(node.inputs[0]): lower(softmax, node)
+    case let norm as LayerNormalization where node.inputs.allSatisfy(isFloat): lower(norm, node)
+    case let arithmetic as Arithmetic where node.inputs.allSatisfy(isFloat): lower(arithmetic, node)
     default: lowerOperation(node)
     }
   }
 
-  private func isFloat(_ value: Graph.Value) -> Bool { graph.specs[value].dtype == .float32 }
+  func isFloat(_ value: Graph.Value) -> Bool { graph.specs[value].dtype == .float32 }
 
   // MARK: Values
 
   /// A graph value in whatever layout it lies.
-  private mutating func value(_ value: Graph.Value) -> Int {
+  mutating func value(_ value: Graph.Value) -> Int {
     if let known = planned[value] { return known }
     guard let constant = graph.constants[value]?.tensor else {
       preconditionFailure("a value is read before it is made")
@@ -66,7 +72,7 @@ struct Planner {
   }
 
   /// A graph value in a given layout, through a reorder when it lies otherwise.
-  private mutating func value(_ graphValue: Graph.Value, in descriptor: MemoryDescriptor) -> Int {
+  mutating func value(_ graphValue: Graph.Value, in descriptor: MemoryDescriptor) -> Int {
     let source = value(graphValue)
     if plan.values[source].descriptor == descriptor { return source }
     if let copy = copies[graphValue]?.first(where: { $0.descriptor == descriptor }) { return copy.value }
@@ -82,7 +88,7 @@ struct Planner {
   }
 
   /// A graph value in whatever layout it lies, but not in the shorter type that kernels may compute in.
-  private mutating func float32Value(_ graphValue: Graph.Value) -> Int {
+  mutating func float32Value(_ graphValue: Graph.Value) -> Int {
     let stored = value(graphValue)
     guard graph.constants[graphValue] == nil, plan.values[stored].descriptor.dtype == .bfloat16 else {
       return stored
@@ -90,16 +96,56 @@ struct Planner {
     return value(graphValue, in: .rowMajor(graph.specs[graphValue].shape))
   }
 
-  private mutating func makeOutput(_ node: Graph.Node, _ descriptor: MemoryDescriptor) -> Int {
+  /// A graph value in a layout without gaps, which most kernels need.
+  mutating func denseValue(_ graphValue: Graph.Value) -> Int {
+    let source = value(graphValue)
+    let isDense = plan.values[source].descriptor.isDense
+    return isDense ? source : value(graphValue, in: .rowMajor(graph.specs[graphValue].shape))
+  }
+
+  mutating func makeOutput(_ node: Graph.Node, _ descriptor: MemoryDescriptor) -> Int {
     let value = plan.addValue(graph.specs[node.outputs[0]], descriptor)
     planned[node.outputs[0]] = value
     return value
   }
 
-  /// Whether nobody reads the value's bytes after the node that is being lowered, under this name or another.
-  private func isLastReading(_ value: Graph.Value) -> Bool {
+  /// The node's result in the bytes of a planned value.
+  mutating func aliasOutput(_ node: Graph.Node, of source: Int, _ descriptor: MemoryDescriptor) -> Int {
+    let value = plan.addAlias(of: source, graph.specs[node.outputs[0]], descriptor)
+    planned[node.outputs[0]] = value
+    return value
+  }
+
+  /// The node's result over its first operand, which lies at `source`, when nobody needs that any more; else in memory of its own.
+  mutating func makeOutput(_ node: Graph.Node, over source: Int, _ layout: MemoryDescriptor) -> Int {
+    mayOverwrite(node.inputs[0], at: source)
+      ? aliasOutput(node, of: source, layout) : makeOutput(node, layout)
+  }
+
+  /// Where a kernel writes its result. One that adds finds the other summand there: itself when nobody needs it any more, else a copy.
+  mutating func destination(_ node: Graph.Node, _ layout: MemoryDescriptor) -> Int {
+    guard let addend = node.addend else { return makeOutput(node, layout) }
+    let held = value(addend)
+    if plan.values[held].descriptor == layout, mayOverwrite(addend, at: held) {
+      return aliasOutput(node, of: held, layout)
+    }
+    let result = makeOutput(node, layout)
+    plan.append(
+      Primitive.reorder(from: plan.values[held].descriptor, to: layout),
+      [(Primitive.Slot.source, held), (Primitive.Slot.destination, result)], name: "copy")
+    return result
+  }
+
+  /// What the node's kernel does to its result.
+  func finishing(_ node: Graph.Node) -> [PostOperation] {
+    (node.addend == nil ? [] : [.accumulate]) + (node.activation.map { [.activation($0)] } ?? [])
+  }
+
+  /// Whether nobody reads the bytes at `source`, where a graph value lies, after the node that is being lowered: under this
+  /// name or another.
+  func mayOverwrite(_ value: Graph.Value, at source: Int) -> Bool {
     guard pending[value] == 1, value != graph.input, graph.constants[value] == nil,
-      let own = planned[value], case .arena(let block) = plan.values[own].location
+      case .arena(let block) = plan.values[source].location
     else { return false }
     return !planned.contains { other, place in
       guard other != value, pending[other, default: 0] > 0, case .arena(block) = plan.values[place].location
@@ -110,143 +156,10 @@ struct Planner {
     }
   }
 
-  // MARK: Kernels
-
-  private mutating func lower(_ convolution: Convolution, _ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
-    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
-    var kernel = ConvolutionKernel(
-      convolution.geometry, input: graph.specs[node.inputs[0]].shape, weights: weights.shape,
-      hasBias: bias != nil)
-    if node.addend != nil { kernel.finishing.append(.accumulate) }
-    if let activation = node.activation { kernel.finishing.append(.activation(activation)) }
-    kernel.dtype = precision
-    kernel.hasFixedWeights = true
-    kernel.algorithm = algorithms.algorithm(for: kernel)
-    let primitive = kernel.forwardPrimitive
-    let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
-    let layout = primitive.descriptor(.destination(0))
-    let result: Int
-    if let addend = node.addend {
-      // The kernel adds to what lies in its result: the other summand itself when nobody needs it any more, else a copy.
-      let held = value(addend)
-      if isLastReading(addend), plan.values[held].descriptor == layout,
-        case .arena = plan.values[held].location
-      {
-        result = plan.addAlias(of: held, graph.specs[node.outputs[0]], layout)
-      } else {
-        result = plan.addValue(graph.specs[node.outputs[0]], layout)
-        plan.append(
-          Primitive.reorder(from: plan.values[held].descriptor, to: layout),
-          [(Primitive.Slot.source, held), (Primitive.Slot.destination, result)], name: "copy")
-      }
-      planned[node.outputs[0]] = result
-    } else {
-      result = makeOutput(node, layout)
-    }
-    let grouped = weights.reshaped(kernel.groupedWeights).reordered(to: primitive.descriptor(.weights(0)))
-    releasePages(node.inputs[1])
-    var operands = [
-      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(grouped)),
-      (Primitive.Slot.destination, result),
-    ]
-    if let bias {
-      operands.append((Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).rowMajor())))
-    }
-    plan.append(primitive, operands, name: name(node))
-  }
-
-  private mutating func lowerLinear(_ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
-    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
-    let (inputs, outputs) = (weights.shape[1], weights.shape[0])
-    let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
-    let primitive = MatmulKernel.primitive(
-      MemoryDescriptor(shape: [rows, inputs], dtype: precision), .any([inputs, outputs], precision),
-      hasBias: bias != nil, shape: [rows, outputs],
-      finishing: node.activation.map { [.activation($0)] } ?? [])
-    let shape = graph.specs[node.inputs[0]].shape
-    let flat = value(node.inputs[0], in: MemoryDescriptor(shape: shape, dtype: precision))
-    let source = plan.addAlias(of: flat, TensorSpec([rows, inputs]), primitive.descriptor(.source(0)))
-    let result = plan.addValue(TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
-    let packed = weights.transposed().reordered(to: primitive.descriptor(.weights(0)))
-    releasePages(node.inputs[1])
-    var operands = [
-      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(packed)),
-      (Primitive.Slot.destination, result),
-    ]
-    if let bias {
-      operands.append(
-        (Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).reshaped([1, outputs]).rowMajor())))
-    }
-    plan.append(primitive, operands, name: name(node))
-    let spec = graph.specs[node.outputs[0]]
-    planned[node.outputs[0]] = plan.addAlias(of: result, spec, .rowMajor(spec.shape))
-  }
-
-  private mutating func lower(_ pooling: Pooling, _ node: Graph.Node) {
-    let source = value(node.inputs[0])
-    let primitive = pooling.primitive(graph.specs[node.inputs[0]])
-      .forwardPrimitive(plan.values[source].descriptor)
-    let result = makeOutput(node, primitive.descriptor(.destination(0)))
-    plan.append(
-      primitive, [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)], name: name(node))
-  }
-
-  private mutating func lower(_ eltwise: Eltwise, _ node: Graph.Node) {
-    let primitive = eltwise.kernel.forwardPrimitive(for: plan.values[value(node.inputs[0])].descriptor)
-    let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
-    let layout = primitive.descriptor(.destination(0))
-    let result: Int
-    if isLastReading(node.inputs[0]), case .arena = plan.values[source].location {
-      result = plan.addAlias(of: source, graph.specs[node.outputs[0]], layout)
-      planned[node.outputs[0]] = result
-    } else {
-      result = makeOutput(node, layout)
-    }
-    plan.append(
-      primitive, [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)], name: name(node))
-  }
-
-  private mutating func lower(_ norm: BatchNormalization, _ node: Graph.Node) {
-    let source = value(node.inputs[0])
-    let layout = plan.values[source].descriptor
-    let primitive = BatchNormKernel(epsilon: norm.epsilon, usesGivenStatistics: true).forwardPrimitive(layout)
-    let parameters = node.inputs.dropFirst().map { value($0, in: .rowMajor(graph.specs[$0].shape)) }
-    let result = makeOutput(node, layout)
-    let slots = [Primitive.Slot.scale, Primitive.Slot.shift, Primitive.Slot.mean, Primitive.Slot.variance]
-    plan.append(
-      primitive,
-      [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)]
-        + zip(slots, parameters).map { ($0, $1) },
-      name: name(node))
-  }
-
-  /// The same bytes when they are in logical order, else a reorder first.
-  private mutating func lowerReshape(_ node: Graph.Node) {
-    let source = value(node.inputs[0], in: .rowMajor(graph.specs[node.inputs[0]].shape))
-    let spec = graph.specs[node.outputs[0]]
-    planned[node.outputs[0]] = plan.addAlias(of: source, spec, .rowMajor(spec.shape))
-  }
-
-  private mutating func lower(_ concatenation: Concatenate, _ node: Graph.Node) {
-    let stored = node.inputs.map { value($0) }
-    let types = Set(stored.map { plan.values[$0].descriptor.dtype })
-    let sources = types.count == 1 ? stored : node.inputs.map { float32Value($0) }
-    let shape = graph.specs[node.outputs[0]].shape
-    let primitive = Primitive.concatenation(
-      sources.map { plan.values[$0].descriptor }, axis: concatenation.axis, shape: shape)
-    let result = makeOutput(node, primitive.descriptor(.destination(0)))
-    plan.append(
-      primitive,
-      sources.enumerated().map { (Primitive.Slot.source($0.offset), $0.element) } + [
-        (Primitive.Slot.destination, result)
-      ],
-      name: name(node))
-  }
+  // MARK: Everything else
 
   /// Whatever has no kernel that a plan can hold.
-  private mutating func lowerOperation(_ node: Graph.Node) {
+  mutating func lowerOperation(_ node: Graph.Node) {
     let inputs = node.inputs.map { float32Value($0) }
     let outputs = node.outputs.map { output -> Int in
       let spec = graph.specs[output]
@@ -265,14 +178,14 @@ struct Planner {
   }
 
   /// Once packed, weights in a mapped file are not read again by this plan.
-  private func releasePages(_ value: Graph.Value) {
+  func releasePages(_ value: Graph.Value) {
     switch graph.constants[value] {
     case .ready(let tensor), .scaled(let tensor, _): tensor.storage.releasePages()
     case nil: break
     }
   }
 
-  private func name(_ node: Graph.Node) -> String {
+  func name(_ node: Graph.Node) -> String {
     node.operation.onnxName + (node.addend == nil ? "" : " + Add")
       + (node.activation == nil ? "" : " + activation")
   }

@@ -26,6 +26,15 @@ enum MatmulKernel {
     Shape(repeating: 1, count: result.count - 1) + [result[result.count - 1]]
   }
 
+  /// Whether the last two axes lie as a matrix or its transpose.
+  static func reads(strides: [Int], shape: Shape) -> Bool {
+    let (rows, columns) = (strides[shape.count - 2], strides[shape.count - 1])
+    let isMatrix = columns == 1 && rows >= shape[shape.count - 1]
+    let isTransposed = rows == 1 && columns >= shape[shape.count - 2]
+    let repeats = zip(strides, shape).contains { $0 == 0 && $1 > 1 }
+    return (isMatrix || isTransposed) && !repeats
+  }
+
   private struct Configuration: Hashable, Sendable {
     let hasBias: Bool
     let finishing: [PostOperation]
@@ -52,10 +61,6 @@ extension Tensor {
   /// Itself when the last two axes lie as a matrix or its transpose, which kernels read directly; else row-major.
   fileprivate func matrixView() -> Tensor {
     guard case .strided(let strides, _) = plain().layout else { return plain() }
-    let (rows, columns) = (strides[rank - 2], strides[rank - 1])
-    let isMatrix = columns == 1 && rows >= shape[rank - 1]
-    let isTransposed = rows == 1 && columns >= shape[rank - 2]
-    let repeats = zip(strides, shape).contains { $0 == 0 && $1 > 1 }
-    return (isMatrix || isTransposed) && !repeats ? self : rowMajor()
+    return MatmulKernel.reads(strides: strides, shape: shape) ? self : rowMajor()
   }
 }

@@ -61,6 +61,12 @@ final class MemoryDescriptor: Sendable, Hashable {
     return prefix(of: \.format_desc.blocking.strides)
   }
 
+  /// True when the layout has no gaps but those that fill up blocks.
+  var isDense: Bool {
+    guard plainStrides != nil else { return true }
+    return byteCount == shape.elementCount * dtype.byteCount
+  }
+
   /// True when padding was added to fill whole blocks: the bytes then hold more than the elements.
   var isPadded: Bool { prefix(of: \.dims) != prefix(of: \.padded_dims) }
 

@@ -88,14 +88,21 @@ struct LayerNormKernel: Hashable, Sendable {
   let epsilon: Float
   private static let flags = dnnl_use_scale.rawValue | dnnl_use_shift.rawValue
 
-  private func makeForward(_ shape: Shape) -> Primitive {
+  /// The forward kernel that keeps no statistics.
+  func inferencePrimitive(_ shape: Shape) -> Primitive {
+    PrimitiveCache.primitive(
+      .init(operation: self, role: "layer norm, inference", descriptors: [.rowMajor(shape)])
+    ) { makeForward(shape, dnnl_forward_inference) }
+  }
+
+  private func makeForward(_ shape: Shape, _ purpose: dnnl_prop_kind_t = dnnl_forward_training) -> Primitive {
     var description = dnnl_layer_normalization_desc_t()
     var (data, statistics) = (
       MemoryDescriptor.rowMajor(shape).raw, MemoryDescriptor.rowMajor(shape.dropLast()).raw
     )
     OneDNN.check(
       dnnl_layer_normalization_forward_desc_init(
-        &description, dnnl_forward_training, &data, &statistics, epsilon, LayerNormKernel.flags),
+        &description, purpose, &data, &statistics, epsilon, LayerNormKernel.flags),
       "layer normalization")
     return Primitive.make(description)!
   }

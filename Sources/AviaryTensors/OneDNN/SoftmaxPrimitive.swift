@@ -6,6 +6,13 @@ struct SoftmaxKernel: Hashable, Sendable {
 
   private var algorithm: dnnl_alg_kind_t { isLogarithmic ? dnnl_softmax_log : dnnl_softmax_accurate }
 
+  /// The forward kernel for a row-major layout.
+  func forwardPrimitive(_ layout: MemoryDescriptor) -> Primitive {
+    PrimitiveCache.primitive(.init(operation: self, role: "softmax", descriptors: [layout])) {
+      makeForward(layout)
+    }
+  }
+
   private func makeForward(_ layout: MemoryDescriptor) -> Primitive {
     var description = dnnl_softmax_v2_desc_t()
     var raw = layout.raw
@@ -17,9 +24,7 @@ struct SoftmaxKernel: Hashable, Sendable {
 
   func forward(_ input: Tensor) -> Tensor {
     let source = input.rowMajor()
-    let primitive = PrimitiveCache.primitive(
-      .init(operation: self, role: "softmax", descriptors: [source.descriptor])
-    ) { makeForward(source.descriptor) }
+    let primitive = forwardPrimitive(source.descriptor)
     let result = Tensor(source.descriptor, shape: input.shape)
     primitive.execute([.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)])
     return result

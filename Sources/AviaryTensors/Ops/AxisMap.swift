@@ -11,6 +11,8 @@ struct AxisMap: Operation {
 
     /// Result i is element `indices[i]`.
     init(selecting indices: [Int]) { rows = indices.map { [Tap(index: $0, weight: 1)] } }
+    /// The same, results without an index being 0.
+    init(selecting indices: [Int?]) { rows = indices.map { $0.map { [Tap(index: $0, weight: 1)] } ?? [] } }
     init(rows: [[Tap]]) { self.rows = rows }
 
     /// The map whose matrix is the transpose: the gradient of this one.
@@ -53,6 +55,10 @@ struct AxisMap: Operation {
           for line in range {
             let (block, row) = line.quotientAndRemainder(dividingBy: table.rows.count)
             let target = to + line * inner
+            if let tap = table.rows[row].onlySelected {
+              target.update(from: from + (block * extent + tap) * inner, count: inner)
+              continue
+            }
             for k in 0..<inner { target[k] = 0 }
             for tap in table.rows[row] {
               let source = from + (block * extent + tap.index) * inner
@@ -72,9 +78,20 @@ struct AxisMap: Operation {
   }
 }
 
+extension [AxisMap.Table.Tap] {
+  /// The index when the result is a copy of one element.
+  fileprivate var onlySelected: Int? { count == 1 && self[0].weight == 1 ? self[0].index : nil }
+}
+
 extension Tensor {
   /// The elements `indices` along `axis`, in that order.
   public func taking(_ indices: [Int], axis: Int) -> Tensor {
+    AxisMap(
+      axis: resolved(axis: axis, rank: rank), table: .init(selecting: indices), onnxName: "Gather")(self)
+  }
+
+  /// The elements `indices` along `axis`, zeros where there is none.
+  public func taking(_ indices: [Int?], axis: Int) -> Tensor {
     AxisMap(
       axis: resolved(axis: axis, rank: rank), table: .init(selecting: indices), onnxName: "Gather")(self)
   }

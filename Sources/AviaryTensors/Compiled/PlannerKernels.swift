@@ -1,0 +1,104 @@
+/// Networks of convolutions and linear maps.
+extension Planner {
+  mutating func lower(_ convolution: Convolution, _ node: Graph.Node) {
+    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
+    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
+    var kernel = ConvolutionKernel(
+      convolution.geometry, input: graph.specs[node.inputs[0]].shape, weights: weights.shape,
+      hasBias: bias != nil)
+    kernel.finishing = finishing(node)
+    kernel.dtype = precision
+    kernel.hasFixedWeights = true
+    kernel.algorithm = algorithms.algorithm(for: kernel)
+    let primitive = kernel.forwardPrimitive
+    let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
+    let layout = primitive.descriptor(.destination(0))
+    let result = destination(node, layout)
+    let grouped = weights.reshaped(kernel.groupedWeights).reordered(to: primitive.descriptor(.weights(0)))
+    releasePages(node.inputs[1])
+    var operands = [
+      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(grouped)),
+      (Primitive.Slot.destination, result),
+    ]
+    if let bias {
+      operands.append((Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).rowMajor())))
+    }
+    plan.append(primitive, operands, name: name(node))
+  }
+
+  mutating func lowerLinear(_ node: Graph.Node) {
+    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
+    let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
+    let (inputs, outputs) = (weights.shape[1], weights.shape[0])
+    let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
+    let primitive = MatmulKernel.primitive(
+      MemoryDescriptor(shape: [rows, inputs], dtype: precision), .any([inputs, outputs], precision),
+      hasBias: bias != nil, shape: [rows, outputs],
+      finishing: finishing(node))
+    let shape = graph.specs[node.inputs[0]].shape
+    let flat = value(node.inputs[0], in: MemoryDescriptor(shape: shape, dtype: precision))
+    let source = plan.addAlias(of: flat, TensorSpec([rows, inputs]), primitive.descriptor(.source(0)))
+    let spec = graph.specs[node.outputs[0]]
+    let result = plan.addAlias(
+      of: destination(node, .rowMajor(spec.shape)), TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
+    let packed = weights.transposed().reordered(to: primitive.descriptor(.weights(0)))
+    releasePages(node.inputs[1])
+    var operands = [
+      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(packed)),
+      (Primitive.Slot.destination, result),
+    ]
+    if let bias {
+      operands.append(
+        (Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).reshaped([1, outputs]).rowMajor())))
+    }
+    plan.append(primitive, operands, name: name(node))
+  }
+
+  mutating func lower(_ pooling: Pooling, _ node: Graph.Node) {
+    let source = denseValue(node.inputs[0])
+    let primitive = pooling.primitive(graph.specs[node.inputs[0]])
+      .forwardPrimitive(plan.values[source].descriptor)
+    let result = makeOutput(node, primitive.descriptor(.destination(0)))
+    plan.append(
+      primitive, [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)], name: name(node))
+  }
+
+  mutating func lower(_ eltwise: Eltwise, _ node: Graph.Node) {
+    let dense = denseValue(node.inputs[0])
+    let primitive = eltwise.kernel.forwardPrimitive(for: plan.values[dense].descriptor)
+    let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
+    let result = makeOutput(node, over: source, primitive.descriptor(.destination(0)))
+    plan.append(
+      primitive, [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)], name: name(node))
+  }
+
+  mutating func lower(_ norm: BatchNormalization, _ node: Graph.Node) {
+    let source = denseValue(node.inputs[0])
+    let layout = plan.values[source].descriptor
+    let primitive = BatchNormKernel(epsilon: norm.epsilon, usesGivenStatistics: true).forwardPrimitive(layout)
+    let parameters = node.inputs.dropFirst().map { value($0, in: .rowMajor(graph.specs[$0].shape)) }
+    let result = makeOutput(node, over: source, layout)
+    let slots = [Primitive.Slot.scale, Primitive.Slot.shift, Primitive.Slot.mean, Primitive.Slot.variance]
+    plan.append(
+      primitive,
+      [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)]
+        + zip(slots, parameters).map { ($0, $1) },
+      name: name(node))
+  }
+
+  mutating func lower(_ concatenation: Concatenate, _ node: Graph.Node) {
+    let stored = node.inputs.map { value($0) }
+    let types = Set(stored.map { plan.values[$0].descriptor.dtype })
+    let sources = types.count == 1 ? stored : node.inputs.map { float32Value($0) }
+    let shape = graph.specs[node.outputs[0]].shape
+    let primitive = Primitive.concatenation(
+      sources.map { plan.values[$0].descriptor }, axis: concatenation.axis, shape: shape)
+    let result = makeOutput(node, primitive.descriptor(.destination(0)))
+    plan.append(
+      primitive,
+      sources.enumerated().map { (Primitive.Slot.source($0.offset), $0.element) } + [
+        (Primitive.Slot.destination, result)
+      ],
+      name: name(node))
+  }
+}

@@ -1,0 +1,83 @@
+/// Operations that move no element: their results are other looks at the same bytes wherever strides can say so.
+extension Planner {
+  mutating func lower(_ reshape: Reshape, _ node: Graph.Node) {
+    let source = value(node.inputs[0])
+    let shape = graph.specs[node.inputs[0]].shape
+    if let strides = plan.values[source].descriptor.plainStrides,
+      let viewed = Layout.strides(strides, of: shape, viewedAs: reshape.shape)
+    {
+      return alias(node, of: source, strides: viewed)
+    }
+    alias(node, of: value(node.inputs[0], in: .rowMajor(shape)), strides: reshape.shape.rowMajorStrides)
+  }
+
+  /// A blocked value is brought into the order of the result right away, so that the next kernel finds it dense.
+  mutating func lower(_ permute: Permute, _ node: Graph.Node) {
+    let shape = graph.specs[node.outputs[0]].shape
+    var source = value(node.inputs[0])
+    if plan.values[source].descriptor.plainStrides == nil {
+      var strides = shape
+      for (place, axis) in permute.order.enumerated() { strides[axis] = shape.rowMajorStrides[place] }
+      source = value(
+        node.inputs[0],
+        in: MemoryDescriptor(shape: graph.specs[node.inputs[0]].shape, dtype: .float32, strides: strides))
+    }
+    let strides = plan.values[source].descriptor.plainStrides!
+    alias(node, of: source, strides: permute.order.map { strides[$0] })
+  }
+
+  mutating func lower(_ slice: Slice, _ node: Graph.Node) {
+    var source = value(node.inputs[0])
+    if plan.values[source].descriptor.plainStrides == nil {
+      source = value(node.inputs[0], in: .rowMajor(graph.specs[node.inputs[0]].shape))
+    }
+    var strides = plan.values[source].descriptor.plainStrides!
+    let start = slice.start * strides[slice.axis]
+    strides[slice.axis] *= slice.step
+    alias(node, of: source, strides: strides, skipping: start)
+  }
+
+  private mutating func alias(
+    _ node: Graph.Node, of source: Int, strides: [Int], skipping elements: Int = 0
+  ) {
+    let spec = graph.specs[node.outputs[0]]
+    let dtype = plan.values[source].descriptor.dtype
+    guard Layout.areNested(strides, spec.shape) else { return lowerOperation(node) }
+    planned[node.outputs[0]] = plan.addAlias(
+      of: source, spec, MemoryDescriptor(shape: spec.shape, dtype: dtype, strides: strides),
+      offset: elements * dtype.byteCount)
+  }
+}
+
+extension Layout {
+  /// The strides with which elements of one shape can be looked at as another without moving; nil when they cannot.
+  ///
+  /// Axes that lie one inside the next without a gap count as one; the new axes must divide such groups.
+  static func strides(_ strides: [Int], of shape: Shape, viewedAs target: Shape) -> [Int]? {
+    if shape.contains(0) { return nil }
+    var groups: [(extent: Int, stride: Int)] = []
+    for (extent, stride) in zip(shape, strides) where extent != 1 {
+      if let last = groups.last, last.stride == extent * stride {
+        groups[groups.count - 1] = (last.extent * extent, stride)
+      } else {
+        groups.append((extent, stride))
+      }
+    }
+    var result = target
+    var rest = 1
+    for axis in target.indices.reversed() {
+      if target[axis] == 1 {
+        result[axis] = rest == 1 ? 1 : (groups.last?.stride ?? 1) * rest
+        continue
+      }
+      guard let group = groups.last, group.extent % (rest * target[axis]) == 0 else { return nil }
+      result[axis] = group.stride * rest
+      rest *= target[axis]
+      if rest == group.extent {
+        groups.removeLast()
+        rest = 1
+      }
+    }
+    return result
+  }
+}

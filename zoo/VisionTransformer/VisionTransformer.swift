@@ -1,0 +1,147 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryVision
+
+/// Vision Transformer (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
+/// arXiv:2010.11929, figure 1).
+///
+/// Input N×3×224×224, and no other size: positions are learned. Names as torchvision's.
+public final class VisionTransformer: StagedModel, Container {
+  public let stages: [Stage]
+
+  /// A row of table 1; tiny and small are of Touvron et al. 2021 ("Training data-efficient image transformers", arXiv:2012.12877, table 1).
+  public struct Configuration: Sendable, Hashable {
+    public let patch: Int
+    public let layers: Int
+    /// D.
+    public let width: Int
+    public let heads: Int
+    public var side = 224
+
+    /// Width of the hidden layer of an MLP.
+    var hidden: Int { 4 * width }
+    /// Patches, and the class token.
+    var tokens: Int { (side / patch) * (side / patch) + 1 }
+
+    public static let tiny16 = Configuration(patch: 16, layers: 12, width: 192, heads: 3)
+    public static let small16 = Configuration(patch: 16, layers: 12, width: 384, heads: 6)
+    public static let base16 = Configuration(patch: 16, layers: 12, width: 768, heads: 12)
+    public static let base32 = Configuration(patch: 32, layers: 12, width: 768, heads: 12)
+    public static let large16 = Configuration(patch: 16, layers: 24, width: 1024, heads: 16)
+    public static let large32 = Configuration(patch: 32, layers: 24, width: 1024, heads: 16)
+  }
+
+  public init(_ configuration: Configuration, classes: Int = 1000) {
+    let width = configuration.width
+    let blocks = (0..<configuration.layers).map { index in
+      Stage(
+        "block\(index + 1)",
+        [("encoder.layers.encoder_layer_\(index)", TransformerBlock(configuration))])
+    }
+    stages =
+      [Stage("embedding", [("", PatchEmbedding(configuration))])] + blocks + [
+        Stage("norm", [("", ClassToken()), ("encoder.ln", LayerNorm(width, epsilon: 1e-6))]),
+        Stage("classifier", [("heads.head", Linear(width, classes, initializer: .zeros))]),
+      ]
+  }
+
+  public var namedChildren: [(name: String, module: any Module)] {
+    stages.flatMap(\.layers).map { ($0.name, $0.layer) }
+  }
+}
+
+/// Equation 1: patches as tokens behind a class token, plus their positions. N×3×H×W to N×T×D.
+final class PatchEmbedding: Layer {
+  let classToken: Parameter
+  let convProj: Conv2d
+  let encoder: Positions
+
+  final class Positions: Module {
+    let posEmbedding: Parameter
+    init(_ tokens: Int, _ width: Int) {
+      posEmbedding = Parameter([1, tokens, width], .normal(standardDeviation: 0.02))
+    }
+  }
+
+  init(_ configuration: VisionTransformer.Configuration) {
+    let (patch, width) = (configuration.patch, configuration.width)
+    classToken = Parameter([1, 1, width], .zeros)
+    // A linear map of the flattened patch, as the paper has it, is a convolution that does not overlap.
+    convProj = Conv2d(
+      3, width, kernel: Extents(patch), stride: Extents(patch),
+      initializer: .truncatedNormal(standardDeviation: 1 / Float(3 * patch * patch).squareRoot()))
+    encoder = Positions(configuration.tokens, width)
+  }
+
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    let patches = convProj(input).flattened(from: 2).transposed()  // N×T−1×D
+    let (batch, width) = (patches.shape[0], patches.shape[2])
+    let tokens = concatenate([classToken.value.expanded(to: [batch, 1, width]), patches], axis: 1)
+    return tokens + encoder.posEmbedding.value
+  }
+}
+
+/// Equations 2 and 3: attention and an MLP, each behind a normalization and beside a residual. N×T×D.
+final class TransformerBlock: Layer, Container {
+  let norm1: LayerNorm
+  let attention: MultiHeadAttention
+  let norm2: LayerNorm
+  let mlp: Sequential
+
+  init(_ configuration: VisionTransformer.Configuration) {
+    norm1 = LayerNorm(configuration.width, epsilon: 1e-6)
+    attention = MultiHeadAttention(configuration.width, heads: configuration.heads)
+    norm2 = LayerNorm(configuration.width, epsilon: 1e-6)
+    mlp = .perceptron(configuration.width, hidden: configuration.hidden)
+  }
+
+  var namedChildren: [(name: String, module: any Module)] {
+    [("ln_1", norm1), ("self_attention", attention), ("ln_2", norm2), ("mlp", mlp)]
+  }
+
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    let attended = input + attention(norm1(input))
+    return attended + mlp(norm2(attended))
+  }
+}
+
+extension Sequential {
+  /// The MLP of transformer blocks: two linear layers with a GELU between them; dropout has the places 2 and 4 in checkpoints.
+  static func perceptron(_ width: Int, hidden: Int) -> Sequential {
+    Sequential(named: [
+      ("0", Linear(width, hidden, initializer: .xavierUniform())), ("1", Activate(.gelu)),
+      ("3", Linear(hidden, width, initializer: .xavierUniform())),
+    ])
+  }
+}
+
+/// The first token of N×T×D: equation 4.
+final class ClassToken: Layer {
+  func callAsFunction(_ input: Tensor) -> Tensor { input.selected(1, 0) }
+}
+
+extension VisionTransformer {
+  /// The rows of table 1 that torchvision and timm have.
+  static let entries: [ZooEntry] = [
+    ("vit_ti_16", .tiny16), ("vit_s_16", .small16), ("vit_b_16", .base16), ("vit_b_32", .base32),
+    ("vit_l_16", .large16), ("vit_l_32", .large32),
+  ].map { (name: String, configuration: Configuration) in
+    let make: @Sendable (Int) -> any StagedModel = { VisionTransformer(configuration, classes: $0) }
+    let torchvision = Dialect("tv_v1", configuration.torchvision, make: make)
+    let timm = Dialect("timm_augreg", nameMap: "timm_vit", .augReg, make: make)
+    return ZooEntry(name, configuration.width < 768 ? [timm] : [torchvision, timm])
+  }
+}
+
+extension VisionTransformer.Configuration {
+  /// torchvision resizes for its large model to 242 and not 256.
+  fileprivate var torchvision: Preprocessing {
+    self == .large16 ? .torchvision.sized(resize: .shortSide(242), crop: 224) : .torchvision
+  }
+}
+
+extension Preprocessing {
+  /// What the checkpoints of Steiner et al. 2022 ("How to train your ViT?", arXiv:2106.10270) expect: −1...1, a centre crop of 0.9.
+  fileprivate static let augReg = Preprocessing(
+    resize: .shortSide(248), interpolation: .bicubic, crop: 224, divisor: 127.5, mean: [1, 1, 1])
+}
