@@ -107,4 +107,7 @@ def fill_keras(model) -> None:
     for layer in model.layers:
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
         layer.set_weights(
-            [keras_tensor(f"{layer.name}/{w.name}", tuple(w.shape), depthwise) for w in layer.weights])
+            [
+                keras_tensor(f"{layer.name}/{w.name}", tuple(w.shape), depthwise or w.name == "depthwise_kernel")
+                for w in layer.weights
+            ])
