@@ -1,5 +1,22 @@
 // swift-tools-version: 6.0
+import Foundation
 import PackageDescription
+
+/// The families of the zoo, each a folder of `zoo`.
+let families = [
+  "LeNet",
+  "AlexNet",
+  "VGG",
+  "ResNet",
+  "MobileNet",
+  "VisionTransformer",
+  "Swin",
+]
+
+/// The folders of data that the families have. (A folder that is added later is seen when this file changes: manifests are cached.)
+let familyResources = families.flatMap { family in
+  ["Cards", "Maps", "Recipes", "Weights"].map { "\(family)/\($0)" }
+}.filter { FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/zoo/\($0)") }
 
 // Arrows go down this list only:
 // Tensors <- Layers <- {Weights, Vision, Training} <- Zoo <- Aviary (umbrella) and AviaryCLI.
@@ -34,15 +51,7 @@ let package = Package(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo", exclude: ["LeNet/Samples"],
-      resources: [
-        .process("Labels"), .process("LeNet/Cards"), .process("LeNet/Maps"), .process("LeNet/Recipes"),
-        .process("LeNet/Weights"),
-        .process("AlexNet/Cards"),
-        .process("VGG/Cards"), .process("VGG/Maps"), .process("ResNet/Cards"), .process("ResNet/Maps"),
-        .process("MobileNet/Cards"), .process("MobileNet/Maps"),
-        .process("VisionTransformer/Cards"), .process("VisionTransformer/Maps"),
-        .process("Swin/Cards"), .process("Swin/Maps"),
-      ]),
+      resources: (["Labels"] + familyResources).map { .process($0) }),
     .target(
       name: "Aviary",
       dependencies: [

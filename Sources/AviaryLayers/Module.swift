@@ -77,7 +77,8 @@ extension Module {
     case let buffer as Buffer: return [(name, .buffer(buffer))]
     case let module as any Module:
       // A container may give a child no name: what is inside then counts as its own.
-      return [(name, .module(module))] + module.members(prefix: name.hasSuffix(".") || name.isEmpty ? name : name + ".")
+      return [(name, .module(module))]
+        + module.members(prefix: name.hasSuffix(".") || name.isEmpty ? name : name + ".")
     default: break
     }
     let mirror = Mirror(reflecting: value)

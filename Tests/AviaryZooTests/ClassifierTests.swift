@@ -6,58 +6,70 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Full-size networks with deterministic weights against logits that the reference frameworks computed with the same weights
+/// Full-size networks with deterministic weights against logits that their reference implementations computed with the same weights
 /// (`tools/reference/classifier_fixtures.py`).
-@Suite("Classifiers against torchvision and Keras")
+@Suite("Classifiers against their references")
 struct ClassifierTests {
-  private static let expected = try! WeightFile.open(
-    Bundle.module.url(forResource: "Fixtures/classifiers", withExtension: "safetensors")!.path
-  ).archive
+  /// `<reference>.<model>.logits` and `<reference>.<model>.parameters` of all families.
+  private static let expected = try! Bundle.module
+    .urls(forResourcesWithExtension: "safetensors", subdirectory: "Fixtures/classifiers")!
+    .reduce(into: [String: Tensor]()) { result, url in
+      for (name, tensor) in try WeightFile.open(url.path!).archive.entries { result[name] = tensor }
+    }
 
-  static let torchvisionNames = expected.names.filter { !$0.hasPrefix("keras.") }
-    .map { String($0.dropLast(".logits".count)) }
-  static let kerasNames = expected.names.filter { $0.hasPrefix("keras.") }
-    .map { String($0.dropFirst("keras.".count).dropLast(".logits".count)) }
+  /// `<reference>.<model>`.
+  static let names = expected.keys.filter { $0.hasSuffix(".logits") }
+    .map { String($0.dropLast(".logits".count)) }.sorted()
 
-  private static let input = Tensor(DeterministicWeights.image(), shape: [1, 3, 224, 224])
+  @Test("logits within 1e-4 of the largest value, with Winograd transforms and without", arguments: names)
+  func logits(name: String) throws {
+    let dot = try #require(name.firstIndex(of: "."))
+    let reference = String(name[..<dot])
+    let entry = try Catalogue.entry(String(name[name.index(after: dot)...]))
+    let card = try entry.card()
+    let prefix = ["torchvision": "tv"][reference] ?? reference
+    let dialect = entry.dialects.first { $0.name.hasPrefix(prefix) } ?? entry.dialects[0]
+    let model = dialect.make(card.classes)
+    try fill(model, dialect, reference)
 
-  /// Within 1e-4 of the largest value, with Winograd transforms and without.
-  private func check(_ model: some Layer, _ reference: String) throws {
-    let expected = try #require(Self.expected[reference]).reshaped([1, 1000])
-    #expect(relativeDifference(model(Self.input), expected) < 1e-4)
-    withExactArithmetic { #expect(relativeDifference(model(Self.input), expected) < 1e-4) }
+    let counts = try #require(Self.expected[name + ".parameters"]).values(of: Int64.self).map(Int.init)
+    #expect(model.parameterCount == counts[0])
+    let expected = try #require(Self.expected[name + ".logits"]).reshaped([1, card.classes])
+    let input = Tensor(DeterministicWeights.image(shape: [1] + card.input), shape: [1] + card.input)
+    #expect(relativeDifference(model(input), expected) < 1e-4)
+    withExactArithmetic { #expect(relativeDifference(model(input), expected) < 1e-4) }
     CachingAllocator.trim()
   }
 
-  @Test("torchvision", arguments: ClassifierTests.torchvisionNames)
-  func torchvision(name: String) throws {
-    let model = try Zoo.model(name)
-    for entry in model.stateEntries {
-      entry.value = Tensor(DeterministicWeights.torch(entry.name, shape: entry.shape), shape: entry.shape)
+  /// Weights are made in the reference's names and layouts, so a name map is part of what is tested.
+  private func fill(_ model: any StagedModel, _ dialect: Dialect, _ reference: String) throws {
+    let entries = model.stateEntries.filter { !$0.isFixed }
+    guard let map = try dialect.loadNameMap(theirs: reference) else {
+      for entry in entries {
+        let values = DeterministicWeights.torch(entry.name, shape: entry.shape)
+        entry.value = Tensor(values, shape: entry.shape)
+      }
+      return
     }
-    try check(model, "\(name).logits")
-  }
-
-  /// Weights are made in Keras' names and layouts, so the name map is part of what is tested.
-  @Test("Keras", arguments: ClassifierTests.kerasNames)
-  func keras(name: String) throws {
-    let entry = try Catalogue.entry(name.replacingOccurrences(of: "mobilenet_", with: "mobilenet_v1_"))
-    let dialect = try #require(entry.dialects.first { $0.name.hasPrefix("keras") })
-    let map = try #require(try dialect.loadNameMap())
-    let model = dialect.make(1000)
-    let shapes = try WeightArchive(model.stateEntries.map { ($0.name, Tensor.zeros($0.shape)) })
+    let shapes = try WeightArchive(entries.map { ($0.name, Tensor.zeros($0.shape)) })
     let exported = try map.exported(shapes)
     #expect(exported.unmatched.isEmpty)
     var theirs = exported.archive
+    let depthwise = Set(
+      theirs.keras?.layers.filter { $0.className == "depthwise_conv2d" }.map(\.name) ?? [])
     for (name, tensor) in theirs.entries {
-      let isDepthwise = name.contains("conv_dw") && tensor.rank == 4
-      theirs[name] = Tensor(
-        DeterministicWeights.keras(name, shape: tensor.shape, isDepthwise: isDepthwise), shape: tensor.shape)
+      let owner = String(name.prefix(upTo: name.lastIndex(of: "/") ?? name.startIndex))
+      let isDepthwise = depthwise.contains(owner) || name.hasSuffix("/depthwise_kernel")
+      let values =
+        reference == "keras"
+        ? DeterministicWeights.keras(name, shape: tensor.shape, isDepthwise: isDepthwise)
+        : DeterministicWeights.torch(name, shape: tensor.shape)
+      theirs[name] = Tensor(values, shape: tensor.shape)
     }
     let imported = try map.imported(theirs)
     #expect(imported.unmatched.isEmpty)
-    for entry in model.stateEntries { entry.value = try #require(imported.archive[entry.name]) }
-    try check(model, "keras.\(name).logits")
+    #expect(Set(imported.archive.names) == Set(entries.map(\.name)))
+    for entry in entries { entry.value = try #require(imported.archive[entry.name]) }
   }
 }
 

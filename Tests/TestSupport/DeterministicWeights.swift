@@ -1,8 +1,8 @@
 /// Weights made from a tensor's name alone, bit for bit those of `tools/reference/deterministic.py`, which describes them.
 public enum DeterministicWeights {
-  /// A stand-in for a normalised picture 1×3×224×224, values in -2..<2.
-  public static func image(named name: String = "input") -> [Float] {
-    numbers(name, count: 3 * 224 * 224) { 4 * $0 - 2 }
+  /// A stand-in for a normalised picture of the given shape, values in -2..<2.
+  public static func image(named name: String = "input", shape: [Int] = [1, 3, 224, 224]) -> [Float] {
+    numbers(name, count: shape.reduce(1, *)) { 4 * $0 - 2 }
   }
 
   /// The weight that a torch state dict calls `name`, row-major in torch's layout.

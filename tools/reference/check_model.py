@@ -7,6 +7,7 @@ lets it convert one of them to the formats the reference reads, loads those in t
 Prints one row per comparison; exit code 1 when one fails.
 """
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -36,13 +37,13 @@ def run(program: str, *arguments) -> str | None:
     return (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
 
 
-def check_logits(program, folder, model: str, aviary_name: str, weights: pathlib.Path, expected) -> bool:
-    passed = True
+def check_logits(program, folder, model: str, weights: pathlib.Path, expected) -> bool:
+    passed, name = True, model.split("/")[1]
     for options in ([], ["--exact"]):
         what = "run " + kind(model, weights) + "".join(" " + option for option in options)
         output = folder / "output.npz"
         error = run(
-            program, "run", aviary_name, "--weights", weights, "--input", folder / "input.npy", "--output", output,
+            program, "run", name, "--weights", weights, "--input", folder / f"{name}.input.npy", "--output", output,
             *options)
         if error is not None:
             passed &= report(model, what, "", False)
@@ -57,11 +58,11 @@ def check_logits(program, folder, model: str, aviary_name: str, weights: pathlib
     return passed
 
 
-def load_torchvision(name: str, file: pathlib.Path):
-    """(loaded, expected) weights of a file that torchvision must be able to load."""
+def load_torch(build, name: str, file: pathlib.Path):
+    """(loaded, expected) weights of a file that a torch module must be able to load."""
     from safetensors.torch import load_file
 
-    reference = classifiers.torchvision_model(name)
+    reference = build(name)
     expected = {n: t.numpy().copy() for n, t in reference.state_dict().items()}
     for parameter in reference.parameters():
         parameter.data.zero_()
@@ -96,18 +97,18 @@ def check_conversion(program, folder, model: str, source: pathlib.Path, ending: 
 def main(program: str, folder: pathlib.Path, model: str) -> bool:
     framework, name = model.split("/")
     expected = np.load(folder / f"{name}.{framework}.expected.npy")
-    aviary_name = name.replace("mobilenet_", "mobilenet_v1_")
-    if framework == "torchvision":
-        conversions, endings = [(".safetensors", load_torchvision)], [".safetensors"]
-    else:
+    if framework == "keras":
         conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5"]
+    else:
+        load = functools.partial(load_torch, classifiers.REFERENCES[framework][0])
+        conversions, endings = [(".safetensors", load)], [".safetensors"]
     files = [folder / f"{name}.{framework}{ending}" for ending in endings]
-    results = [check_logits(program, folder, model, aviary_name, file, expected) for file in files]
+    results = [check_logits(program, folder, model, file, expected) for file in files]
     for ending, load in conversions:
         results.append(check_conversion(program, folder, model, files[0], ending, load))
     portable = folder / f"{name}.portable.safetensors"
     if run(program, "convert", files[0], portable) is None:
-        results.append(check_logits(program, folder, model, aviary_name, portable, expected))
+        results.append(check_logits(program, folder, model, portable, expected))
         for ending, load in conversions:
             results.append(check_conversion(program, folder, model, portable, ending, load))
     else:

@@ -1,48 +1,50 @@
 """Writes the logits and parameter counts that the zoo's classifiers must reproduce.
 
-    python classifier_fixtures.py FOLDER
+    python classifier_fixtures.py FOLDER [FAMILY or REFERENCE/MODEL ...]
 
-makes `classifiers.safetensors` (`<model>.logits` of torchvision, `keras.<model>.logits` of Keras, float32 [1000], for the
-input of deterministic.py) and `classifiers.json` (trainable and total parameters; buffers of torch count in neither).
+makes one `<family>.safetensors` per family of classifiers.py: `<reference>.<model>.logits`, float32 [classes], for the input of
+deterministic.py in the shape of the model's card, and `<reference>.<model>.parameters`, int64 [trained, as published]. With names
+only those are computed; what else a family's file has stays.
 """
 
-import json
 import pathlib
 import sys
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import classifiers
 import deterministic
 
 
-def logits(run, model, name: str) -> np.ndarray:
-    """The logits of the fixed input; refuses a model whose logits explode or ignore the input."""
-    first, second = deterministic.image(), deterministic.image("other input")
-    a, b = run(model, first)[0], run(model, second)[0]
+def expected(model: str) -> dict:
+    """The tensors of one model; refuses one whose logits explode or ignore the input."""
+    reference, name = model.split("/")
+    build, run, count = classifiers.REFERENCES[reference]
+    built, shape = build(name), classifiers.input_shape(name)
+    a, b = (run(built, deterministic.image(image, shape))[0] for image in ("input", "other input"))
     largest, change = float(np.abs(a).max()), float(np.abs(a - b).max() / np.abs(a).max())
-    print(f"{name:24} largest logit {largest:10.4g}   changed by the input {change:.4f}", flush=True)
-    assert np.isfinite(a).all() and 1e-3 < largest < 1e6 and change > 1e-3, name
-    return np.ascontiguousarray(a)
+    print(f"{model:32} largest logit {largest:10.4g}   changed by the input {change:.4f}", flush=True)
+    assert np.isfinite(a).all() and 1e-3 < largest < 1e6 and change > 1e-3, model
+    key = f"{reference}.{name}"
+    return {f"{key}.logits": np.ascontiguousarray(a), f"{key}.parameters": np.array(count(built), np.int64)}
 
 
-def main(folder: pathlib.Path) -> None:
-    tensors, counts = {}, {"torchvision": {}, "keras": {}}
-    for name in classifiers.TORCHVISION:
-        model = classifiers.torchvision_model(name)
-        tensors[f"{name}.logits"] = logits(classifiers.torchvision_logits, model, name)
-        trainable = sum(p.numel() for p in model.parameters())
-        counts["torchvision"][name] = {"trainable": trainable, "total": trainable}
-    for name in classifiers.KERAS:
-        model = classifiers.keras_model(name)
-        tensors[f"keras.{name}.logits"] = logits(classifiers.keras_logits, model, f"keras.{name}")
-        trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
-        counts["keras"][name] = {"trainable": trainable, "total": model.count_params()}
+def main(folder: pathlib.Path, wanted: list) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / "classifiers.safetensors")
-    (folder / "classifiers.json").write_text(json.dumps(counts, indent=2) + "\n")
+    known = {*classifiers.FAMILIES, *classifiers.ALL}
+    if unknown := [name for name in wanted if name not in known]:
+        sys.exit(f"not in classifiers.py: {', '.join(unknown)}")
+    for family, models in classifiers.FAMILIES.items():
+        chosen = [model for model in models if not wanted or family in wanted or model in wanted]
+        if not chosen:
+            continue
+        file = folder / f"{family}.safetensors"
+        tensors = load_file(file) if wanted and file.exists() else {}
+        for model in chosen:
+            tensors.update(expected(model))
+        save_file(tensors, file)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), sys.argv[2:])

@@ -1,6 +1,12 @@
-"""The classifiers that Aviary is compared with, built by their reference implementations with deterministic weights."""
+"""The classifiers that Aviary is compared with, built by their reference implementations with deterministic weights.
 
+A model is written `reference/model`: `torchvision/resnet50`, `keras/mobilenet_v1_0.25`. Models have the zoo's names.
+"""
+
+import functools
+import json
 import os
+import pathlib
 import sys
 
 import numpy as np
@@ -11,10 +17,37 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-TORCHVISION = (
-    "alexnet vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg16_bn resnet18 resnet34 resnet50 resnet101 resnet152").split()
-KERAS = "vgg16 vgg19 resnet50 mobilenet_1.0 mobilenet_0.75 mobilenet_0.5 mobilenet_0.25".split()
-ALL = [f"torchvision/{name}" for name in TORCHVISION] + [f"keras/{name}" for name in KERAS]
+# The models that are compared, by family.
+FAMILIES = {
+    "alexnet": "torchvision/alexnet",
+    "vgg": """torchvision/vgg11 torchvision/vgg13 torchvision/vgg16 torchvision/vgg19 torchvision/vgg11_bn
+        torchvision/vgg16_bn keras/vgg16 keras/vgg19""",
+    "resnet": """torchvision/resnet18 torchvision/resnet34 torchvision/resnet50 torchvision/resnet101
+        torchvision/resnet152 keras/resnet50""",
+    "mobilenet": """keras/mobilenet_v1_1.0 keras/mobilenet_v1_0.75 keras/mobilenet_v1_0.5
+        keras/mobilenet_v1_0.25""",
+    "vision_transformer": """torchvision/vit_b_16 torchvision/vit_b_32 torchvision/vit_l_16 torchvision/vit_l_32
+        timm/vit_ti_16 timm/vit_s_16 timm/vit_b_16""",
+    "swin": "torchvision/swin_t torchvision/swin_s torchvision/swin_b torchvision/swin_v2_t timm/swin_t timm/swin_b",
+}
+FAMILIES = {family: models.split() for family, models in FAMILIES.items()}
+ALL = [model for models in FAMILIES.values() for model in models]
+
+# Models whose names in Keras Applications are not the zoo's in small letters.
+KERAS_NAMES = {"vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50"}
+
+TIMM_NAMES = {
+    "vit_ti_16": "vit_tiny_patch16_224", "vit_s_16": "vit_small_patch16_224", "vit_b_16": "vit_base_patch16_224",
+    "swin_t": "swin_tiny_patch4_window7_224", "swin_b": "swin_base_patch4_window7_224"}
+
+
+def input_shape(name: str) -> tuple:
+    """1×C×H×W, from the model's card."""
+    cards = pathlib.Path(__file__).parents[2] / "zoo"
+    card = next(iter(cards.glob(f"*/Cards/{name}.json")), None)
+    if card is None:
+        sys.exit(f"the zoo has no card of {name}")
+    return (1, *json.loads(card.read_text())["input"])
 
 
 def import_torchvision():
@@ -39,12 +72,23 @@ def import_torchvision():
     return torchvision
 
 
+def filled(model):
+    """A torch module in evaluation mode with deterministic weights."""
+    deterministic.fill_torch(model.eval())
+    return model
+
+
 def torchvision_model(name: str):
     """A torchvision classifier in evaluation mode with deterministic weights."""
-    torchvision = import_torchvision()
-    model = torchvision.models.get_model(name, weights=None).eval()
-    deterministic.fill_torch(model)
-    return model
+    return filled(import_torchvision().models.get_model(name, weights=None))
+
+
+def timm_model(name: str):
+    """A classifier of timm in evaluation mode with deterministic weights."""
+    import_torchvision()
+    import timm
+
+    return filled(timm.create_model(TIMM_NAMES[name], pretrained=False))
 
 
 def keras_model(name: str, filled: bool = True):
@@ -52,19 +96,17 @@ def keras_model(name: str, filled: bool = True):
     from keras import applications, backend
 
     backend.clear_session()
-    options = dict(weights=None, classifier_activation=None)
-    if name.startswith("mobilenet_"):
-        model = applications.MobileNet(alpha=float(name.split("_")[1]), **options)
-    else:
-        build = {"vgg16": applications.VGG16, "vgg19": applications.VGG19, "resnet50": applications.ResNet50}
-        model = build[name](**options)
+    build = (
+        functools.partial(applications.MobileNet, alpha=float(name.split("_")[2]))
+        if name.startswith("mobilenet_v1_") else getattr(applications, KERAS_NAMES[name]))
+    model = build(weights=None, classifier_activation=None)
     if filled:
         deterministic.fill_keras(model)
     return model
 
 
-def torchvision_logits(model, images: np.ndarray) -> np.ndarray:
-    """Logits N×1000 of images N×3×224×224."""
+def torch_logits(model, images: np.ndarray) -> np.ndarray:
+    """Logits N×classes of images N×C×H×W."""
     import torch
 
     with torch.no_grad():
@@ -72,5 +114,23 @@ def torchvision_logits(model, images: np.ndarray) -> np.ndarray:
 
 
 def keras_logits(model, images: np.ndarray) -> np.ndarray:
-    """Logits N×1000 of images N×3×224×224 (the values, transposed to the N×H×W×C that Keras takes)."""
+    """Logits N×classes of images N×C×H×W (the values, transposed to the N×H×W×C that Keras takes)."""
     return np.asarray(model(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), training=False))
+
+
+def torch_counts(model) -> tuple:
+    trainable = sum(p.numel() for p in model.parameters())
+    return trainable, trainable
+
+
+def keras_counts(model) -> tuple:
+    return sum(int(np.prod(w.shape)) for w in model.trainable_weights), model.count_params()
+
+
+# How each reference builds a model, computes its logits, and counts its parameters (trained, and as published: Keras counts
+# running statistics too, torch does not).
+REFERENCES = {
+    "torchvision": (torchvision_model, torch_logits, torch_counts),
+    "timm": (timm_model, torch_logits, torch_counts),
+    "keras": (keras_model, keras_logits, keras_counts),
+}

@@ -93,11 +93,13 @@ def keras_tensor(name: str, shape, depthwise: bool = False) -> np.ndarray:
 
 
 def fill_torch(model) -> None:
-    """Gives every entry of a torch module's state dict its deterministic value."""
+    """Gives every entry of a torch module's state dict its deterministic value, but for what follows from the architecture."""
     import torch
 
-    state = model.state_dict()
-    model.load_state_dict({n: torch.from_numpy(torch_tensor(n, tuple(t.shape))) for n, t in state.items()})
+    model.load_state_dict({
+        name: tensor if name.endswith(("relative_position_index", "relative_coords_table"))
+        else torch.from_numpy(torch_tensor(name, tuple(tensor.shape)))
+        for name, tensor in model.state_dict().items()})
 
 
 def fill_keras(model) -> None:
@@ -107,4 +109,7 @@ def fill_keras(model) -> None:
     for layer in model.layers:
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
         layer.set_weights(
-            [keras_tensor(f"{layer.name}/{w.name}", tuple(w.shape), depthwise) for w in layer.weights])
+            [
+                keras_tensor(f"{layer.name}/{w.name}", tuple(w.shape), depthwise or w.name == "depthwise_kernel")
+                for w in layer.weights
+            ])

@@ -2,13 +2,13 @@
 
     python weight_files.py FOLDER [MODEL ...]
 
-MODEL is `torchvision/resnet18`, `keras/resnet50` and so on; without one, every classifier of classifiers.py. Written are
-`input.npy` (float32 1×3×224×224) and for each model
+MODEL is `torchvision/resnet18`, `keras/resnet50` and so on; without one, every classifier of classifiers.py. Written are for each
 
-    torchvision   <model>.torchvision.safetensors                     <model>.torchvision.expected.npy
-    Keras         <model>.keras.h5 (legacy), <model>.keras.weights.h5 <model>.keras.expected.npy
+    every model   <model>.input.npy (float32 1×C×H×W)                 <model>.<reference>.expected.npy (logits 1×classes)
+    torch         <model>.<reference>.safetensors
+    Keras         <model>.keras.h5 (legacy), <model>.keras.weights.h5
 
-Expected values are logits 1×1000. Weights are those of deterministic.py.
+Weights are those of deterministic.py.
 """
 
 import pathlib
@@ -20,27 +20,20 @@ import classifiers
 import deterministic
 
 
-def write_torchvision(folder: pathlib.Path, name: str) -> None:
-    from safetensors.torch import save_file
-
-    model = classifiers.torchvision_model(name)
-    save_file(model.state_dict(), folder / f"{name}.torchvision.safetensors")
-    logits = classifiers.torchvision_logits(model, deterministic.image())
-    np.save(folder / f"{name}.torchvision.expected.npy", logits)
-
-
-def write_keras(folder: pathlib.Path, name: str) -> None:
-    model = classifiers.keras_model(name)
-    model.save(folder / f"{name}.keras.h5")
-    model.save_weights(folder / f"{name}.keras.weights.h5")
-    np.save(folder / f"{name}.keras.expected.npy", classifiers.keras_logits(model, deterministic.image()))
-
-
 def main(folder: pathlib.Path, models: list) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "input.npy", deterministic.image())
-    for framework, name in (model.split("/") for model in models):
-        {"torchvision": write_torchvision, "keras": write_keras}[framework](folder, name)
+    for reference, name in (model.split("/") for model in models):
+        build, run, _ = classifiers.REFERENCES[reference]
+        model, images = build(name), deterministic.image(shape=classifiers.input_shape(name))
+        if reference == "keras":
+            model.save(folder / f"{name}.keras.h5")
+            model.save_weights(folder / f"{name}.keras.weights.h5")
+        else:
+            from safetensors.torch import save_file
+
+            save_file(model.state_dict(), folder / f"{name}.{reference}.safetensors")
+        np.save(folder / f"{name}.input.npy", images)
+        np.save(folder / f"{name}.{reference}.expected.npy", run(model, images))
 
 
 if __name__ == "__main__":

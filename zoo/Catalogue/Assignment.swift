@@ -5,24 +5,53 @@ import AviaryWeights
 import Foundation
 
 extension Dialect {
-  /// Weights of this dialect's framework under our names, for a network that the metadata describes or else the whole one;
-  /// weights that have our names already pass through.
-  func imported(_ archive: WeightArchive, into model: (any StagedModel)? = nil) throws -> WeightArchive {
-    guard archive.keras != nil, let map = try loadNameMap(for: model) else { return archive }
-    let translation = try map.imported(archive, expecting: model?.stateEntries.map(\.name) ?? [])
-    var result = translation.archive
-    // What the map does not know stays visible, so that the report can name it.
-    for (name, tensor) in translation.rest.entries where result[name] == nil { result[name] = tensor }
-    return result
+  /// Weights of this dialect under our names, for a network that the metadata describes or else the whole one.
+  ///
+  /// Of the maps that can be meant, the one that gives most of the network's names is taken: Keras' maps for Keras' files, the others
+  /// for the rest, where names may be ours already.
+  func imported(_ archive: WeightArchive, into model: any StagedModel) throws -> WeightArchive {
+    let isKeras = archive.keras != nil
+    let expected = model.stateEntries.filter { !$0.isFixed }.map(\.name)
+    func fit(_ candidate: WeightArchive) -> Int { expected.count { candidate[$0] != nil } }
+    var best = isKeras ? nil : (archive: archive, fit: fit(archive))
+    if best?.fit == expected.count { return archive }
+    var failure: (any Error)?
+    for map in try loadNameMaps(for: model) where (map.theirs == "keras") == isKeras {
+      do {
+        let candidate = try map.importedWithRest(archive, expecting: expected)
+        let fit = fit(candidate)
+        if fit > best?.fit ?? -1 { best = (candidate, fit) }
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    if best == nil, let failure { throw failure }
+    return best?.archive ?? archive
   }
 
-  /// The map between the framework's names and ours, when they differ; with the layers of the model's new head when it has one.
-  public func loadNameMap(for model: (any StagedModel)? = nil) throws -> NameMap? {
-    guard let map = try nameMap.map({ try NameMap(contentsOf: try Resources.url($0, "json").path) }) else {
-      return nil
+  /// The map between a framework's names and ours, if there is one; with the layers of the model's new head when it has one.
+  public func loadNameMap(for model: (any StagedModel)? = nil, theirs: String = "keras") throws -> NameMap? {
+    try loadNameMaps(for: model).first { $0.theirs == theirs }
+  }
+
+  private func loadNameMaps(for model: (any StagedModel)?) throws -> [NameMap] {
+    try nameMaps.map { name in
+      let map = try NameMap(contentsOf: try Resources.url(name, "json").path)
+      guard let transfer = model as? TransferModel, map.theirs == "keras" else { return map }
+      return try map.adding(dense: transfer.headLayers, flattened: transfer.featureShape)
     }
-    guard let transfer = model as? TransferModel else { return map }
-    return try map.adding(dense: transfer.headLayers, flattened: transfer.featureShape)
+  }
+}
+
+extension NameMap {
+  /// As ``imported(_:strippingPrefix:expecting:)``; what the map does not know stays, so that a report can name it.
+  fileprivate func importedWithRest(
+    _ archive: WeightArchive, expecting expected: [String]
+  ) throws -> WeightArchive {
+    let translation = try imported(archive, expecting: expected)
+    var result = translation.archive
+    for (name, tensor) in translation.rest.entries where result[name] == nil { result[name] = tensor }
+    return result
   }
 }
 

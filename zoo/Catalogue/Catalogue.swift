@@ -7,8 +7,8 @@ import AviaryWeights
 public struct Dialect: Sendable {
   /// `tv_v1`, `keras_v1`, …: what files of weights say.
   public let name: String
-  /// The file (without `.json`) that maps the names of its framework to ours; nil when they are the same.
-  public let nameMap: String?
+  /// The files (without `.json`) that map other names of these weights to ours; Keras weights always need one.
+  public let nameMaps: [String]
   /// What the weights expect of a picture.
   public let preprocessing: Preprocessing
   public let labels: LabelSet
@@ -16,11 +16,11 @@ public struct Dialect: Sendable {
   public let make: @Sendable (_ classes: Int) -> any StagedModel
 
   init(
-    _ name: String, nameMap: String? = nil, _ preprocessing: Preprocessing, labels: LabelSet = .imagenet,
+    _ name: String, nameMaps: [String] = [], _ preprocessing: Preprocessing, labels: LabelSet = .imagenet,
     make: @escaping @Sendable (_ classes: Int) -> any StagedModel
   ) {
     self.name = name
-    self.nameMap = nameMap
+    self.nameMaps = nameMaps
     self.preprocessing = preprocessing
     self.labels = labels
     self.make = make

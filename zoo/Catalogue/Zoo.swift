@@ -88,7 +88,8 @@ public enum Zoo {
     }
     let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
     let archive = try dialect.imported(file.archive, into: model)
-    try LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive).requireComplete(file: file.path)
+    try LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive)
+      .requireComplete(file: file.path)
     model.assign(archive)
     let labels = try metadata.labels ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
@@ -120,7 +121,8 @@ extension Zoo {
         let template = dialect.make(card.classes)
         guard let imported = try? dialect.imported(archive, into: template) else { continue }
         let model = imported.classCount(template).map(dialect.make) ?? template
-        let report = LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: imported)
+        let report = LoadReport(
+          expected: model.expectedShapes, optional: model.optionalNames, archive: imported)
         if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
       }
     }

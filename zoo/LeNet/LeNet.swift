@@ -66,8 +66,12 @@ extension LeNet {
     ZooEntry(
       "lenet",
       [
-        Dialect("lenet5", nameMap: "keras_lenet5", .digits, labels: .digits) { LeNet(.lenet5, classes: $0) },
-        Dialect("keras_wide", nameMap: "keras_lenet", .digits, labels: .digits) { LeNet(.wide, classes: $0) },
+        Dialect("lenet5", nameMaps: ["keras_lenet5"], .digits, labels: .digits) {
+          LeNet(.lenet5, classes: $0)
+        },
+        Dialect("keras_wide", nameMaps: ["keras_lenet"], .digits, labels: .digits) {
+          LeNet(.wide, classes: $0)
+        },
       ])
   ]
 }

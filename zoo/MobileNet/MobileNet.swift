@@ -65,7 +65,7 @@ extension MobileNet {
     ZooEntry(
       "mobilenet_v1_\(width)", smallestSide: 32,
       [
-        Dialect("keras", nameMap: "keras_mobilenet", .tf.rounded(.nearest)) {
+        Dialect("keras", nameMaps: ["keras_mobilenet"], .tf.rounded(.nearest)) {
           MobileNet(width: width, classes: $0)
         }
       ])

@@ -136,7 +136,7 @@ extension ResNet {
     ("resnet18", .resnet18), ("resnet34", .resnet34), ("resnet50", .resnet50), ("resnet101", .resnet101),
     ("resnet152", .resnet152),
   ].map { (name: String, configuration: Configuration) in
-    let keras = Dialect("keras_v1", nameMap: "keras_resnet", .caffe.rounded(.nearest)) {
+    let keras = Dialect("keras_v1", nameMaps: ["keras_resnet"], .caffe.rounded(.nearest)) {
       ResNet(configuration.with(.keras), classes: $0)
     }
     return ZooEntry(

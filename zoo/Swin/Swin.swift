@@ -159,7 +159,7 @@ extension Swin {
       resize: .shortSide(resize), crop: crop, interpolation: .bicubic)
     let make: @Sendable (Int) -> any StagedModel = { Swin(configuration, classes: $0) }
     let timm = Dialect(
-      "timm", nameMap: "timm_swin",
+      "timm", nameMaps: ["timm_swin"],
       .torchvision.sized(resize: .shortSide(248), crop: crop, interpolation: .bicubic), make: make)
     return ZooEntry(
       name, smallestSide: 32,

@@ -63,7 +63,9 @@ struct WindowGrid {
 
   /// The tokens window by window; nil stands for zeros.
   var order: [Int?] {
-    places.map { grid.token(($0.row + rows.shift) % rows.padded, ($0.column + columns.shift) % columns.padded) }
+    places.map {
+      grid.token(($0.row + rows.shift) % rows.padded, ($0.column + columns.shift) % columns.padded)
+    }
   }
 
   /// The way back from ``order``.

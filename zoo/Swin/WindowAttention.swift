@@ -94,6 +94,7 @@ private final class ContinuousPosition: RelativePosition {
   let relativeCoordsTable: Buffer
   let relativePositionIndex: Buffer
   private let window: Int
+  private static let largestScale: Float = log(100)
 
   init(window: Int, heads: Int) {
     logitScale = Parameter([heads, 1, 1], .constant(log(10)))
@@ -117,7 +118,7 @@ private final class ContinuousPosition: RelativePosition {
 
   /// Divided by a trained temperature of at least 0.01.
   func scaled(_ scores: Tensor) -> Tensor {
-    scores * minimum(logitScale.value, Tensor(Float(100).logarithm)).exp()
+    scores * minimum(logitScale.value, Tensor(Self.largestScale)).exp()
   }
 
   func bias() -> Tensor {
@@ -125,10 +126,6 @@ private final class ContinuousPosition: RelativePosition {
     let table = cpbMlp(relativeCoordsTable.value.reshaped([differences, 2]))
     return table.positionBias(window).sigmoid() * 16
   }
-}
-
-extension Float {
-  fileprivate var logarithm: Float { log(self) }
 }
 
 extension Tensor {
@@ -148,7 +145,7 @@ extension Tensor {
   fileprivate static func logarithmicDifferences(_ window: Int) -> Tensor {
     let steps = (1 - window..<window).map { difference -> Float in
       let stretched = Float(difference) / Float(window - 1) * 8
-      return (stretched < 0 ? -1 : 1) * log2(abs(stretched) + 1) / 3
+      return (stretched < 0 ? -1 : 1) * log2(stretched.magnitude + 1) / 3
     }
     let pairs = steps.flatMap { row in steps.flatMap { [row, $0] } }
     return Tensor(pairs, shape: [1, steps.count, steps.count, 2])

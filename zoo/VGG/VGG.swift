@@ -63,7 +63,7 @@ extension VGG {
   static let entries: [ZooEntry] = [
     ("vgg11", .vgg11), ("vgg13", .vgg13), ("vgg16", .vgg16), ("vgg19", .vgg19),
   ].flatMap { (name: String, configuration: Configuration) in
-    let keras = Dialect("keras", nameMap: "keras_\(name)", .caffe.rounded(.nearest)) {
+    let keras = Dialect("keras", nameMaps: ["keras_\(name)"], .caffe.rounded(.nearest)) {
       VGG(configuration, classes: $0)
     }
     return [

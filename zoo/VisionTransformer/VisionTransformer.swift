@@ -128,7 +128,7 @@ extension VisionTransformer {
   ].map { (name: String, configuration: Configuration) in
     let make: @Sendable (Int) -> any StagedModel = { VisionTransformer(configuration, classes: $0) }
     let torchvision = Dialect("tv_v1", configuration.torchvision, make: make)
-    let timm = Dialect("timm_augreg", nameMap: "timm_vit", .augReg, make: make)
+    let timm = Dialect("timm_augreg", nameMaps: ["timm_vit"], .augReg, make: make)
     return ZooEntry(name, configuration.width < 768 ? [timm] : [torchvision, timm])
   }
 }

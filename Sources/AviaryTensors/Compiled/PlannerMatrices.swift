@@ -86,7 +86,7 @@ extension Planner {
     plan.append(
       primitive,
       [
-        (Primitive.Slot.source(0), left), (Primitive.Slot.source(1), right),
+        (Primitive.Slot.source, left), (Primitive.Slot.secondSource, right),
         (Primitive.Slot.destination, result),
       ], name: name(node))
   }

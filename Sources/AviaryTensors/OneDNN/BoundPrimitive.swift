@@ -40,6 +40,7 @@ extension Primitive {
   /// Names of the operands, for code outside this folder.
   enum Slot {
     static let source = DNNL_ARG_SRC
+    static let secondSource = DNNL_ARG_SRC_1
     static let weights = DNNL_ARG_WEIGHTS
     static let bias = DNNL_ARG_BIAS
     static let destination = DNNL_ARG_DST

@@ -36,6 +36,9 @@ public struct NameMap: Sendable {
   /// What the map is for, in one line.
   public var summary: String { document.summary }
 
+  /// Whose names it translates: `keras`, `timm`, …
+  public var theirs: String { document.theirs }
+
   /// Reads the map in the JSON file at `path`; throws ``WeightsError`` naming it.
   public init(contentsOf path: String) throws {
     let map = try naming(path) {
@@ -109,7 +112,7 @@ extension NameMap {
     _ archive: WeightArchive, strippingPrefix prefix: String = "", expecting expected: [String] = []
   ) throws -> Translation {
     var source = archive
-    if document.theirs == .keras, let keras = archive.keras {
+    if document.isKeras, let keras = archive.keras {
       source.keras = KerasLayerNumbers(layers(for: expected)).named(keras)
       source = try source.withCanonicalKerasNames()
     }
@@ -137,7 +140,7 @@ extension NameMap {
     let translation = try translate(try archive.replacingEntries(with: counted)) { name in
       theirs(for: name).map { ($0.name, $0.transform.undo) }
     }
-    guard document.theirs == .keras else { return translation }
+    guard document.isKeras else { return translation }
     let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
     let sorted = order.sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
     let result = try translation.archive.replacingEntries(with: sorted)

@@ -2,21 +2,15 @@
 struct NameMapDocument: Codable, Hashable, Sendable {
   /// What the map is for, in one line.
   var summary: String
-  /// How their names are to be read.
-  var theirs: Scheme
+  /// Whose names they are: `keras` for canonical Keras names from any of its formats (`conv1/kernel`), else any word (`timm`), and the
+  /// names are as they are in the file.
+  var theirs: String
   /// Layer names that Keras counts up in one program: `conv2d_17` is taken as its number among the file's, from 0.
   var automaticNames: [String]?
   var rules: [Rule]
   /// Their layers in the order of their model, for formats that load by position. A list inside the list is gone through once per set of
   /// numbers in its names: all layers of block 1, then all of block 2.
   var order: [OrderEntry]?
-
-  enum Scheme: String, Codable {
-    /// Canonical Keras names, from any of Keras' formats: `conv1/kernel`.
-    case keras
-    /// The names as they are in the file.
-    case verbatim
-  }
 
   struct Rule: Codable, Hashable, Sendable {
     var theirs: String
@@ -30,6 +24,9 @@ struct NameMapDocument: Codable, Hashable, Sendable {
     /// For a depthwise convolution, where it is not 1.
     var multiplier: Int?
   }
+
+  /// Whether they are Keras' names, which its formats spell in several ways.
+  var isKeras: Bool { theirs == "keras" }
 
   enum OrderEntry: Codable, Hashable, Sendable {
     case layer(String)
