@@ -54,6 +54,12 @@ ITEMS = (
     inference("vgg16", 1, 0.55),
     inference("alexnet", 1, 0.95),
     inference("mobilenet_v1_1.0", 1, 1.0),
+    inference("mobilenet_v2", 1, 1.0),
+    inference("inception_v3", 1, 1.0),
+    inference("vit_b_16", 1, 1.0),
+    inference("swin_t", 1, 1.0),
+    inference("densenet121", 1, 1.0),
+    inference("efficientnet_b0", 1, 1.0),
     training("resnet18", 16, 0.60, memory_target=0.70),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,

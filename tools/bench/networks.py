@@ -82,6 +82,9 @@ def load(item, folder) -> nn.Module:
 
 def deterministic_state(item) -> dict:
     """Deterministic values for the item's network."""
+    if not item.head and not item.model.startswith("mobilenet_v1_"):
+        # Values that follow from the architecture (Swin's positions) are the model's own.
+        return classifiers.torchvision_model(item.model).state_dict()
     entries = make(item).state_dict().items()
     return {n: torch.from_numpy(deterministic.torch_tensor(n, tuple(t.shape))) for n, t in entries}
 
@@ -97,6 +100,6 @@ def metadata(item) -> dict:
     return {"aviary": json.dumps(about)}
 
 
-def picture_batch(count: int):
-    """The input of an item, N×3×224×224."""
-    return deterministic.image(shape=(count, 3, 224, 224))
+def picture_batch(item):
+    """The input of an item, N×3×H×W as the model's card says."""
+    return deterministic.image(shape=(item.batch, *classifiers.input_shape(item.model)[1:]))

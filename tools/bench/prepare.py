@@ -2,7 +2,7 @@
 
     python prepare.py ITEM FOLDER
 
-weights.safetensors (names of the reference checkpoint), input.npy (float32 N×3×224×224), model.onnx for inference;
+weights.safetensors (names of the reference checkpoint), input.npy (float32 N×3×H×W), model.onnx for inference;
 for a cold start also picture.jpg and weights.pth.
 """
 
@@ -17,12 +17,12 @@ import torch
 from safetensors.torch import save_file
 
 
-def export(model, batch: int, file: pathlib.Path) -> None:
-    """Writes the network as ONNX for a fixed batch."""
+def export(model, item: items.Item, file: pathlib.Path) -> None:
+    """Writes the network as ONNX for the item's batch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (torch.from_numpy(networks.picture_batch(batch)),), str(file), dynamo=False, opset_version=17,
+            model, (torch.from_numpy(networks.picture_batch(item)),), str(file), dynamo=False, opset_version=17,
             do_constant_folding=True, input_names=["input"], output_names=["logits"])
     if isinstance(model, networks.MobileNet):
         fold_padding(file)
@@ -60,9 +60,9 @@ def write_picture(file: pathlib.Path) -> None:
 def main(item: items.Item, folder: pathlib.Path) -> None:
     state = networks.deterministic_state(item)
     save_file(state, folder / "weights.safetensors", metadata=networks.metadata(item))
-    np.save(folder / "input.npy", networks.picture_batch(item.batch))
+    np.save(folder / "input.npy", networks.picture_batch(item))
     if item.kind != "training":
-        export(networks.load(item, folder), item.batch, folder / "model.onnx")
+        export(networks.load(item, folder), item, folder / "model.onnx")
     if item.kind == "cold":
         torch.save(state, folder / "weights.pth")
         write_picture(folder / "picture.jpg")

@@ -35,7 +35,9 @@ final class WindowAttention: Layer, Container {
     let grid = TokenGrid(height: input.shape[1], width: input.shape[2])
     let windows = WindowGrid(grid, side: window, shift: isShifted ? window / 2 : 0)
     let tokens = input.rearranged(windows.order).reshaped([-1, window * window, input.shape[3]])
-    let parts = position.projected(tokens, qkv).heads(heads, parts: 3)  // each N·windows×heads×T×D
+    let bias = position.projectionBias(qkv.bias!.value)
+    let parts = jointProjection(tokens, qkv.weight.value, bias: bias)
+      .map { $0.heads(heads) }  // each N·windows×heads×T×D
     let attended = attention(
       position.normalized(parts[0]), position.normalized(parts[1]), parts[2], windows,
       batch: input.shape[0])
@@ -56,8 +58,8 @@ final class WindowAttention: Layer, Container {
 
 /// How the positions of two tokens of a window enter their score: what the two versions differ in.
 private protocol RelativePosition: Module {
-  /// Queries, keys and values of tokens, by a linear layer.
-  func projected(_ tokens: Tensor, _ qkv: Linear) -> Tensor
+  /// The bias of queries, keys and values as it is used.
+  func projectionBias(_ bias: Tensor) -> Tensor
   /// Queries and keys before their product.
   func normalized(_ vectors: Tensor) -> Tensor
   func scaled(_ scores: Tensor) -> Tensor
@@ -80,7 +82,7 @@ private final class PositionTable: RelativePosition {
     self.width = width
   }
 
-  func projected(_ tokens: Tensor, _ qkv: Linear) -> Tensor { qkv(tokens) }
+  func projectionBias(_ bias: Tensor) -> Tensor { bias }
   func normalized(_ vectors: Tensor) -> Tensor { vectors }
   func scaled(_ scores: Tensor) -> Tensor { scores * (1 / Float(width).squareRoot()) }
   func bias() -> Tensor { relativePositionBiasTable.value.positionBias(window) }
@@ -104,11 +106,10 @@ private final class ContinuousPosition: RelativePosition {
     self.window = window
   }
 
-  /// Keys have no bias.
-  func projected(_ tokens: Tensor, _ qkv: Linear) -> Tensor {
-    let third = qkv.bias!.shape[0] / 3
-    let kept = concatenate([.ones([third]), .zeros([third]), .ones([third])], axis: 0)
-    return linear(tokens, qkv.weight.value, bias: qkv.bias!.value * kept)
+  /// Keys have none.
+  func projectionBias(_ bias: Tensor) -> Tensor {
+    let parts = bias.split(0, into: 3)
+    return concatenate([parts[0], .zeros(parts[1].shape), parts[2]], axis: 0)
   }
 
   /// Unit length; vectors shorter than 10⁻¹² are left short.

@@ -19,7 +19,7 @@ public final class MultiHeadAttention: Layer {
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
-    let parts = linear(input, inProjWeight.value, bias: inProjBias.value).heads(heads, parts: 3)
+    let parts = jointProjection(input, inProjWeight.value, bias: inProjBias.value).map { $0.heads(heads) }
     return outProj(attention(parts[0], parts[1], parts[2]).mergedHeads())
   }
 }

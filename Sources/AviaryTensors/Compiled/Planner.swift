@@ -11,7 +11,7 @@ struct Planner {
   /// Copies of values in other layouts, so that two readers share one.
   private var copies: [Graph.Value: [(descriptor: MemoryDescriptor, value: Int)]] = [:]
   /// How many readings of each value are still to come.
-  private var pending: [Graph.Value: Int]
+  private(set) var pending: [Graph.Value: Int]
 
   private init(_ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType) {
     self.graph = graph

@@ -4,14 +4,24 @@ extension Planner {
   mutating func lower(_ product: MatrixProduct, _ node: Graph.Node) {
     let shape = graph.specs[node.outputs[0]].shape
     let (a, b) = (matrix(node.inputs[0], rank: shape.count), matrix(node.inputs[1], rank: shape.count))
+    let layout = wantedLayout(node.outputs[0])
     let primitive = MatmulKernel.primitive(
       plan.values[a].descriptor, plan.values[b].descriptor, hasBias: false, shape: shape,
-      finishing: finishing(node))
-    let result = destination(node, .rowMajor(shape))
+      finishing: finishing(node), result: layout)
+    let result = makeOutput(node, layout)
     plan.append(
       primitive,
       [(Primitive.Slot.source, a), (Primitive.Slot.weights, b), (Primitive.Slot.destination, result)],
       name: name(node))
+  }
+
+  /// Row-major, or what is row-major after the one permutation that reads the value.
+  private func wantedLayout(_ value: Graph.Value) -> MemoryDescriptor {
+    let shape = graph.specs[value].shape
+    guard pending[value] == 1, value != graph.output,
+      let permute = graph.nodes.first(where: { $0.reads.contains(value) })?.operation as? Permute
+    else { return .rowMajor(shape) }
+    return permute.layoutGivingRowMajor(shape)
   }
 
   /// An operand of a product, with leading axes of one element up to `rank`: as it lies when that is a matrix or its transpose.

@@ -13,14 +13,10 @@ extension Planner {
 
   /// A blocked value is brought into the order of the result right away, so that the next kernel finds it dense.
   mutating func lower(_ permute: Permute, _ node: Graph.Node) {
-    let shape = graph.specs[node.outputs[0]].shape
     var source = value(node.inputs[0])
     if plan.values[source].descriptor.plainStrides == nil {
-      var strides = shape
-      for (place, axis) in permute.order.enumerated() { strides[axis] = shape.rowMajorStrides[place] }
       source = value(
-        node.inputs[0],
-        in: MemoryDescriptor(shape: graph.specs[node.inputs[0]].shape, dtype: .float32, strides: strides))
+        node.inputs[0], in: permute.layoutGivingRowMajor(graph.specs[node.inputs[0]].shape))
     }
     let strides = plan.values[source].descriptor.plainStrides!
     alias(node, of: source, strides: permute.order.map { strides[$0] })
@@ -49,6 +45,16 @@ extension Planner {
   }
 }
 
+extension Permute {
+  /// How a value of the given shape must lie for the result to be row-major.
+  func layoutGivingRowMajor(_ shape: Shape) -> MemoryDescriptor {
+    let dense = order.map { shape[$0] }.rowMajorStrides
+    var strides = shape
+    for (place, axis) in order.enumerated() { strides[axis] = dense[place] }
+    return MemoryDescriptor(shape: shape, dtype: .float32, strides: strides)
+  }
+}
+
 extension Layout {
   /// The strides with which elements of one shape can be looked at as another without moving; nil when they cannot.
   ///
@@ -67,7 +73,8 @@ extension Layout {
     var rest = 1
     for axis in target.indices.reversed() {
       if target[axis] == 1 {
-        result[axis] = rest == 1 ? 1 : (groups.last?.stride ?? 1) * rest
+        // Any stride would do; this one is that of dense rows, which kernels recognise.
+        result[axis] = axis + 1 < target.count ? result[axis + 1] * target[axis + 1] : 1
         continue
       }
       guard let group = groups.last, group.extent % (rest * target[axis]) == 0 else { return nil }

@@ -40,14 +40,19 @@ enum MatmulKernel {
     let finishing: [PostOperation]
   }
 
-  /// The kernel for operands that lie as described; the result is row-major.
+  /// The kernel for operands that lie as described; the result is row-major unless said otherwise.
   static func primitive(
-    _ a: MemoryDescriptor, _ b: MemoryDescriptor, hasBias: Bool, shape: Shape, finishing: [PostOperation] = []
+    _ a: MemoryDescriptor, _ b: MemoryDescriptor, hasBias: Bool, shape: Shape,
+    finishing: [PostOperation] = [],
+    result: MemoryDescriptor? = nil
   ) -> Primitive {
     let configuration = Configuration(hasBias: hasBias, finishing: finishing)
-    return PrimitiveCache.primitive(.init(operation: configuration, role: "matmul", descriptors: [a, b])) {
+    let result = result ?? .rowMajor(shape)
+    return PrimitiveCache.primitive(
+      .init(operation: configuration, role: "matmul", descriptors: [a, b, result])
+    ) {
       var description = dnnl_matmul_desc_t()
-      var (x, w, y) = (a.raw, b.raw, MemoryDescriptor.rowMajor(shape).raw)
+      var (x, w, y) = (a.raw, b.raw, result.raw)
       var bias = MemoryDescriptor.rowMajor(biasShape(shape)).raw
       OneDNN.check(
         withUnsafePointer(to: &bias) { dnnl_matmul_desc_init(&description, &x, &w, hasBias ? $0 : nil, &y) },

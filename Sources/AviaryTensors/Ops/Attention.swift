@@ -12,14 +12,17 @@ public func attention(
   return (bias.map { scores + $0 } ?? scores).softmax().matmul(value)
 }
 
+/// The pieces of one joint projection x Wᵀ + b, W being `parts` matrices one below the other: queries, keys and values of x (N×T×D).
+///
+/// Each piece is a product of its own: its heads then lie as kernels read them, and nothing is copied.
+public func jointProjection(_ x: Tensor, _ weights: Tensor, bias: Tensor, parts: Int = 3) -> [Tensor] {
+  zip(weights.split(0, into: parts), bias.split(0, into: parts)).map { linear(x, $0, bias: $1) }
+}
+
 extension Tensor {
-  /// A last axis of `parts`·H·D as `parts` tensors of N×H×T×D, one matrix per head: what a joint projection of queries, keys and values
-  /// (N×T×3·H·D) is taken apart with.
-  public func heads(_ count: Int, parts: Int = 1) -> [Tensor] {
-    let (batch, length) = (shape[0], shape[1])
-    let width = shape[2] / (parts * count)
-    let split = reshaped([batch, length, parts, count, width])  // N×T×parts×H×D
-    return (0..<parts).map { split.selected(2, $0).permuted([0, 2, 1, 3]) }
+  /// N×T×H·D as one matrix per head, N×H×T×D.
+  public func heads(_ count: Int) -> Tensor {
+    reshaped([shape[0], shape[1], count, shape[2] / count]).permuted([0, 2, 1, 3])
   }
 
   /// N×H×T×D back to N×T×H·D.
