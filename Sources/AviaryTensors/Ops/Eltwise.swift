@@ -23,10 +23,18 @@ struct Eltwise: Operation {
 
   func gradient(_ context: GradientContext) -> [Tensor?] {
     if kernel.function == .linear { return [context.upstream.affine(scale: kernel.alpha, shift: 0)] }
-    return [kernel.backward(context.input(0).cast(to: .float32), context.upstream)]
+    let known = keeps == .outputs ? context.output(0) : context.input(0)
+    return [kernel.backward(known.cast(to: .float32), context.upstream)]
   }
 
-  var keeps: Kept { kernel.function == .linear ? [] : .inputs }
+  /// The result of a ReLU has the sign of its input, which is all the gradient asks for, and the next layer keeps it anyway.
+  var keeps: Kept {
+    switch kernel.function {
+    case .linear: []
+    case .relu where kernel.alpha >= 0: .outputs
+    default: .inputs
+    }
+  }
 }
 
 extension Tensor {
