@@ -6,8 +6,12 @@ import PackageDescription
 let families = [
   "LeNet",
   "AlexNet",
+  "SqueezeNet",
   "VGG",
+  "Inception",
+  "Xception",
   "ResNet",
+  "DenseNet",
   "MobileNet",
 ]
 

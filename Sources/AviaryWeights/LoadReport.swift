@@ -21,12 +21,14 @@ public struct LoadReport: Sendable {
   /// Names only the file has.
   public let unexpected: [String]
   public let misshaped: [Misshaped]
+  /// Names the file lacks and the model was built without: parts that only training needs.
+  public let absent: [String]
 
   /// Similar names are looked for among this many at most: each pair costs the product of the names' lengths.
   private static let comparisons = 20_000
 
-  /// Compares the tensors a model expects with those of `archive`.
-  public init(expected: [String: Shape], archive: WeightArchive) {
+  /// Compares the tensors a model expects with those of `archive`; `absent` are those it does without.
+  public init(expected: [String: Shape], archive: WeightArchive, absent: [String] = []) {
     var matched: [String] = []
     var misshaped: [Misshaped] = []
     var missing: [String] = []
@@ -47,6 +49,7 @@ public struct LoadReport: Sendable {
     self.matched = matched
     self.misshaped = misshaped
     self.unexpected = unexpected
+    self.absent = absent
     self.missing = missing.enumerated().map { position, name in
       let shape = expected[name]!
       let candidates = position < explained ? Self.candidates(for: name, shape, unexpected, archive) : []
@@ -77,6 +80,7 @@ public struct LoadReport: Sendable {
       lines.append(
         "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
     }
+    lines += absent.map { "  absent \($0), which only training needs" }
     if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
     return lines.joined(separator: "\n")
   }

@@ -66,8 +66,12 @@ extension WeightArchive {
 }
 
 extension Module {
-  var expectedShapes: [String: Shape] {
-    Dictionary(uniqueKeysWithValues: stateEntries.map { ($0.name, $0.shape) })
+  /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
+  func report(_ archive: WeightArchive) -> LoadReport {
+    let auxiliary = self as? any AuxiliaryClassifiers
+    let absent = auxiliary?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
+    let expected = Dictionary(uniqueKeysWithValues: stateEntries.map { ($0.name, $0.shape) })
+    return LoadReport(expected: expected, archive: archive, absent: absent)
   }
 
   /// Takes over the values of an archive that a ``LoadReport`` found complete.

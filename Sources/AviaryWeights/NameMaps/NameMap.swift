@@ -89,12 +89,11 @@ public struct NameMap: Sendable {
       let transform = try rule.like?.transform(for: rule) ?? .identity
       return [Rule(theirs: theirs, ours: ours, transform: transform, layer: nil)]
     }
-    let transform = try layer.transform(for: rule)
     return try layer.weights.enumerated().map { position, names in
       Rule(
         theirs: try NamePattern("\(rule.theirs)/\(names.theirs)"),
         ours: try NamePattern("\(rule.ours).\(names.ours)"),
-        transform: position == 0 ? transform : .identity, layer: (theirs, layer.kerasClass))
+        transform: try layer.transform(for: rule, weight: position), layer: (theirs, layer.kerasClass))
     }
   }
 }
