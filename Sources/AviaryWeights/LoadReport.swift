@@ -43,8 +43,7 @@ public struct LoadReport: Sendable {
         misshaped.append(Misshaped(name: name, expected: shape, found: tensor.shape))
       }
     }
-    // The counter of PyTorch's batch normalisation changes no result and is no weight.
-    let unexpected = archive.names.filter { expected[$0] == nil && !$0.hasSuffix("num_batches_tracked") }
+    let unexpected = Self.weightNames(archive).filter { expected[$0] == nil }
     let explained = unexpected.isEmpty ? 0 : Self.comparisons / unexpected.count
     self.matched = matched
     self.misshaped = misshaped
@@ -55,6 +54,17 @@ public struct LoadReport: Sendable {
       let candidates = position < explained ? Self.candidates(for: name, shape, unexpected, archive) : []
       return Missing(name: name, shape: shape, candidates: candidates)
     }
+  }
+
+  /// Whether `archive` holds what a model expects and nothing else: the cheap question when many models are tried.
+  public static func fits(expected: [String: Shape], archive: WeightArchive) -> Bool {
+    weightNames(archive).count == expected.count
+      && expected.allSatisfy { archive[$0.key]?.shape == $0.value }
+  }
+
+  /// The counter of PyTorch's batch normalisation changes no result and is no weight.
+  private static func weightNames(_ archive: WeightArchive) -> [String] {
+    archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
   }
 
   /// True when every expected tensor is there in its shape.

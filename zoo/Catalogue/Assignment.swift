@@ -68,10 +68,22 @@ extension WeightArchive {
 extension Module {
   /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
   func report(_ archive: WeightArchive) -> LoadReport {
-    let auxiliary = self as? any AuxiliaryClassifiers
-    let absent = auxiliary?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
-    let expected = Dictionary(uniqueKeysWithValues: stateEntries.map { ($0.name, $0.shape) })
-    return LoadReport(expected: expected, archive: archive, absent: absent)
+    let absent = removeAuxiliaryClassifiers(absentFrom: archive)
+    return LoadReport(expected: expectedShapes, archive: archive, absent: absent)
+  }
+
+  /// Whether an archive has the module's tensors and no others, auxiliary classifiers aside.
+  func fits(_ archive: WeightArchive) -> Bool {
+    _ = removeAuxiliaryClassifiers(absentFrom: archive)
+    return LoadReport.fits(expected: expectedShapes, archive: archive)
+  }
+
+  private func removeAuxiliaryClassifiers(absentFrom archive: WeightArchive) -> [String] {
+    (self as? any AuxiliaryClassifiers)?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
+  }
+
+  private var expectedShapes: [String: Shape] {
+    Dictionary(uniqueKeysWithValues: stateEntries.map { ($0.name, $0.shape) })
   }
 
   /// Takes over the values of an archive that a ``LoadReport`` found complete.

@@ -124,8 +124,7 @@ extension Zoo {
         let template = dialect.make(card.classes)
         guard let imported = try? dialect.imported(archive, into: template) else { continue }
         let model = imported.classCount(template).map(dialect.make) ?? template
-        let report = model.report(imported)
-        if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
+        if model.fits(imported) { return (entry, dialect) }
       }
     }
     return nil
