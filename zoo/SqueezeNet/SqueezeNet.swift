@@ -19,6 +19,8 @@ public final class SqueezeNet: StagedModel {
     public let kernel: Int
     /// The squeeze widths between one maximum and the next; each expand width is four times that.
     public let squeezes: [[Int]]
+    /// Whether a maximum keeps a last window that reaches beyond the edge: torchvision's do, Keras' do not.
+    public var usesCeiling = true
 
     /// The paper's.
     public static let squeezeNet10 = Configuration(
@@ -26,6 +28,12 @@ public final class SqueezeNet: StagedModel {
     /// The authors' later version with 2.4 times fewer multiply-adds.
     public static let squeezeNet11 = Configuration(
       filters: 64, kernel: 3, squeezes: [[16, 16], [32, 32], [48, 48, 64, 64]])
+
+    public var withoutCeiling: Configuration {
+      var copy = self
+      copy.usesCeiling = false
+      return copy
+    }
   }
 
   public init(_ configuration: Configuration, classes: Int = 1000, dropout: Float = 0.5) {
@@ -37,7 +45,7 @@ public final class SqueezeNet: StagedModel {
     ]
     var ends: [Int] = []
     for squeezes in configuration.squeezes {
-      layers.append(MaxPool2d(kernel: 3, stride: 2, usesCeiling: true))
+      layers.append(MaxPool2d(kernel: 3, stride: 2, usesCeiling: configuration.usesCeiling))
       ends.append(layers.count)
       for squeeze in squeezes {
         layers.append(Fire(channels, squeeze: squeeze, expand: 4 * squeeze))
@@ -79,13 +87,18 @@ public final class Fire: Layer {
 }
 
 extension SqueezeNet {
-  /// Both versions. The smallest sides are those at which every maximum has a full window.
-  static let entries: [ZooEntry] = [
-    ("squeezenet1_0", .squeezeNet10, 21), ("squeezenet1_1", .squeezeNet11, 17),
-  ].map {
-    (name: String, configuration: Configuration, side: Int) in
+  /// Both versions. Of the second there are weights in Keras (R. Malli's), made with Caffe's preprocessing.
+  static let entries = [
     ZooEntry(
-      name, smallestSide: side,
-      [Dialect("tv_v1", .torchvision) { SqueezeNet(configuration, classes: $0) }])
-  }
+      "squeezenet1_0", smallestSide: 21,
+      [Dialect("tv_v1", .torchvision) { SqueezeNet(.squeezeNet10, classes: $0) }]),
+    ZooEntry(
+      "squeezenet1_1", smallestSide: 31,
+      [
+        Dialect("tv_v1", .torchvision) { SqueezeNet(.squeezeNet11, classes: $0) },
+        Dialect("keras", nameMaps: ["keras_squeezenet"], .caffe.rounded(.nearest)) {
+          SqueezeNet(.squeezeNet11.withoutCeiling, classes: $0)
+        },
+      ]),
+  ]
 }
