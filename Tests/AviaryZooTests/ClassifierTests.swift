@@ -39,6 +39,10 @@ struct ClassifierTests {
     let input = Tensor(DeterministicWeights.image(shape: [1] + card.input), shape: [1] + card.input)
     #expect(relativeDifference(model(input), expected) < 1e-4)
     withExactArithmetic { #expect(relativeDifference(model(input), expected) < 1e-4) }
+    if let auxiliary = Self.expected[name + ".auxiliary"] {
+      let heads = try #require(model as? any AuxiliaryClassifiers).trainingLogits(input).auxiliary
+      #expect(relativeDifference(concatenate(heads.map(\.logits), axis: 0), auxiliary) < 1e-4)
+    }
     CachingAllocator.trim()
   }
 

@@ -129,6 +129,19 @@ def torch_logits(model, images: np.ndarray) -> np.ndarray:
         return model(torch.from_numpy(images)).numpy()
 
 
+def auxiliary_logits(model, images: np.ndarray) -> np.ndarray | None:
+    """Logits heads×N×classes of a torchvision network's auxiliary classifiers, in its order; None when it has none."""
+    import torch
+
+    if not getattr(model, "aux_logits", False):
+        return None
+    model.training = True  # of the network itself alone: it returns them, while its layers stay in evaluation mode
+    with torch.no_grad():
+        output = model(torch.from_numpy(images))._asdict()
+    model.training = False
+    return np.stack([output[name].numpy() for name in sorted(output) if name.startswith("aux")])
+
+
 def keras_logits(model, images: np.ndarray) -> np.ndarray:
     """Logits N×classes of images N×C×H×W (the values, transposed to the N×H×W×C that Keras takes)."""
     return np.asarray(model(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), training=False))
