@@ -94,6 +94,37 @@ struct TrainingTests {
     #expect(error?.description.contains("missing \(entries[0].name)") == true)
   }
 
+  @Test("without auxiliary classifiers a model is saved, loaded and described as it is")
+  func savedWithoutAuxiliary() throws {
+    let loaded = try Zoo.untrained(try Catalogue.entry("googlenet"))
+    try #require(loaded.model as? any AuxiliaryClassifiers).removeAuxiliaryClassifiers()
+    let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try loaded.save(to: path)
+    let again = try Zoo.load("googlenet", weights: path)
+    #expect(again.model.parameterCount == 6_624_904 && again.preprocessing == loaded.preprocessing)
+    // Two heads of a convolution, its normalization's four tensors and two linear layers.
+    #expect(again.report?.absent.count == 18)
+  }
+
+  @Test(
+    "a new head fits every model, whose kept layers keep their names",
+    arguments: Catalogue.entries.map(\.name))
+  func newHead(name: String) throws {
+    let entry = try Catalogue.entry(name)
+    let whole = try Zoo.untrained(entry)
+    let names = Set(whole.model.stateEntries.map(\.name))
+    let tuned = try whole.withHead([7, 3])
+    #expect(Summary(of: tuned.model, inputShape: [1] + whole.inputShape).outputShape == [1, 3])
+    let kept = tuned.model.stateEntries.map(\.name).filter { !$0.hasPrefix("head.") }
+    #expect(!kept.isEmpty && Set(kept).isSubset(of: names))
+    for stage in tuned.model.stages.dropLast() {
+      try tuned.model.freeze(stages: stage.name, through: stage.name)
+    }
+    let trained: [String] = tuned.model.namedParameters.filter { !$0.parameter.isFrozen }.map(\.name)
+    #expect(trained == ["head.1.weight", "head.1.bias", "head.3.weight", "head.3.bias"])
+  }
+
   private func load(_ entry: ZooEntry, _ tensors: [(name: String, tensor: Tensor)]) throws -> LoadedModel {
     let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: path) }
