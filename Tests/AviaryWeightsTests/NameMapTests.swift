@@ -153,6 +153,24 @@ import Testing
     #expect(back.archive.keras?.layers.map(\.className) == ["separable_conv2d"])
   }
 
+  /// The names of the file that Keras publishes, which Keras 1 wrote.
+  @Test func publishedXceptionIsNumberedThroughout() throws {
+    let map = try Fixture.nameMap("Xception/keras1_xception")
+    let archive = try WeightArchive([
+      ("convolution2d_1/kernel", ramp([3, 3, 3, 4])), ("batchnormalization_1/gamma", ramp([4])),
+      ("separableconvolution2d_1/pointwise_kernel", ramp([1, 1, 4, 5])),
+      ("convolution2d_6/kernel", ramp([1, 1, 4, 4])), ("batchnormalization_36/gamma", ramp([4])),
+      ("separableconvolution2d_34/depthwise_kernel", ramp([3, 3, 4, 1])), ("dense_2/bias", ramp([3])),
+    ])
+    #expect(
+      try map.imported(archive).archive.names == [
+        "features.block1_conv1.weight", "features.block1_conv1_bn.weight",
+        "features.block2.sepconv1.pointwise.weight", "features.block13.shortcut.0.weight",
+        "features.block13.shortcut.1.weight", "features.block14_sepconv2.depthwise.weight",
+        "predictions.bias",
+      ])
+  }
+
   @Test func unmatchedNamesAreReported() throws {
     let map = try NameMap(
       json: Array(

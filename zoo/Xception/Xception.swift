@@ -109,7 +109,7 @@ extension Xception {
       "xception", smallestSide: 71,
       [
         Dialect(
-          "keras", nameMaps: ["keras_xception"],
+          "keras", nameMaps: ["keras_xception", "keras1_xception"],
           .tf.sized(resize: .shortSide(342), crop: 299).rounded(.nearest)
         ) { Xception(classes: $0) }
       ])
