@@ -6,14 +6,19 @@ import PackageDescription
 let families = [
   "LeNet",
   "AlexNet",
+  "SqueezeNet",
   "VGG",
+  "Inception",
+  "Xception",
   "ResNet",
+  "DenseNet",
   "MobileNet",
   "VisionTransformer",
   "Swin",
 ]
 
-/// The folders of data that the families have. (A folder that is added later is seen when this file changes: manifests are cached.)
+/// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here
+/// before, run `swift package purge-cache`.
 let familyResources = families.flatMap { family in
   ["Cards", "Maps", "Recipes", "Weights"].map { "\(family)/\($0)" }
 }.filter { FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/zoo/\($0)") }

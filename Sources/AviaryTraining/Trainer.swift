@@ -31,12 +31,36 @@ public struct TrainingProgress: Sendable {
   public let loss: Float
 }
 
+/// What a network gives for a batch while it is trained.
+public struct TrainingLogits {
+  /// Logits of a classifier half way, and what their loss is multiplied by.
+  public struct Auxiliary {
+    public let logits: Tensor
+    public let lossWeight: Float
+
+    public init(logits: Tensor, lossWeight: Float) {
+      self.logits = logits
+      self.lossWeight = lossWeight
+    }
+  }
+
+  public let logits: Tensor
+  public let auxiliary: [Auxiliary]
+
+  public init(logits: Tensor, auxiliary: [Auxiliary] = []) {
+    self.logits = logits
+    self.auxiliary = auxiliary
+  }
+}
+
 /// Trains a classifier: shuffles, takes batches, follows gradients, validates after every epoch.
 public final class Trainer {
   public let model: any Layer
   public let optimizer: any Optimizer
   /// Scaled to the size of the model's input and averaged over the batch; by default softmax cross-entropy.
   public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+  /// The forward pass of a training step; by default the model's own. Losses of auxiliary logits are added with their weights.
+  public var forward: (Tensor) -> TrainingLogits
   public var schedule: Schedule = .constant
   /// Gradients longer than this are scaled down.
   public var gradientNormLimit: Float?
@@ -49,6 +73,7 @@ public final class Trainer {
   public init(_ model: any Layer, _ optimizer: any Optimizer) {
     self.model = model
     self.optimizer = optimizer
+    forward = { TrainingLogits(logits: model($0)) }
   }
 
   /// A training run. The same seed, data and thread count give the same result.
@@ -102,9 +127,11 @@ public final class Trainer {
     var hits = 0
     let inputs = augment?(batch.inputs) ?? batch.inputs
     var (value, gradients) = valueAndGradient(of: model) { () -> Tensor in
-      let logits = model(inputs)
-      hits = correctCount(logits.detached, batch.labels)
-      return loss(logits, batch.labels)
+      let output = forward(inputs)
+      hits = correctCount(output.logits.detached, batch.labels)
+      return output.auxiliary.reduce(loss(output.logits, batch.labels)) { sum, auxiliary in
+        sum + loss(auxiliary.logits, batch.labels) * auxiliary.lossWeight
+      }
     }
     if let limit = gradientNormLimit { gradients.clip(norm: limit) }
     optimizer.update(model, gradients)

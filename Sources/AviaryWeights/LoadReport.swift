@@ -21,14 +21,18 @@ public struct LoadReport: Sendable {
   /// Names only the file has.
   public let unexpected: [String]
   public let misshaped: [Misshaped]
+  /// Names the file lacks and the model was built without: parts that only training needs.
+  public let absent: [String]
 
   /// Similar names are looked for among this many at most: each pair costs the product of the names' lengths.
   private static let comparisons = 20_000
 
-  /// Compares the tensors a model expects with those of `archive`.
+  /// Compares the tensors a model expects with those of `archive`; `absent` are those it does without.
   ///
   /// - Parameter optional: names the file may have besides: what follows from the architecture and is not read.
-  public init(expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive) {
+  public init(
+    expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive, absent: [String] = []
+  ) {
     var matched: [String] = []
     var misshaped: [Misshaped] = []
     var missing: [String] = []
@@ -43,19 +47,30 @@ public struct LoadReport: Sendable {
         misshaped.append(Misshaped(name: name, expected: shape, found: tensor.shape))
       }
     }
-    // The counter of PyTorch's batch normalisation changes no result and is no weight.
-    let unexpected = archive.names.filter {
-      expected[$0] == nil && !optional.contains($0) && !$0.hasSuffix("num_batches_tracked")
-    }
+    let unexpected = Self.weightNames(archive).filter { expected[$0] == nil && !optional.contains($0) }
     let explained = unexpected.isEmpty ? 0 : Self.comparisons / unexpected.count
     self.matched = matched
     self.misshaped = misshaped
     self.unexpected = unexpected
+    self.absent = absent
     self.missing = missing.enumerated().map { position, name in
       let shape = expected[name]!
       let candidates = position < explained ? Self.candidates(for: name, shape, unexpected, archive) : []
       return Missing(name: name, shape: shape, candidates: candidates)
     }
+  }
+
+  /// Whether `archive` holds what a model expects and nothing else: the cheap question when many models are tried.
+  public static func fits(
+    expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive
+  ) -> Bool {
+    weightNames(archive).count { !optional.contains($0) } == expected.count
+      && expected.allSatisfy { archive[$0.key]?.shape == $0.value }
+  }
+
+  /// The counter of PyTorch's batch normalisation changes no result and is no weight.
+  private static func weightNames(_ archive: WeightArchive) -> [String] {
+    archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
   }
 
   /// True when every expected tensor is there in its shape.
@@ -81,6 +96,7 @@ public struct LoadReport: Sendable {
       lines.append(
         "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
     }
+    lines += absent.map { "  absent \($0), which only training needs" }
     if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
     return lines.joined(separator: "\n")
   }

@@ -126,6 +126,51 @@ import Testing
     #expect(rules.contains { $0.ours == "features.\(last)" && $0.theirs.hasPrefix("block5") })
   }
 
+  /// Keras orders layers by their depth in the graph, and its loader goes by position.
+  @Test func automaticNamesAreExportedInKerasOrder() throws {
+    let map = try Fixture.nameMap("Inception/keras_inception_v3")
+    let convolutions = [
+      "Mixed_5b.branch_pool", "Mixed_5b.branch3x3dbl_1", "Mixed_5b.branch5x5_1", "Conv2d_2a_3x3",
+      "Conv2d_1a_3x3",
+    ]
+    let archive = try WeightArchive(
+      convolutions.map { ($0 + ".conv.weight", ramp([2, 2, 1, 1])) } + [("fc.weight", ramp([2, 2]))])
+    let layers = try map.exported(archive).archive.keras!.layers.map(\.name)
+    #expect(layers == ["conv2d", "conv2d_1", "conv2d_8", "conv2d_6", "conv2d_11", "predictions"])
+  }
+
+  @Test func separableConvolutionsAreTwoLayersHere() throws {
+    let map = try Fixture.nameMap("Xception/keras_xception")
+    let archive = try WeightArchive([
+      ("block4_sepconv2/depthwise_kernel", ramp([3, 3, 4, 1])),
+      ("block4_sepconv2/pointwise_kernel", ramp([1, 1, 4, 5])),
+    ])
+    let ours = try map.imported(archive)
+    #expect(ours.archive["features.block4.sepconv2.depthwise.weight"]?.shape == [4, 1, 3, 3])
+    #expect(ours.archive["features.block4.sepconv2.pointwise.weight"]?.shape == [5, 4, 1, 1])
+    let back = try map.exported(ours.archive)
+    #expect(areIdentical(back.archive, archive))
+    #expect(back.archive.keras?.layers.map(\.className) == ["separable_conv2d"])
+  }
+
+  /// The names of the file that Keras publishes, which Keras 1 wrote.
+  @Test func publishedXceptionIsNumberedThroughout() throws {
+    let map = try Fixture.nameMap("Xception/keras1_xception")
+    let archive = try WeightArchive([
+      ("convolution2d_1/kernel", ramp([3, 3, 3, 4])), ("batchnormalization_1/gamma", ramp([4])),
+      ("separableconvolution2d_1/pointwise_kernel", ramp([1, 1, 4, 5])),
+      ("convolution2d_6/kernel", ramp([1, 1, 4, 4])), ("batchnormalization_36/gamma", ramp([4])),
+      ("separableconvolution2d_34/depthwise_kernel", ramp([3, 3, 4, 1])), ("dense_2/bias", ramp([3])),
+    ])
+    #expect(
+      try map.imported(archive).archive.names == [
+        "features.block1_conv1.weight", "features.block1_conv1_bn.weight",
+        "features.block2.sepconv1.pointwise.weight", "features.block13.shortcut.0.weight",
+        "features.block13.shortcut.1.weight", "features.block14_sepconv2.depthwise.weight",
+        "predictions.bias",
+      ])
+  }
+
   @Test func unmatchedNamesAreReported() throws {
     let map = try NameMap(
       json: Array(

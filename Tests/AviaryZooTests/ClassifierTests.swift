@@ -1,5 +1,6 @@
 import AviaryLayers
 import AviaryTensors
+import AviaryVision
 import AviaryWeights
 import AviaryZoo
 import Foundation
@@ -38,6 +39,10 @@ struct ClassifierTests {
     let input = Tensor(DeterministicWeights.image(shape: [1] + card.input), shape: [1] + card.input)
     #expect(relativeDifference(model(input), expected) < 1e-4)
     withExactArithmetic { #expect(relativeDifference(model(input), expected) < 1e-4) }
+    if let auxiliary = Self.expected[name + ".auxiliary"] {
+      let heads = try #require(model as? any AuxiliaryClassifiers).trainingLogits(input).auxiliary
+      #expect(relativeDifference(concatenate(heads.map(\.logits), axis: 0), auxiliary) < 1e-4)
+    }
     CachingAllocator.trim()
   }
 
@@ -101,5 +106,44 @@ struct CardTests {
   func unknownName() {
     let error = #expect(throws: UnknownModel.self) { try Catalogue.entry("resnet5O") }
     #expect(error?.nearest == "resnet50")
+  }
+}
+
+@Suite("Other forms of the same weights")
+struct WeightFormTests {
+  @Test("torchvision's published DenseNet files name their layers norm.1 and conv.2")
+  func legacyDenseNet() throws {
+    let model = try withRandomSeed(1) { try Zoo.model("densenet121") }
+    var renamed = 0
+    let entries = model.stateEntries.map { entry -> (name: String, tensor: Tensor) in
+      var name = entry.name
+      for part in ["norm1", "norm2", "conv1", "conv2"] {
+        name = name.replacingOccurrences(of: ".\(part).", with: ".\(part.dropLast()).\(part.last!).")
+      }
+      renamed += name == entry.name ? 0 : 1
+      return (name, entry.value)
+    }
+    #expect(renamed == 58 * 10)
+    let archive = try WeightArchive(entries)
+    let found = try #require(Zoo.identify(archive))
+    #expect(found.entry.name == "densenet121" && found.dialect.name == "tv_v1")
+    let map = try #require(try found.dialect.loadNameMap(theirs: "torchvision_legacy"))
+    let ours = try map.imported(archive)
+    #expect(Set(ours.archive.names + ours.unmatched) == Set(model.stateEntries.map(\.name)))
+    let back = try map.exported(ours.archive)
+    #expect(back.unmatched.isEmpty && Set(back.archive.names).isSubset(of: archive.names))
+  }
+
+  /// x · 0.229/0.5 + (0.485 − 0.5)/0.5 and so on: what torchvision's published Inception networks do first.
+  @Test("torchvision's transform_input of its usual preprocessing is our preprocessing")
+  func transformInput() throws {
+    let pixels = (0..<(300 * 280 * 3)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
+    let image = Image(width: 300, height: 280, model: .rgb, pixels: pixels)
+    let mean = Tensor([Float(0.485), 0.456, 0.406]).reshaped([1, 3, 1, 1])
+    let deviation = Tensor([Float(0.229), 0.224, 0.225]).reshaped([1, 3, 1, 1])
+    let usual = Preprocessing.torchvision(image)
+    let transformed = usual * (deviation / 0.5) + (mean - 0.5) / 0.5
+    let ours = try #require(try Catalogue.entry("googlenet").dialect(named: "tv_v1")).preprocessing(image)
+    #expect(relativeDifference(ours, transformed) < 1e-6)
   }
 }

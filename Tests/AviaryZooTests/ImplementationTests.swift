@@ -32,6 +32,21 @@ struct ImplementationTests {
     }
   }
 
+  @Test(
+    "the forward pass of a member of each later family",
+    arguments: [
+      "squeezenet1_1", "googlenet", "inception_v3", "xception", "resnext50_32x4d", "resnet50_v2", "resnet20",
+      "densenet121",
+    ])
+  func forward(name: String) throws {
+    let card = try Catalogue.entry(name).card()
+    let model = try withRandomSeed(1) { try Zoo.model(name) }
+    let x = sample([1] + card.input)
+    let slow = slowKernels { #expect(model(x).shape == [1, card.classes]) }
+    #expect(slow.isEmpty)
+    CachingAllocator.trim()
+  }
+
   @Test("a training step of ResNet-18")
   func training() {
     let slow = slowKernels {

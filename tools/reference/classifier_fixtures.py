@@ -3,8 +3,9 @@
     python classifier_fixtures.py FOLDER [FAMILY or REFERENCE/MODEL ...]
 
 makes one `<family>.safetensors` per family of classifiers.py: `<reference>.<model>.logits`, float32 [classes], for the input of
-deterministic.py in the shape of the model's card, and `<reference>.<model>.parameters`, int64 [trained, as published]. With names
-only those are computed; what else a family's file has stays.
+deterministic.py in the shape of the model's card, and `<reference>.<model>.parameters`, int64 [trained, as published], and for
+networks with auxiliary classifiers `<reference>.<model>.auxiliary`, float32 [heads, classes]. With names only those are computed; what
+else a family's file has stays.
 """
 
 import pathlib
@@ -27,7 +28,11 @@ def expected(model: str) -> dict:
     print(f"{model:32} largest logit {largest:10.4g}   changed by the input {change:.4f}", flush=True)
     assert np.isfinite(a).all() and 1e-3 < largest < 1e6 and change > 1e-3, model
     key = f"{reference}.{name}"
-    return {f"{key}.logits": np.ascontiguousarray(a), f"{key}.parameters": np.array(count(built), np.int64)}
+    tensors = {f"{key}.logits": np.ascontiguousarray(a), f"{key}.parameters": np.array(count(built), np.int64)}
+    auxiliary = classifiers.auxiliary_logits(built, deterministic.image(shape=shape))
+    if auxiliary is not None:
+        tensors[f"{key}.auxiliary"] = np.ascontiguousarray(auxiliary[:, 0])
+    return tensors
 
 
 def main(folder: pathlib.Path, wanted: list) -> None:

@@ -20,10 +20,19 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 # The models that are compared, by family.
 FAMILIES = {
     "alexnet": "torchvision/alexnet",
+    "squeezenet": "torchvision/squeezenet1_0 torchvision/squeezenet1_1",
     "vgg": """torchvision/vgg11 torchvision/vgg13 torchvision/vgg16 torchvision/vgg19 torchvision/vgg11_bn
         torchvision/vgg16_bn keras/vgg16 keras/vgg19""",
     "resnet": """torchvision/resnet18 torchvision/resnet34 torchvision/resnet50 torchvision/resnet101
-        torchvision/resnet152 keras/resnet50""",
+        torchvision/resnet152 torchvision/resnext50_32x4d torchvision/resnext101_32x8d torchvision/wide_resnet50_2
+        torchvision/wide_resnet101_2 keras/resnet50""",
+    "resnet_v2": "keras/resnet50_v2 keras/resnet101_v2 keras/resnet152_v2",
+    "resnet_cifar": "original/resnet20 original/resnet32 original/resnet44 original/resnet56 original/resnet110",
+    "densenet": """torchvision/densenet121 torchvision/densenet161 torchvision/densenet169 torchvision/densenet201
+        keras/densenet121 keras/densenet169 keras/densenet201""",
+    "googlenet": "torchvision/googlenet",
+    "inception_v3": "torchvision/inception_v3 keras/inception_v3",
+    "xception": "keras/xception",
     "mobilenet": """keras/mobilenet_v1_1.0 keras/mobilenet_v1_0.75 keras/mobilenet_v1_0.5
         keras/mobilenet_v1_0.25""",
     "vision_transformer": """torchvision/vit_b_16 torchvision/vit_b_32 torchvision/vit_l_16 torchvision/vit_l_32
@@ -34,7 +43,13 @@ FAMILIES = {family: models.split() for family, models in FAMILIES.items()}
 ALL = [model for models in FAMILIES.values() for model in models]
 
 # Models whose names in Keras Applications are not the zoo's in small letters.
-KERAS_NAMES = {"vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50"}
+KERAS_NAMES = {
+    "vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50", "resnet50_v2": "ResNet50V2",
+    "resnet101_v2": "ResNet101V2", "resnet152_v2": "ResNet152V2", "densenet121": "DenseNet121",
+    "densenet169": "DenseNet169", "densenet201": "DenseNet201", "inception_v3": "InceptionV3", "xception": "Xception",
+}
+# torchvision's Inception networks: all of the checkpoint, and no first values, which are slow to make and filled over.
+TORCHVISION_OPTIONS = {name: {"aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 
 TIMM_NAMES = {
     "vit_ti_16": "vit_tiny_patch16_224", "vit_s_16": "vit_small_patch16_224", "vit_b_16": "vit_base_patch16_224",
@@ -80,7 +95,15 @@ def filled(model):
 
 def torchvision_model(name: str):
     """A torchvision classifier in evaluation mode with deterministic weights."""
-    return filled(import_torchvision().models.get_model(name, weights=None))
+    options = TORCHVISION_OPTIONS.get(name, {})
+    return filled(import_torchvision().models.get_model(name, weights=None, **options))
+
+
+def original_model(name: str):
+    """A network that no package has, from its reference implementation here."""
+    import resnet_cifar
+
+    return filled(resnet_cifar.ResNet(int(name.removeprefix("resnet"))))
 
 
 def timm_model(name: str):
@@ -113,6 +136,19 @@ def torch_logits(model, images: np.ndarray) -> np.ndarray:
         return model(torch.from_numpy(images)).numpy()
 
 
+def auxiliary_logits(model, images: np.ndarray) -> np.ndarray | None:
+    """Logits heads×N×classes of a torchvision network's auxiliary classifiers, in its order; None when it has none."""
+    import torch
+
+    if not getattr(model, "aux_logits", False):
+        return None
+    model.training = True  # of the network itself alone: it returns them, while its layers stay in evaluation mode
+    with torch.no_grad():
+        output = model(torch.from_numpy(images))._asdict()
+    model.training = False
+    return np.stack([output[name].numpy() for name in sorted(output) if name.startswith("aux")])
+
+
 def keras_logits(model, images: np.ndarray) -> np.ndarray:
     """Logits N×classes of images N×C×H×W (the values, transposed to the N×H×W×C that Keras takes)."""
     return np.asarray(model(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), training=False))
@@ -132,5 +168,6 @@ def keras_counts(model) -> tuple:
 REFERENCES = {
     "torchvision": (torchvision_model, torch_logits, torch_counts),
     "timm": (timm_model, torch_logits, torch_counts),
+    "original": (original_model, torch_logits, torch_counts),
     "keras": (keras_model, keras_logits, keras_counts),
 }

@@ -66,13 +66,30 @@ extension WeightArchive {
 }
 
 extension Module {
+  /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
+  func report(_ archive: WeightArchive) -> LoadReport {
+    let absent = removeAuxiliaryClassifiers(absentFrom: archive)
+    return LoadReport(
+      expected: expectedShapes, optional: optionalNames, archive: archive, absent: absent)
+  }
+
+  /// Whether an archive has the module's tensors and no others, auxiliary classifiers aside.
+  func fits(_ archive: WeightArchive) -> Bool {
+    _ = removeAuxiliaryClassifiers(absentFrom: archive)
+    return LoadReport.fits(expected: expectedShapes, optional: optionalNames, archive: archive)
+  }
+
+  private func removeAuxiliaryClassifiers(absentFrom archive: WeightArchive) -> [String] {
+    (self as? any AuxiliaryClassifiers)?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
+  }
+
   /// What a file must hold.
-  var expectedShapes: [String: Shape] {
+  private var expectedShapes: [String: Shape] {
     Dictionary(uniqueKeysWithValues: stateEntries.filter { !$0.isFixed }.map { ($0.name, $0.shape) })
   }
 
   /// What a file may hold besides.
-  var optionalNames: Set<String> { Set(stateEntries.filter(\.isFixed).map(\.name)) }
+  private var optionalNames: Set<String> { Set(stateEntries.filter(\.isFixed).map(\.name)) }
 
   /// Takes over the values of an archive that a ``LoadReport`` found complete.
   func assign(_ archive: WeightArchive) {

@@ -6,6 +6,8 @@ public struct BatchNormStyle: Sendable, Hashable {
   /// The share of the new batch in the running averages.
   public let momentum: Float
   public let variance: BatchNorm.RunningVariance
+  /// False for networks whose normalization shifts only.
+  public var hasScale = true
 
   public static let torch = BatchNormStyle(epsilon: 1e-5, momentum: 0.1, variance: .unbiased)
 
@@ -14,7 +16,13 @@ public struct BatchNormStyle: Sendable, Hashable {
     BatchNormStyle(epsilon: epsilon, momentum: 1 - momentum, variance: .biased)
   }
 
+  public var withoutScale: BatchNormStyle {
+    var copy = self
+    copy.hasScale = false
+    return copy
+  }
+
   func callAsFunction(_ channels: Int) -> BatchNorm {
-    BatchNorm(channels, epsilon: epsilon, momentum: momentum, variance: variance)
+    BatchNorm(channels, epsilon: epsilon, momentum: momentum, variance: variance, hasScale: hasScale)
   }
 }

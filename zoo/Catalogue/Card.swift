@@ -68,11 +68,15 @@ public enum LabelSet: String, Sendable, Codable {
   /// ImageNet's 1000 classes in the order of their WordNet numbers.
   case imagenet
   case digits
+  /// CIFAR-10's classes in its order.
+  case cifar10
 
   /// One name per class.
   public func names() throws -> [String] {
     switch self {
     case .digits: (0...9).map(String.init)
+    case .cifar10:
+      ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     case .imagenet:
       try String(contentsOf: try Resources.url("imagenet", "txt"), encoding: .utf8)
         .split(separator: "\n").map(String.init)

@@ -53,8 +53,11 @@ public struct ZooEntry: Sendable {
 /// All models by name. Lists, tests and the program iterate over it.
 public enum Catalogue {
   public static let entries: [ZooEntry] =
-    LeNet.entries + AlexNet.entries + VGG.entries + ResNet.entries + MobileNet.entries
-    + VisionTransformer.entries + Swin.entries
+    [
+      LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
+      InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
+      DenseNet.entries, MobileNet.entries, VisionTransformer.entries, Swin.entries,
+    ].flatMap(\.self)
 
   /// The entry called `name`.
   public static func entry(_ name: String) throws(UnknownModel) -> ZooEntry {

@@ -15,6 +15,8 @@ public struct LoadedModel {
   public var inputShape: Shape
   /// The smallest height and width the network takes; nil when it takes ``inputShape``'s alone.
   var smallestSide: Int?
+  /// What the weights' file held and lacked; nil for first values.
+  public var report: LoadReport?
   /// Where the weights came from, for files made of them.
   public var source: PortableMetadata.Source?
   public var licence: String?

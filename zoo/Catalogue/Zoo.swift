@@ -48,13 +48,15 @@ public enum Zoo {
       let template = dialect.make(card.classes)
       let archive = try dialect.imported(file.archive, into: template)
       let model = archive.classCount(template).map(dialect.make) ?? template
-      let report = LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive)
+      let report = model.report(archive)
       if report.isComplete && report.unexpected.isEmpty {
         model.assign(archive)
-        return LoadedModel(
+        var result = LoadedModel(
           name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
           labels: try dialect.labels.names(count: model), inputShape: card.input,
           smallestSide: entry.smallestSide)
+        result.report = report
+        return result
       }
       if closest == nil || report.matched.count > closest!.report.matched.count {
         closest = (report, dialect)
@@ -88,8 +90,8 @@ public enum Zoo {
     }
     let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
     let archive = try dialect.imported(file.archive, into: model)
-    try LoadReport(expected: model.expectedShapes, optional: model.optionalNames, archive: archive)
-      .requireComplete(file: file.path)
+    let report = model.report(archive)
+    try report.requireComplete(file: file.path)
     model.assign(archive)
     let labels = try metadata.labels ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
@@ -100,6 +102,7 @@ public enum Zoo {
       preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) }
         ?? dialect.preprocessing,
       labels: labels, inputShape: card.input, smallestSide: model is TransferModel ? nil : entry.smallestSide)
+    result.report = report
     result.source = metadata.source
     result.licence = metadata.licence
     result.metrics = metadata.metrics
@@ -121,9 +124,7 @@ extension Zoo {
         let template = dialect.make(card.classes)
         guard let imported = try? dialect.imported(archive, into: template) else { continue }
         let model = imported.classCount(template).map(dialect.make) ?? template
-        let report = LoadReport(
-          expected: model.expectedShapes, optional: model.optionalNames, archive: imported)
-        if report.isComplete && report.unexpected.isEmpty { return (entry, dialect) }
+        if model.fits(imported) { return (entry, dialect) }
       }
     }
     return nil

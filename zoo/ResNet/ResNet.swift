@@ -3,6 +3,9 @@ import AviaryTensors
 
 /// Residual networks (He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385, table 1).
 ///
+/// Also with grouped convolutions (Xie, Girshick, Dollár, Tu & He 2017, "Aggregated Residual Transformations for Deep Neural Networks",
+/// arXiv:1611.05431) and with wide ones (Zagoruyko & Komodakis 2016, "Wide Residual Networks", arXiv:1605.07146).
+///
 /// Input N×3×224×224. Names as torchvision's; its networks move the stride of a bottleneck from the first 1×1 to the 3×3 ("v1.5"),
 /// Keras' are as in the paper and have biases in their convolutions.
 public final class ResNet: StagedModel {
@@ -20,6 +23,10 @@ public final class ResNet: StagedModel {
     /// Blocks of conv2_x to conv5_x.
     public let depths: [Int]
     public var dialect = Dialect.torchvision
+    /// Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality C).
+    public var groups = 1
+    /// Channels of each group in conv2_x (ResNeXt's d).
+    public var groupWidth = 64
 
     public enum Block: Sendable, Hashable {
       /// Two 3×3 convolutions (figure 5, left).
@@ -45,10 +52,25 @@ public final class ResNet: StagedModel {
     public static let resnet50 = Configuration(block: .bottleneck, depths: [3, 4, 6, 3])
     public static let resnet101 = Configuration(block: .bottleneck, depths: [3, 4, 23, 3])
     public static let resnet152 = Configuration(block: .bottleneck, depths: [3, 8, 36, 3])
+    /// ResNeXt-50 32×4d and -101 32×8d, that is C×d (arXiv:1611.05431, table 1 and section 5.1).
+    public static let resnext50 = Configuration(
+      block: .bottleneck, depths: [3, 4, 6, 3], groups: 32, groupWidth: 4)
+    public static let resnext101 = Configuration(
+      block: .bottleneck, depths: [3, 4, 23, 3], groups: 32, groupWidth: 8)
+    /// Bottlenecks of twice the width (arXiv:1605.07146, section 3).
+    public static let wideResnet50 = Configuration(
+      block: .bottleneck, depths: [3, 4, 6, 3], groupWidth: 128)
+    public static let wideResnet101 = Configuration(
+      block: .bottleneck, depths: [3, 4, 23, 3], groupWidth: 128)
 
     public func with(_ dialect: Dialect) -> Configuration {
-      Configuration(block: block, depths: depths, dialect: dialect)
+      var copy = self
+      copy.dialect = dialect
+      return copy
     }
+
+    /// Channels of a bottleneck's 3×3 convolution where a plain one has `width`.
+    func innerChannels(_ width: Int) -> Int { width * groupWidth / 64 * groups }
   }
 
   public init(_ configuration: Configuration, classes: Int = 1000) {
@@ -96,13 +118,14 @@ public final class ResidualBlock: Layer {
 
   init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
     let dialect = configuration.dialect
-    func conv(_ inputs: Int, _ outputs: Int, _ kernel: Int, stride: Int = 1) -> Conv2d {
+    func conv(_ inputs: Int, _ outputs: Int, _ kernel: Int, stride: Int = 1, groups: Int = 1) -> Conv2d {
       Conv2d(
         inputs, outputs, kernel: Extents(kernel), stride: Extents(stride),
-        padding: .symmetric(Extents(kernel / 2)),
+        padding: .symmetric(Extents(kernel / 2)), groups: groups,
         bias: dialect == .keras, initializer: .kaimingNormal(fan: .output))
     }
     let outputs = width * configuration.block.expansion
+    let inner = configuration.block == .bottleneck ? configuration.innerChannels(width) : width
     switch configuration.block {
     case .basic:
       conv1 = conv(inputs, width, 3, stride: stride)
@@ -110,13 +133,13 @@ public final class ResidualBlock: Layer {
       conv3 = nil
       bn3 = nil
     case .bottleneck:
-      conv1 = conv(inputs, width, 1, stride: dialect == .keras ? stride : 1)
-      conv2 = conv(width, width, 3, stride: dialect == .keras ? 1 : stride)
-      conv3 = conv(width, outputs, 1)
+      conv1 = conv(inputs, inner, 1, stride: dialect == .keras ? stride : 1)
+      conv2 = conv(inner, inner, 3, stride: dialect == .keras ? 1 : stride, groups: configuration.groups)
+      conv3 = conv(inner, outputs, 1)
       bn3 = dialect.batchNorm(outputs)
     }
-    bn1 = dialect.batchNorm(width)
-    bn2 = dialect.batchNorm(width)
+    bn1 = dialect.batchNorm(inner)
+    bn2 = dialect.batchNorm(inner)
     downsample =
       stride != 1 || inputs != outputs
       ? Sequential(conv(inputs, outputs, 1, stride: stride), dialect.batchNorm(outputs)) : nil
@@ -131,17 +154,20 @@ public final class ResidualBlock: Layer {
 }
 
 extension ResNet {
-  /// The columns of table 1. Keras has those with bottlenecks.
+  /// The columns of table 1, and their relatives. Keras has the plain ones with bottlenecks.
   static let entries: [ZooEntry] = [
     ("resnet18", .resnet18), ("resnet34", .resnet34), ("resnet50", .resnet50), ("resnet101", .resnet101),
-    ("resnet152", .resnet152),
+    ("resnet152", .resnet152), ("resnext50_32x4d", .resnext50),
+    ("resnext101_32x8d", .resnext101), ("wide_resnet50_2", .wideResnet50),
+    ("wide_resnet101_2", .wideResnet101),
   ].map { (name: String, configuration: Configuration) in
     let keras = Dialect("keras_v1", nameMaps: ["keras_resnet"], .caffe.rounded(.nearest)) {
       ResNet(configuration.with(.keras), classes: $0)
     }
+    let isPlain = configuration.groups == 1 && configuration.groupWidth == 64
     return ZooEntry(
       name, smallestSide: 32,
       [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
-        + (configuration.block == .bottleneck ? [keras] : []))
+        + (isPlain && configuration.block == .bottleneck ? [keras] : []))
   }
 }

@@ -89,6 +89,7 @@ enum TrainingRun {
     configure: (Trainer) -> Void = { _ in }
   ) throws -> [EpochReport] {
     let trainer = Trainer(loaded.model, optimizer)
+    trainer.useAuxiliaryClassifiers()
     let bar = ProgressBar()
     trainer.onProgress = { progress in
       bar.update(

@@ -26,9 +26,11 @@ enum InfoCommand: Command {
     let card = try entry.card()
     var dialect = entry.dialects[0].name
     var model: any StagedModel
+    var absent: [String] = []
     if let path = arguments.string("weights") {
       let loaded = try Zoo.load(entry, try WeightFile.open(path))
       (model, dialect) = (loaded.model, loaded.dialect.name)
+      absent = loaded.report?.absent ?? []
     } else {
       model = try entry.makeModel(
         classes: try arguments.integer("classes", default: card.classes, in: 1...1_000_000))
@@ -40,6 +42,9 @@ enum InfoCommand: Command {
         Report(card: card, dialect: dialect, stages: model.stages.map(\.name), summary: summary))
     }
     Console.print(text(card, dialect, model.stages.map(\.name), summary))
+    if !absent.isEmpty {
+      Console.print("not in the file     \(absent.count) tensors of classifiers that only training needs")
+    }
   }
 
   private static func text(_ card: Card, _ dialect: String, _ stages: [String], _ summary: Summary) -> String

@@ -58,6 +58,13 @@ public typealias AvgPool1d = AvgPool<Rank1>
 public typealias AvgPool2d = AvgPool<Rank2>
 public typealias AvgPool3d = AvgPool<Rank3>
 
+/// Zeros around H×W that count as values, where a layer's own padding would not: a maximum leaves its padding out.
+public final class ZeroPad2d: Layer {
+  private let padding: Padding
+  public init(_ extents: Extents) { padding = Padding(extents.resolved(2)) }
+  public func callAsFunction(_ input: Tensor) -> Tensor { input.padded(spatially: padding) }
+}
+
 /// Means over windows that divide H×W into the given number of pieces.
 public final class AdaptiveAvgPool2d: Layer {
   private let extents: [Int]

@@ -31,6 +31,11 @@ struct AutomaticNames {
     return base + name.dropFirst(layer.count)
   }
 
+  /// The reverse of ``spelled(_:_:)``.
+  static func numbered(_ layer: String, _ bases: [String]) -> String {
+    bases.contains(layer) ? layer + "_0" : layer
+  }
+
   private static func split(_ layer: String, _ bases: [String]) -> (base: String, number: Int)? {
     for base in bases where layer.hasPrefix(base) {
       let rest = layer.dropFirst(base.count)

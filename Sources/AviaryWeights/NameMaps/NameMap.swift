@@ -89,12 +89,11 @@ public struct NameMap: Sendable {
       let transform = try rule.like?.transform(for: rule) ?? .identity
       return [Rule(theirs: theirs, ours: ours, transform: transform, layer: nil)]
     }
-    let transform = try layer.transform(for: rule)
     return try layer.weights.enumerated().map { position, names in
       Rule(
         theirs: try NamePattern("\(rule.theirs)/\(names.theirs)"),
         ours: try NamePattern("\(rule.ours).\(names.ours)"),
-        transform: position == 0 ? transform : .identity, layer: (theirs, layer.kerasClass))
+        transform: try layer.transform(for: rule, weight: position), layer: (theirs, layer.kerasClass))
     }
   }
 }
@@ -142,7 +141,7 @@ extension NameMap {
     }
     guard document.isKeras else { return translation }
     let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
-    let sorted = order.sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
+    let sorted = sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
     let result = try translation.archive.replacingEntries(with: sorted)
     return Translation(archive: try KerasSpelling.legacy(result, classes: classes), rest: translation.rest)
   }
@@ -168,7 +167,12 @@ extension NameMap {
   private func layers(for ourNames: [String]) -> [(name: String, className: String)] {
     var seen: Set<String> = []
     let layers = ourNames.compactMap { theirs(for: $0)?.layer }.filter { seen.insert($0.name).inserted }
-    return order.sorted(layers, by: \.name)
+    return sorted(layers, by: \.name)
+  }
+
+  /// In the order of their model, whose automatic names all have a number.
+  private func sorted<Element>(_ elements: [Element], by layer: (Element) -> String) -> [Element] {
+    order.sorted(elements) { AutomaticNames.numbered(layer($0), document.automaticNames ?? []) }
   }
 
   private func translate(

@@ -61,13 +61,20 @@ struct NameMapDocument: Codable, Hashable, Sendable {
 /// The kinds of layer whose weights have the same names in every model.
 enum LayerKind: String, Codable, Sendable {
   case convolution, convolutionTranspose, depthwise, dense, pointwiseAsDense
+  /// A depthwise and a pointwise convolution, which are layers called `depthwise` and `pointwise` here.
+  case separable
   case batchNorm, layerNorm, embedding
 
-  /// Their name and ours of each weight; the first is the one whose layout differs.
+  /// Their name and ours of each weight.
   var weights: [(theirs: String, ours: String)] {
     switch self {
     case .convolution, .convolutionTranspose, .depthwise, .dense, .pointwiseAsDense:
       [("kernel", "weight"), ("bias", "bias")]
+    case .separable:
+      [
+        ("depthwise_kernel", "depthwise.weight"), ("pointwise_kernel", "pointwise.weight"),
+        ("bias", "pointwise.bias"),
+      ]
     case .batchNorm:
       [
         ("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"),
@@ -84,10 +91,20 @@ enum LayerKind: String, Codable, Sendable {
     case .convolution, .pointwiseAsDense: "conv2d"
     case .convolutionTranspose: "conv2d_transpose"
     case .depthwise: "depthwise_conv2d"
+    case .separable: "separable_conv2d"
     case .dense: "dense"
     case .batchNorm: "batch_normalization"
     case .layerNorm: "layer_normalization"
     case .embedding: "embedding"
+    }
+  }
+
+  /// How the weight at a place of ``weights`` is laid out.
+  func transform(for rule: NameMapDocument.Rule, weight position: Int) throws -> LayoutTransform {
+    switch (self, position) {
+    case (_, 0): try transform(for: rule)
+    case (.separable, 1): .convolution
+    default: .identity
     }
   }
 
@@ -96,7 +113,7 @@ enum LayerKind: String, Codable, Sendable {
     switch self {
     case .convolution: return .convolution
     case .convolutionTranspose: return .convolutionTranspose
-    case .depthwise: return .depthwise(multiplier: rule.multiplier ?? 1)
+    case .depthwise, .separable: return .depthwise(multiplier: rule.multiplier ?? 1)
     case .dense:
       guard let flattened = rule.flattened else { return .dense }
       guard flattened.count == 3, flattened.allSatisfy({ (1...65_536).contains($0) }) else {

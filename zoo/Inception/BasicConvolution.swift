@@ -1,0 +1,41 @@
+import AviaryLayers
+import AviaryTensors
+
+/// A convolution without bias, batch normalization, ReLU: what Inception networks are made of.
+public final class BasicConvolution: Layer {
+  public let conv: Conv2d
+  public let bn: BatchNorm
+
+  /// - Parameter deviation: standard deviation of the kernel's first values.
+  init(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Extents = 0,
+    _ batchNorm: BatchNormStyle, deviation: Float
+  ) {
+    conv = Conv2d(
+      inputs, outputs, kernel: kernel, stride: stride, padding: .symmetric(padding), bias: false,
+      initializer: .truncatedNormal(standardDeviation: deviation))
+    bn = batchNorm(outputs)
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor { bn.rectified(conv(input)) }
+}
+
+/// Sequences of layers side by side on one input, their results concatenated along the channels.
+///
+/// The names of all layers are those of this module's parts; layers without parameters, and branches inside a branch, have none.
+public final class Branches: Layer, Container {
+  public typealias Branch = [(name: String, layer: any Layer)]
+  private let branches: [Branch]
+
+  init(_ branches: Branch...) { self.branches = branches }
+
+  public var namedChildren: [(name: String, module: any Module)] {
+    branches.flatMap(\.self).flatMap { part in
+      (part.layer as? Branches)?.namedChildren ?? [(part.name, part.layer)]
+    }
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    concatenate(branches.map { callInSequence($0.map(\.layer), on: input) }, axis: 1)
+  }
+}
