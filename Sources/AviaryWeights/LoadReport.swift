@@ -31,14 +31,14 @@ public struct LoadReport: Sendable {
     var misshaped: [Misshaped] = []
     var missing: [String] = []
     for (name, shape) in expected.sorted(by: { NumericOrder.precedes($0.key, $1.key) }) {
-      guard let tensor = archive[name] else {
+      guard let found = archive.spec(name)?.shape else {
         missing.append(name)
         continue
       }
-      if tensor.shape == shape {
+      if found == shape {
         matched.append(name)
       } else {
-        misshaped.append(Misshaped(name: name, expected: shape, found: tensor.shape))
+        misshaped.append(Misshaped(name: name, expected: shape, found: found))
       }
     }
     // The counter of PyTorch's batch normalisation changes no result and is no weight.
@@ -88,7 +88,7 @@ public struct LoadReport: Sendable {
     for name: String, _ shape: Shape, _ unexpected: [String], _ archive: WeightArchive
   ) -> [String] {
     unexpected.map { candidate in
-      (editDistance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
+      (editDistance(name, candidate), archive.spec(candidate)!.shape == shape ? 0 : 1, candidate)
     }
     .filter { $0.0 <= max(name.utf8.count, $0.2.utf8.count) / 2 || $0.1 == 0 }
     .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }

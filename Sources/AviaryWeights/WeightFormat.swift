@@ -37,5 +37,5 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   }
 
   /// The formats that ``WeightFile/write(_:to:as:floats:)`` writes.
-  public static let writable: [WeightFormat] = [.portable, .kerasWeights, .kerasPaths, .npz]
+  public static let writable: [WeightFormat] = [.portable, .safetensors, .kerasWeights, .kerasPaths, .npz]
 }

@@ -12,7 +12,7 @@ extension Dialect {
     let translation = try map.imported(archive, expecting: model?.stateEntries.map(\.name) ?? [])
     var result = translation.archive
     // What the map does not know stays visible, so that the report can name it.
-    for (name, tensor) in translation.rest.entries where result[name] == nil { result[name] = tensor }
+    result.add(missingFrom: translation.rest)
     return result
   }
 
@@ -29,10 +29,10 @@ extension Dialect {
 extension WeightArchive {
   /// The number of classes these weights were made for: the extent of the last bias (or else weight) of the model in the file.
   func classCount(_ model: any StagedModel) -> Int? {
-    guard let last = model.stateEntries.last(where: \.isTrained), let tensor = self[last.name] else {
+    guard let last = model.stateEntries.last(where: \.isTrained), let shape = spec(last.name)?.shape else {
       return nil
     }
-    return tensor.shape.first.flatMap { $0 > 0 ? $0 : nil }
+    return shape.first.flatMap { $0 > 0 ? $0 : nil }
   }
 }
 

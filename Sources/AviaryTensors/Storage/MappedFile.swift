@@ -54,5 +54,10 @@ public final class MappedFile: Sendable {
     madvise(address, Int(end - first), MADV_DONTNEED)
   }
 
+  /// As above, for a range of the file.
+  public func releasePages(_ range: Range<Int>) {
+    releasePages(from: base.value + range.lowerBound, count: range.count)
+  }
+
   func pointer(at offset: Int) -> UnsafeRawPointer { base.value + offset }
 }

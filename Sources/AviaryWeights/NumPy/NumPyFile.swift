@@ -78,13 +78,16 @@ public enum NumPyFile {
   }
 
   /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.
-  public static func writeArchive(_ archive: WeightArchive, to path: String) throws {
+  ///
+  /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
+  public static func writeArchive(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     try AtomicFile.write(to: path) { file in
       var zip = ZipWriter(to: file)
-      for (name, tensor) in archive.entries {
-        let header = NpyHeader.bytes(dtype: tensor.dtype, shape: tensor.shape)
+      for name in archive.names {
+        let type = archive.storedType(name, floats: floats)
+        let header = NpyHeader.bytes(dtype: type, shape: archive.spec(name)!.shape)
         try header.withUnsafeBytes { header in
-          try tensor.withUnsafeBytes { try zip.add(name + ".npy", [header, $0]) }
+          try archive.withBytes(of: name, as: type) { try zip.add(name + ".npy", [header, $0]) }
         }
       }
       try zip.finish()

@@ -5,14 +5,16 @@ extension ZipDirectory.Member {
   /// The member's bytes, unpacked and checked against its CRC-32; `file` is the whole zip file.
   ///
   /// Throws ``WeightsError`` when they are damaged. Never takes more memory than deflate could have packed into the file.
+  /// - Parameter isChecked: false for members whose checksum was never computed.
   func withUnpacked<Result>(
-    from file: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Result
+    from file: UnsafeRawBufferPointer, isChecked: Bool = true,
+    _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     let packed = UnsafeRawBufferPointer(rebasing: file[range])
     do {
       switch method {
       case .stored:
-        try check(packed)
+        if isChecked { try check(packed) }
         return try body(packed)
       case .deflated:
         // Deflate gains at most a factor of 1032, so a larger promise is a lie and nothing is allocated for it.
@@ -26,7 +28,7 @@ extension ZipDirectory.Member {
         defer { unpacked.deallocate() }
         let target = UnsafeMutableRawBufferPointer(rebasing: unpacked[..<byteCount])
         try Inflate.unpack(packed, into: target, wrapper: .none)
-        try check(UnsafeRawBufferPointer(target))
+        if isChecked { try check(UnsafeRawBufferPointer(target)) }
         return try body(UnsafeRawBufferPointer(target))
       }
     } catch let error as WeightsError {
