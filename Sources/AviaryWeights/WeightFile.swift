@@ -1,4 +1,5 @@
 import AviaryTensors
+import Foundation
 
 /// A file of weights in any format that is known, recognised by its first bytes and never by its name.
 public struct WeightFile: Sendable {
@@ -8,16 +9,28 @@ public struct WeightFile: Sendable {
   /// Bytes of the file.
   public let byteCount: Int
 
-  /// Reads the weights at `path`.
+  /// Reads the weights at `path`, which may be an index of several files or the folder that holds it.
   ///
   /// Throws ``WeightsError``, which names the file: unreadable, truncated, malformed, refused, or of a format that is
   /// recognised but not supported.
   public static func open(_ path: String) throws -> WeightFile {
-    try naming(path) {
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    let path = isFolder.boolValue ? try ShardIndex.file(inFolder: path) : path
+    return try naming(path) {
       let file = try MappedFile(path: path)
-      let (format, archive) = try read(file)
-      return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
+      guard try file.withBytes(container) == .index else { return try readFile(file, path) }
+      let shards = try ShardReader.read(file.withBytes { Array($0) }, at: path) { path in
+        try naming(path) { try readFile(try MappedFile(path: path), path) }
+      }
+      return WeightFile(
+        path: path, format: shards.format, archive: shards.archive, byteCount: shards.byteCount)
     }
+  }
+
+  private static func readFile(_ file: MappedFile, _ path: String) throws -> WeightFile {
+    let (format, archive) = try read(file)
+    return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
   }
 
   /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all.
@@ -41,7 +54,7 @@ public struct WeightFile: Sendable {
   private static func read(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
     switch try file.withBytes(container) {
     case .hdf5:
-      let archive = try HDF5Reader.read(file)
+      let archive = try HDF5Reader.read(FileWindow(file))
       let format: WeightFormat =
         switch archive.keras?.layout {
         case .legacyWeights: .kerasWeights
@@ -53,7 +66,10 @@ public struct WeightFile: Sendable {
     case .safetensors:
       let archive = try SafetensorsFile.read(file)
       return (archive.portable == nil ? .safetensors : .portable, archive)
-    case .npy: return (.npy, try WeightArchive([("array", try NumPyFile.readArray(file))]))
+    case .npy:
+      var archive = WeightArchive()
+      try NumPyFile.append("array", FileWindow(file), to: &archive)
+      return (.npy, archive)
     case .zip: return try readZip(file)
     case .torchLegacy: return (.torchLegacy, try TorchLegacy.read(file))
     case .torchTar:
@@ -61,6 +77,7 @@ public struct WeightFile: Sendable {
         .unsupported,
         "a PyTorch 0.1 tar checkpoint, which is not read; loading and saving it with PyTorch makes a file that is"
       )
+    case .index: throw WeightsError(.refused, "an index that leads to an index")
     case .pickle:
       throw WeightsError(.unsupported, "a pickle that is no PyTorch checkpoint; nothing in it is executed")
     }
@@ -69,14 +86,15 @@ public struct WeightFile: Sendable {
   private static func readZip(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
     let directory = try file.withBytes { try ZipDirectory($0) }
     switch directory.weightFormat {
-    case .npz: return (.npz, try NumPyFile.readArchive(file, directory))
+    case .npz: return (.npz, try NumPyFile.readArchive(FileWindow(file), directory))
     case .torchZip: return (.torchZip, try TorchZip.read(file, directory))
+    case .kerasZip: return (.kerasZip, try KerasZipReader.read(FileWindow(file), directory))
     default: throw WeightsError(.unsupported, "a zip file without weights in a known format")
     }
   }
 
   private enum Container {
-    case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle
+    case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle, index
   }
 
   private static func container(_ bytes: UnsafeRawBufferPointer) throws -> Container {
@@ -91,6 +109,7 @@ public struct WeightFile: Sendable {
     // A length and then JSON. Eight bytes alone are no signature, so the brace must follow.
     if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return .safetensors }
     if bytes.count > 2, bytes[0] == 0x80, (2...5).contains(bytes[1]) { return .pickle }
+    if bytes.first(where: { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }) == UInt8(ascii: "{") { return .index }
     let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     throw WeightsError(
       .unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")
@@ -101,7 +120,7 @@ extension ZipDirectory {
   /// What the names of the members say, nil when they say nothing.
   fileprivate var weightFormat: WeightFormat? {
     if members.contains(where: { $0.name.hasSuffix(TorchZip.pickleName) }) { return .torchZip }
-    if member("config.json") != nil { return .kerasZip }
+    if member(KerasZipReader.configuration) != nil { return .kerasZip }
     return members.allSatisfy { $0.name.hasSuffix(".npy") } ? .npz : nil
   }
 }

@@ -54,7 +54,7 @@ enum ElementFormat: String, Sendable {
 
 extension ElementFormat {
   /// The tensor whose elements begin at `offset` of a file: mapped when the bytes can stay where they are, else copied.
-  func tensor(in file: MappedFile, at offset: Int, shape: Shape, bigEndian: Bool = false) throws -> Tensor {
+  func tensor(in file: FileWindow, at offset: Int, shape: Shape, bigEndian: Bool = false) throws -> Tensor {
     if let mapped = try mapped(file, at: offset, shape, bigEndian: bigEndian) { return mapped }
     let size = byteCount(of: shape)!
     defer { file.releasePages(offset..<(offset + size)) }
@@ -66,7 +66,7 @@ extension ElementFormat {
   /// Adds the tensor whose elements begin at `offset` of a file to `archive`: mapped when the bytes can stay where they are, else
   /// copied each time it is asked for.
   func append(
-    to archive: inout WeightArchive, _ name: String, in file: MappedFile, at offset: Int, shape: Shape,
+    to archive: inout WeightArchive, _ name: String, in file: FileWindow, at offset: Int, shape: Shape,
     bigEndian: Bool = false
   ) throws {
     if let mapped = try mapped(file, at: offset, shape, bigEndian: bigEndian) {
@@ -87,14 +87,15 @@ extension ElementFormat {
 
   /// The tensor when its bytes can stay where they are. Throws ``WeightsError`` when they are not all in the file.
   private func mapped(
-    _ file: MappedFile, at offset: Int, _ shape: Shape, bigEndian: Bool
+    _ file: FileWindow, at offset: Int, _ shape: Shape, bigEndian: Bool
   ) throws -> Tensor? {
     guard let size = byteCount(of: shape), offset >= 0, size <= file.count, offset <= file.count - size else {
       throw WeightsError(
         .truncated, "\(shape.shapeText) \(self) at byte \(offset) does not fit into \(file.count) bytes")
     }
-    guard isVerbatim, offset % byteCount == 0, !bigEndian || byteCount == 1, size > 0 else { return nil }
-    return Tensor(mapping: file, byteOffset: offset, shape: shape, dtype: dtype)
+    let start = file.range.lowerBound + offset
+    guard isVerbatim, start % byteCount == 0, !bigEndian || byteCount == 1, size > 0 else { return nil }
+    return Tensor(mapping: file.file, byteOffset: start, shape: shape, dtype: dtype)
   }
 
   /// The tensor of row-major elements `bytes`, which must be as many as `shape` asks for.

@@ -50,6 +50,11 @@ struct StridedView: Sendable {
     return overflow ? nil : sum
   }
 
+  /// One past the last element's last byte.
+  private var end: Int {
+    start + (zip(shape, strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 } + 1) * format.byteCount
+  }
+
   var byteCount: Int { format.byteCount * shape.elementCount }
 
   /// True when the elements lie in row-major order without gaps.
@@ -63,7 +68,7 @@ struct StridedView: Sendable {
   }
 
   /// Adds the tensor to `archive`: mapped where its bytes can stay as they are, else made when it is asked for.
-  func append(to archive: inout WeightArchive, _ name: String, in file: MappedFile) throws {
+  func append(to archive: inout WeightArchive, _ name: String, in file: FileWindow) throws {
     if isDense || shape.contains(0) {
       return try format.append(
         to: &archive, name, in: file, at: start, shape: shape, bigEndian: bigEndian)
@@ -80,8 +85,9 @@ struct StridedView: Sendable {
   }
 
   /// The elements in row-major order.
-  private func gathered(_ file: MappedFile) throws -> Tensor {
-    try file.withBytes { bytes in
+  private func gathered(_ file: FileWindow) throws -> Tensor {
+    defer { file.releasePages(start..<end) }
+    return try file.withBytes { bytes in
       let source = UnsafeRawBufferPointer(rebasing: bytes[start...])
       if format.isVerbatim, !bigEndian || format.byteCount == 1 {
         return Tensor(shape: shape, dtype: format.dtype) { copyElements(of: source, to: $0) }

@@ -150,8 +150,10 @@ extension WeightArchive {
     }
   }
 
-  /// The same metadata with some of the tensors, under the given names.
-  func selecting(_ names: some Sequence<(name: String, source: String)>) throws -> WeightArchive {
+  /// The same metadata with some of the tensors, under the given names. Throws ``WeightsError`` when a name occurs twice.
+  ///
+  /// The archive must have every source.
+  public func selecting(_ names: some Sequence<(name: String, source: String)>) throws -> WeightArchive {
     var result = WeightArchive()
     for (name, source) in names { try result.append(name, from: self, source) }
     return result.describing(as: self)

@@ -39,7 +39,7 @@ struct StateDictionary {
     var archive = WeightArchive()
     for (name, view) in found {
       do {
-        try view.append(to: &archive, name, in: tensors.storages.file)
+        try view.append(to: &archive, name, in: FileWindow(tensors.storages.file))
       } catch let error as WeightsError {
         throw error.inPart("tensor \(name.quoted)")
       }

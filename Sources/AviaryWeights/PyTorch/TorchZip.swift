@@ -17,7 +17,7 @@ enum TorchZip {
     let storages = TorchStorages(
       file: file, bigEndian: try isBigEndian(file, directory.member(folder + "byteorder")),
       places: try places(file, directory.members.filter { $0.name.hasPrefix(data) }, data))
-    return try pickle.withUnpacked(from: file) { bytes in
+    return try pickle.unpacked(from: file).withBytes { bytes in
       var machine = PickleMachine(bytes)
       let root = try machine.run()
       let tensors = TorchTensors(graph: machine.graph, storages: storages)
@@ -30,7 +30,9 @@ enum TorchZip {
   /// What the file says, little-endian when it says nothing.
   private static func isBigEndian(_ file: MappedFile, _ member: ZipDirectory.Member?) throws -> Bool {
     guard let member else { return false }
-    let order = try member.withUnpacked(from: file) { String(decoding: $0.prefix(16), as: UTF8.self) }
+    let order = try member.unpacked(from: file).withBytes {
+      String(decoding: $0.prefix(16), as: UTF8.self)
+    }
     guard order == "little" || order == "big" else {
       throw WeightsError(.unsupported, "the byte order \(order.quoted) is not known")
     }
@@ -46,9 +48,7 @@ enum TorchZip {
       guard member.method == .stored else {
         throw WeightsError(.unsupported, "\(member.name.quoted) is compressed, which PyTorch does not do")
       }
-      try member.withUnpacked(from: file) { _ in }
-      file.releasePages(member.range)
-      places[String(member.name.dropFirst(folder.count))] = member.range
+      places[String(member.name.dropFirst(folder.count))] = try member.unpacked(from: file).range
     }
     return places
   }
@@ -56,9 +56,7 @@ enum TorchZip {
 
 extension ZipDirectory.Member {
   /// As for any zip file, but PyTorch can be told to compute no checksums and then writes 0.
-  fileprivate func withUnpacked<Result>(
-    from file: MappedFile, _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
-    try file.withBytes { try withUnpacked(from: $0, isChecked: crc32 != 0, body) }
+  fileprivate func unpacked(from file: MappedFile) throws -> FileWindow {
+    try unpacked(from: FileWindow(file), isChecked: crc32 != 0)
   }
 }

@@ -19,7 +19,7 @@ public enum SafetensorsFile {
     for entry in header.entries {
       do {
         try entry.format.append(
-          to: &archive, entry.name, in: file, at: entry.range.lowerBound, shape: entry.shape)
+          to: &archive, entry.name, in: FileWindow(file), at: entry.range.lowerBound, shape: entry.shape)
       } catch let error as WeightsError {
         throw error.inPart("tensor \(entry.name.quoted)")
       }
