@@ -77,6 +77,14 @@ import Testing
       tensor.withUnsafeBytes { digest.update($0) }
     }
     #expect(digest.finished() == expected.sha256)
+    try withTemporaryFolder { folder in
+      let portable = folder.appendingPathComponent("a.safetensors").path
+      try WeightFile.write(archive, to: portable, as: .portable)
+      #expect(try SafetensorsFile.verify(portable))
+      let converted = try WeightFile.open(portable).archive
+      #expect(areIdentical(converted, archive))
+      #expect(converted.metadata == archive.metadata)
+    }
   }
 
   @Test func readsTheReferenceTensors() throws {

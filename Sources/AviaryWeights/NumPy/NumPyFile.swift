@@ -76,14 +76,36 @@ public enum NumPyFile {
       guard member.name.hasSuffix(".npy") else {
         throw WeightsError(.unsupported, "the member \(member.name.quoted) is not a NumPy array")
       }
+      try append(member, of: file, to: &archive)
+    }
+    return archive
+  }
+
+  private static func append(
+    _ member: ZipDirectory.Member, of file: FileWindow, to archive: inout WeightArchive
+  ) throws {
+    let name = String(member.name.dropLast(4))
+    @Sendable func single() throws -> WeightArchive {
+      var archive = WeightArchive()
       let array = try member.unpacked(from: file)
       do {
-        try append(String(member.name.dropLast(4)), array, to: &archive)
+        try append(name, array, to: &archive)
       } catch let error as WeightsError {
         throw error.inPart(member.name.quoted)
       }
+      return archive
     }
-    return archive
+    let first = try single()
+    if member.method == .stored { return try archive.append(name, from: first, name) }
+    // A compressed array is unpacked once to see that it is sound, and again when it is asked for: all of them together may not fit
+    // into memory.
+    try archive.append(name, first.spec(name)!) {
+      do {
+        return try single()[name]!
+      } catch {
+        preconditionFailure("an array that was sound cannot be unpacked again: \(error)")
+      }
+    }
   }
 
   /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.

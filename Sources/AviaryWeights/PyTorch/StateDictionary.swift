@@ -16,8 +16,9 @@ struct StateDictionary {
   private static let prefixes = ["module.", "_orig_mod."]
 
   private static let maximumDepth = 128
-  /// Values may be shared, and a few of them refer to each other along very many ways.
-  private static let maximumSteps = 2_000_000
+  /// Enough for all values once. Values may be shared, and a few of them refer to each other along very many ways.
+  private static let maximumSteps = PickleGraph.maximumValues
+  private static let maximumNameBytes = 64 << 20
 
   init(_ tensors: TorchTensors) { self.tensors = tensors }
 
@@ -114,10 +115,11 @@ struct StateDictionary {
 
   // MARK: Tensors
 
-  private struct Place {
-    let reference: PickleReference
+  /// A container on the way from the root to the value being looked at.
+  private struct Level {
     let name: String
-    let depth: Int
+    let children: [(name: String, value: PickleReference)]
+    var next = 0
   }
 
   /// Tensors and their names below `root`, in order; at most `limit`.
@@ -125,34 +127,42 @@ struct StateDictionary {
     _ root: PickleReference, limit: Int = .max
   ) throws -> [(name: String, view: StridedView)] {
     var found: [(name: String, view: StridedView)] = []
-    var pending = [Place(reference: root, name: "", depth: 0)]
+    var levels = [Level(name: "", children: [("", root)])]
     var steps = 0
-    while let place = pending.popLast(), found.count < limit {
-      do {
-        if let view = try tensors.view(place.reference) {
-          found.append((place.name.isEmpty ? "tensor" : place.name, view))
-          continue
-        }
-      } catch let error as WeightsError {
-        throw error.inPart("tensor \(place.name.quoted)")
+    var nameBytes = 0
+    while let level = levels.last, found.count < limit {
+      guard level.next < level.children.count else {
+        levels.removeLast()
+        continue
       }
-      let children = children(place.reference)
-      steps += 1 + children.count
-      guard steps <= Self.maximumSteps else {
+      levels[levels.count - 1].next += 1
+      let child = level.children[level.next]
+      let name = level.name.isEmpty ? child.name : "\(level.name).\(child.name)"
+      if let view = try view(child.value, name) {
+        nameBytes += name.utf8.count
+        found.append((name.isEmpty ? "tensor" : name, view))
+        continue
+      }
+      let children = children(child.value)
+      steps += 1
+      guard steps <= Self.maximumSteps, nameBytes <= Self.maximumNameBytes else {
         throw WeightsError(.refused, "the checkpoint's values refer to each other along too many ways")
       }
-      guard place.depth < Self.maximumDepth || children.isEmpty else {
-        throw WeightsError(
-          .refused, "values are nested deeper than \(Self.maximumDepth): \(place.name.quoted)")
+      if children.isEmpty { continue }
+      guard levels.count <= Self.maximumDepth, name.utf8.count <= Self.maximumNameBytes / 1024 else {
+        throw WeightsError(.refused, "values are nested deeper than \(Self.maximumDepth): \(name.quoted)")
       }
-      for child in children.reversed() {
-        pending.append(
-          Place(
-            reference: child.value, name: place.name.isEmpty ? child.name : "\(place.name).\(child.name)",
-            depth: place.depth + 1))
-      }
+      levels.append(Level(name: name, children: children))
     }
     return found
+  }
+
+  private func view(_ reference: PickleReference, _ name: String) throws -> StridedView? {
+    do {
+      return try tensors.view(reference)
+    } catch let error as WeightsError {
+      throw error.inPart("tensor \(name.quoted)")
+    }
   }
 
   /// What a value holds, by the names a state dictionary would use.
