@@ -76,6 +76,19 @@ import Testing
     }
   }
 
+  /// `pytorch_model.bin.index.json`: the shards may be of any format.
+  @Test func readsShardsOfPyTorch() throws {
+    try withTemporaryFolder { folder in
+      for name in ["tensor.pth", "ema.pth"] {
+        try Data(try Fixture.bytes(name)).write(to: folder.appendingPathComponent(name))
+      }
+      let index = try Self.write(folder, shards: [], map: #""a": "ema.pth", "tensor": "tensor.pth""#)
+      let archive = try WeightFile.open(index).archive
+      #expect(archive.names == ["a", "tensor"])
+      #expect(areIdentical(archive["tensor"], ramp([3])))
+    }
+  }
+
   @Test func readsTheOneFileOfAFolder() throws {
     try withTemporaryFolder { folder in
       let archive = try Self.shards()[0].1
