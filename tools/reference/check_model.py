@@ -98,9 +98,9 @@ def main(program: str, folder: pathlib.Path, model: str) -> bool:
     expected = np.load(folder / f"{name}.{framework}.expected.npy")
     aviary_name = name.replace("mobilenet_", "mobilenet_v1_")
     if framework == "torchvision":
-        conversions, endings = [(".safetensors", load_torchvision)], [".safetensors"]
+        conversions, endings = [(".safetensors", load_torchvision)], [".safetensors", ".pth", ".legacy.pth"]
     else:
-        conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5"]
+        conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5", ".keras"]
     files = [folder / f"{name}.{framework}{ending}" for ending in endings]
     results = [check_logits(program, folder, model, aviary_name, file, expected) for file in files]
     for ending, load in conversions:

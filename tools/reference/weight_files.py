@@ -5,8 +5,8 @@
 MODEL is `torchvision/resnet18`, `keras/resnet50` and so on; without one, every classifier of classifiers.py. Written are
 `input.npy` (float32 1×3×224×224) and for each model
 
-    torchvision   <model>.torchvision.safetensors                     <model>.torchvision.expected.npy
-    Keras         <model>.keras.h5 (legacy), <model>.keras.weights.h5 <model>.keras.expected.npy
+    torchvision   <model>.torchvision.safetensors, .pth, .legacy.pth         <model>.torchvision.expected.npy
+    Keras         <model>.keras.h5 (legacy), .keras.weights.h5, .keras.keras <model>.keras.expected.npy
 
 Expected values are logits 1×1000. Weights are those of deterministic.py.
 """
@@ -21,10 +21,14 @@ import deterministic
 
 
 def write_torchvision(folder: pathlib.Path, name: str) -> None:
+    import torch
     from safetensors.torch import save_file
 
     model = classifiers.torchvision_model(name)
     save_file(model.state_dict(), folder / f"{name}.torchvision.safetensors")
+    torch.save(model.state_dict(), folder / f"{name}.torchvision.pth")
+    checkpoint = {"epoch": 1, "state_dict": {"module." + key: value for key, value in model.state_dict().items()}}
+    torch.save(checkpoint, folder / f"{name}.torchvision.legacy.pth", _use_new_zipfile_serialization=False)
     logits = classifiers.torchvision_logits(model, deterministic.image())
     np.save(folder / f"{name}.torchvision.expected.npy", logits)
 
@@ -32,6 +36,7 @@ def write_torchvision(folder: pathlib.Path, name: str) -> None:
 def write_keras(folder: pathlib.Path, name: str) -> None:
     model = classifiers.keras_model(name)
     model.save(folder / f"{name}.keras.h5")
+    model.save(folder / f"{name}.keras.keras")
     model.save_weights(folder / f"{name}.keras.weights.h5")
     np.save(folder / f"{name}.keras.expected.npy", classifiers.keras_logits(model, deterministic.image()))
 
