@@ -170,6 +170,23 @@ import Testing
     try TorchTests.expectError(Self.legacy(doubled), "too many ways")
   }
 
+  /// Containers grow one value at a time, without being copied each time.
+  @Test(arguments: ["]", "}", "ccollections\nOrderedDict\n)R", "ca\nB\n)\u{7F}", "(l"])
+  func timeIsLinear(_ container: String) throws {
+    let fills = container.hasPrefix("}") || container.contains("OrderedDict") ? "K\u{1}Ns" : "Na"
+    let bytes = Array(container.utf8).map { $0 == 0x7F ? 0x81 : $0 }
+    let tail = Array(String(repeating: fills, count: 400_000).utf8) + Array(".".utf8)
+    let time = try ContinuousClock().measure {
+      try (bytes + tail).withUnsafeBytes { bytes in
+        var machine = PickleMachine(bytes)
+        let value = try machine.run()
+        let count = machine.graph.entries(value)?.count ?? machine.graph.elements(value)?.count
+        #expect(count == 400_000)
+      }
+    }
+    #expect(time < .seconds(5))
+  }
+
   @Test func valuesAreCounted() throws {
     let lists = String(repeating: "]0", count: PickleGraph.maximumValues + 1) + "N."
     try TorchTests.expectError(Self.legacy(lists), "more than")

@@ -177,8 +177,22 @@ extension PickleMachine {
     return true
   }
 
+  /// What is filled in place of a container: the part of a record that collects such values, else the container itself.
+  private mutating func part(
+    _ part: WritableKeyPath<PickleRecord, PickleReference?>, of container: PickleReference,
+    empty: PickleValue
+  ) throws -> PickleReference {
+    guard case .record(var record) = graph[container] else { return container }
+    if let existing = record[keyPath: part] { return existing }
+    let new = try graph.append(empty)
+    record[keyPath: part] = new
+    graph.update(container) { $0 = .record(record) }
+    return new
+  }
+
   private mutating func append(_ values: [PickleReference]) throws {
-    try graph.update(try top()) { target in
+    let container = try part(\.elements, of: try top(), empty: .list([]))
+    try graph.update(container) { target in
       switch target {
       case .list(var elements):
         target = .none
@@ -188,26 +202,19 @@ extension PickleMachine {
         target = .none
         elements += values
         target = .set(elements)
-      case .record(var record):
-        target = .none
-        record.elements += values
-        target = .record(record)
       default: throw Self.failure("elements are added to something that is no list")
       }
     }
   }
 
   private mutating func set(_ new: [PickleEntry]) throws {
-    try graph.update(try top()) { target in
+    let container = try part(\.entries, of: try top(), empty: .dictionary([]))
+    try graph.update(container) { target in
       switch target {
       case .dictionary(var entries):
         target = .none
         entries += new
         target = .dictionary(entries)
-      case .record(var record):
-        target = .none
-        record.entries += new
-        target = .record(record)
       default: throw Self.failure("entries are set in something that is no dictionary")
       }
     }

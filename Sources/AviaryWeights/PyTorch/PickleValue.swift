@@ -39,10 +39,10 @@ struct PickleRecord {
   let arguments: PickleReference
   /// Given to the object's `__setstate__`, or else its attributes.
   var state: PickleReference?
-  /// Elements appended to it.
-  var elements: [PickleReference] = []
-  /// Entries set in it, as in an `OrderedDict`.
-  var entries: [PickleEntry] = []
+  /// A list of the elements appended to it.
+  var elements: PickleReference?
+  /// A dictionary of the entries set in it, as in an `OrderedDict`.
+  var entries: PickleReference?
 }
 
 /// All values of a pickle.
@@ -116,14 +116,14 @@ extension PickleGraph {
     case .dictionary(let entries): return entries
     case .record(let record):
       let isDictionary = globalName(record.callee).map { Self.dictionaryClasses.contains($0) } ?? false
-      guard isDictionary || !record.entries.isEmpty else { return nil }
+      guard isDictionary || record.entries != nil else { return nil }
       // Python 2 hands the entries over as a list of pairs.
       let pairs = (tuple(record.arguments) ?? []).first.map(elements) ?? []
       let given = (pairs ?? []).compactMap { pair -> PickleEntry? in
         guard let pair = elements(pair), pair.count == 2 else { return nil }
         return PickleEntry(key: pair[0], value: pair[1])
       }
-      return given + record.entries
+      return given + (record.entries.flatMap(entries) ?? [])
     default: return nil
     }
   }
@@ -136,7 +136,7 @@ extension PickleGraph {
   func elements(_ reference: PickleReference) -> [PickleReference]? {
     switch self[reference] {
     case .list(let elements), .tuple(let elements): elements
-    case .record(let record): record.elements.isEmpty ? nil : record.elements
+    case .record(let record): record.elements.flatMap(elements)
     default: nil
     }
   }

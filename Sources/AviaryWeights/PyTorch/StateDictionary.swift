@@ -175,7 +175,8 @@ struct StateDictionary {
       if let state = record.state.flatMap(attributes), let module = module(state) { return module }
       if let entries = graph.entries(reference) { return latest(entries) }
       let attributes = record.state.flatMap(attributes).map(latest) ?? []
-      return attributes + record.elements.enumerated().map { (String($0.offset), $0.element) }
+      return attributes
+        + (graph.elements(reference) ?? []).enumerated().map { (String($0.offset), $0.element) }
     default: return []
     }
   }
