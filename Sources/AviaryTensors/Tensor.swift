@@ -136,6 +136,9 @@ extension Tensor {
     return try body(UnsafeRawBufferPointer(start: source.storage.pointer, count: byteCount))
   }
 
+  /// Tells the system that values in a mapped file are not needed soon: it drops their pages and reads them again when they are.
+  public func releasePages() { storage.releasePages() }
+
   /// The elements in row-major order. The type must be the tensor's own.
   public func withUnsafeValues<Scalar: TensorScalar, Result>(
     of type: Scalar.Type, _ body: (UnsafeBufferPointer<Scalar>) throws -> Result

@@ -37,14 +37,14 @@ public struct LoadReport: Sendable {
     var misshaped: [Misshaped] = []
     var missing: [String] = []
     for (name, shape) in expected.sorted(by: { NumericOrder.precedes($0.key, $1.key) }) {
-      guard let tensor = archive[name] else {
+      guard let found = archive.spec(name)?.shape else {
         missing.append(name)
         continue
       }
-      if tensor.shape == shape {
+      if found == shape {
         matched.append(name)
       } else {
-        misshaped.append(Misshaped(name: name, expected: shape, found: tensor.shape))
+        misshaped.append(Misshaped(name: name, expected: shape, found: found))
       }
     }
     let unexpected = Self.weightNames(archive).filter { expected[$0] == nil && !optional.contains($0) }
@@ -65,7 +65,7 @@ public struct LoadReport: Sendable {
     expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive
   ) -> Bool {
     weightNames(archive).count { !optional.contains($0) } == expected.count
-      && expected.allSatisfy { archive[$0.key]?.shape == $0.value }
+      && expected.allSatisfy { archive.spec($0.key)?.shape == $0.value }
   }
 
   /// The counter of PyTorch's batch normalisation changes no result and is no weight.
@@ -108,7 +108,7 @@ public struct LoadReport: Sendable {
     for name: String, _ shape: Shape, _ unexpected: [String], _ archive: WeightArchive
   ) -> [String] {
     unexpected.map { candidate in
-      (editDistance(name, candidate), archive[candidate]!.shape == shape ? 0 : 1, candidate)
+      (editDistance(name, candidate), archive.spec(candidate)!.shape == shape ? 0 : 1, candidate)
     }
     .filter { $0.0 <= max(name.utf8.count, $0.2.utf8.count) / 2 || $0.1 == 0 }
     .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }

@@ -1,4 +1,5 @@
 import AviaryTensors
+import Foundation
 
 /// A file of weights in any format that is known, recognised by its first bytes and never by its name.
 public struct WeightFile: Sendable {
@@ -8,29 +9,42 @@ public struct WeightFile: Sendable {
   /// Bytes of the file.
   public let byteCount: Int
 
-  /// Reads the weights at `path`.
+  /// Reads the weights at `path`, which may be an index of several files or the folder that holds it.
   ///
   /// Throws ``WeightsError``, which names the file: unreadable, truncated, malformed, refused, or of a format that is
   /// recognised but not supported.
   public static func open(_ path: String) throws -> WeightFile {
-    try naming(path) {
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    let path = isFolder.boolValue ? try ShardIndex.file(inFolder: path) : path
+    return try naming(path) {
       let file = try MappedFile(path: path)
-      let (format, archive) = try read(file)
-      return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
+      guard try file.withBytes(container) == .index else { return try readFile(file, path) }
+      let shards = try ShardReader.read(file.withBytes { Array($0) }, at: path) { path in
+        try naming(path) { try readFile(try MappedFile(path: path), path) }
+      }
+      return WeightFile(
+        path: path, format: shards.format, archive: shards.archive, byteCount: shards.byteCount)
     }
+  }
+
+  private static func readFile(_ file: MappedFile, _ path: String) throws -> WeightFile {
+    let (format, archive) = try read(file)
+    return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
   }
 
   /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all.
   ///
-  /// - Parameter floats: for the portable format, the type floating-point tensors are stored in; nil keeps each one's own.
+  /// - Parameter floats: the type floating-point tensors are stored in; nil keeps each one's own.
   public static func write(
     _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType? = nil
   ) throws {
     switch format {
     case .portable: try SafetensorsFile.write(archive, to: path, floats: floats)
-    case .npz: try NumPyFile.writeArchive(archive, to: path)
-    case .kerasWeights: try KerasLegacyWriter.write(archive, to: path)
-    case .kerasPaths: try KerasPathWriter.write(archive, to: path)
+    case .safetensors: try SafetensorsFile.writePlain(archive, to: path, floats: floats)
+    case .npz: try NumPyFile.writeArchive(archive, to: path, floats: floats)
+    case .kerasWeights: try KerasLegacyWriter.write(archive, to: path, floats: floats)
+    case .kerasPaths: try KerasPathWriter.write(archive, to: path, floats: floats)
     default: throw WeightsError(.unsupported, "\(format.summary) is not a format that is written", file: path)
     }
   }
@@ -40,7 +54,7 @@ public struct WeightFile: Sendable {
   private static func read(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
     switch try file.withBytes(container) {
     case .hdf5:
-      let archive = try HDF5Reader.read(file)
+      let archive = try HDF5Reader.read(FileWindow(file))
       let format: WeightFormat =
         switch archive.keras?.layout {
         case .legacyWeights: .kerasWeights
@@ -52,31 +66,36 @@ public struct WeightFile: Sendable {
     case .safetensors:
       let archive = try SafetensorsFile.read(file)
       return (archive.portable == nil ? .safetensors : .portable, archive)
-    case .npy: return (.npy, try WeightArchive([("array", try NumPyFile.readArray(file))]))
-    case .zip:
-      let directory = try file.withBytes { try ZipDirectory($0) }
-      let format = directory.weightFormat
-      guard format == .npz else { throw notYet(format) }
-      return (.npz, try NumPyFile.readArchive(file, directory))
-    case .unread(let format): throw notYet(format)
+    case .npy:
+      var archive = WeightArchive()
+      try NumPyFile.append("array", FileWindow(file), to: &archive)
+      return (.npy, archive)
+    case .zip: return try readZip(file)
+    case .torchLegacy: return (.torchLegacy, try TorchLegacy.read(file))
+    case .torchTar:
+      throw WeightsError(
+        .unsupported,
+        "a PyTorch 0.1 tar checkpoint, which is not read; loading and saving it with PyTorch makes a file that is"
+      )
+    case .index: throw WeightsError(.refused, "an index that leads to an index")
+    case .pickle:
+      throw WeightsError(.unsupported, "a pickle that is no PyTorch checkpoint; nothing in it is executed")
     }
   }
 
-  private static func notYet(_ format: WeightFormat?) -> WeightsError {
-    guard let format else {
-      return WeightsError(.unsupported, "a zip file without weights in a known format")
+  private static func readZip(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
+    let directory = try file.withBytes { try ZipDirectory($0) }
+    switch directory.weightFormat {
+    case .npz: return (.npz, try NumPyFile.readArchive(FileWindow(file), directory))
+    case .torchZip: return (.torchZip, try TorchZip.read(file, directory))
+    case .kerasZip: return (.kerasZip, try KerasZipReader.read(FileWindow(file), directory))
+    default: throw WeightsError(.unsupported, "a zip file without weights in a known format")
     }
-    return WeightsError(.unsupported, "\(format.summary) files are not supported yet")
   }
 
   private enum Container {
-    case hdf5, safetensors, npy, zip
-    case unread(WeightFormat)
+    case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle, index
   }
-
-  private static let torchMagic: [UInt8] = [
-    0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
-  ]
 
   private static func container(_ bytes: UnsafeRawBufferPointer) throws -> Container {
     func begins(_ magic: [UInt8], at offset: Int = 0) -> Bool {
@@ -85,10 +104,12 @@ public struct WeightFile: Sendable {
     if begins(HDF5File.signature) { return .hdf5 }
     if begins(NpyHeader.magic) { return .npy }
     if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
-    if begins(torchMagic) { return .unread(.torchLegacy) }
-    if begins(Array("ustar".utf8), at: 257) { return .unread(.torchTar) }
+    if TorchLegacy.matches(bytes) { return .torchLegacy }
+    if begins(Array("ustar".utf8), at: 257) { return .torchTar }
     // A length and then JSON. Eight bytes alone are no signature, so the brace must follow.
     if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return .safetensors }
+    if bytes.count > 2, bytes[0] == 0x80, (2...5).contains(bytes[1]) { return .pickle }
+    if bytes.first(where: { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }) == UInt8(ascii: "{") { return .index }
     let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     throw WeightsError(
       .unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")
@@ -98,8 +119,8 @@ public struct WeightFile: Sendable {
 extension ZipDirectory {
   /// What the names of the members say, nil when they say nothing.
   fileprivate var weightFormat: WeightFormat? {
-    if members.contains(where: { $0.name.hasSuffix("/data.pkl") }) { return .torchZip }
-    if member("config.json") != nil { return .kerasZip }
+    if members.contains(where: { $0.name.hasSuffix(TorchZip.pickleName) }) { return .torchZip }
+    if member(KerasZipReader.configuration) != nil { return .kerasZip }
     return members.allSatisfy { $0.name.hasSuffix(".npy") } ? .npz : nil
   }
 }
@@ -113,6 +134,12 @@ extension WeightFile {
       public let name: String
       public let dtype: DType
       public let shape: Shape
+
+      init(name: String, spec: TensorSpec) {
+        self.name = name
+        dtype = spec.dtype
+        shape = spec.shape
+      }
     }
 
     public let path: String
@@ -130,11 +157,11 @@ extension WeightFile {
 
   /// Format, names, types, shapes and metadata; reads no values.
   public var description: Description {
-    let entries = archive.entries
+    let entries = archive.names.map { Description.Entry(name: $0, spec: archive.spec($0)!) }
     return Description(
       path: path, format: format.rawValue, summary: format.summary, byteCount: byteCount,
-      tensorCount: entries.count, parameterCount: entries.reduce(0) { $0 + $1.tensor.count },
-      tensors: entries.map { .init(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape) },
+      tensorCount: entries.count, parameterCount: entries.reduce(0) { $0 + $1.shape.elementCount },
+      tensors: entries,
       metadata: archive.metadata, portable: archive.portable, keras: archive.keras)
   }
 }

@@ -17,6 +17,10 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   case torchLegacy = "pytorch-legacy"
   case torchTar = "pytorch-tar"
   case kerasZip = "keras-zip"
+  /// An index of safetensors (or PyTorch) files that hold one model together.
+  case shards = "sharded"
+  /// An index of `.weights.h5` files of Keras 3.
+  case kerasShards = "keras-sharded"
 
   /// One line for people.
   public var summary: String {
@@ -33,9 +37,11 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
     case .torchLegacy: "PyTorch checkpoint from before 1.6"
     case .torchTar: "PyTorch 0.1 tar checkpoint"
     case .kerasZip: "Keras 3 .keras model"
+    case .shards: "sharded weights"
+    case .kerasShards: "sharded Keras 3 weights"
     }
   }
 
   /// The formats that ``WeightFile/write(_:to:as:floats:)`` writes.
-  public static let writable: [WeightFormat] = [.portable, .kerasWeights, .kerasPaths, .npz]
+  public static let writable: [WeightFormat] = [.portable, .safetensors, .kerasWeights, .kerasPaths, .npz]
 }

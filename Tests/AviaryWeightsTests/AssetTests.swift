@@ -57,12 +57,34 @@ import Testing
   }
 
   @Test(arguments: [
-    ("resnet20-cifar10-12fca82f.th", "before 1.6"), ("vit_mnist.pth", "PyTorch zip"),
-    ("damaged/yolov5n.truncated.pt", "directory"), ("damaged/resnet18-5c106cde.truncated.pth", "tar"),
+    ("damaged/yolov5n.truncated.pt", "truncated: the zip file has no directory"),
+    ("damaged/resnet18-5c106cde.truncated.pth", "tar"),
   ])
-  func checkpointsOfPyTorchAreNamed(_ name: String, message: String) throws {
+  func damagedCheckpointsAreRefused(_ name: String, message: String) throws {
     let error = #expect(throws: WeightsError.self) { try WeightFile.open(Fixture.asset(name)) }
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+  }
+
+  /// Every name, shape, type and bit is what PyTorch loads; see `tools/reference/checkpoint_digests.py`.
+  @Test(arguments: Fixture.assetCheckpoints) func readsCheckpointsAsPyTorchDoes(_ name: String) throws {
+    let expected = try #require(try Fixture.checkpointDigests()[name])
+    let archive = try WeightFile.open(Fixture.asset(name)).archive
+    #expect(archive.count == expected.tensors)
+    let digest = Digest()
+    for (name, tensor) in archive.entries {
+      let line = "\(name) \(tensor.dtype) \(tensor.shape.map(String.init).joined(separator: " "))\n"
+      Array(line.utf8).withUnsafeBytes { digest.update($0) }
+      tensor.withUnsafeBytes { digest.update($0) }
+    }
+    #expect(digest.finished() == expected.sha256)
+    try withTemporaryFolder { folder in
+      let portable = folder.appendingPathComponent("a.safetensors").path
+      try WeightFile.write(archive, to: portable, as: .portable)
+      #expect(try SafetensorsFile.verify(portable))
+      let converted = try WeightFile.open(portable).archive
+      #expect(areIdentical(converted, archive))
+      #expect(converted.metadata == archive.metadata)
+    }
   }
 
   @Test func readsTheReferenceTensors() throws {

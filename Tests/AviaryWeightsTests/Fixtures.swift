@@ -34,6 +34,19 @@ enum Fixture {
     return (names ?? []).filter { $0.hasSuffix(".h5") }.sorted()
   }
 
+  static var assetCheckpoints: [String] {
+    assets == nil ? [] : ((try? checkpointDigests()) ?? [:]).keys.sorted()
+  }
+
+  struct CheckpointDigest: Decodable {
+    let tensors: Int
+    let sha256: String
+  }
+
+  static func checkpointDigests() throws -> [String: CheckpointDigest] {
+    try JSONDecoder().decode([String: CheckpointDigest].self, from: Data(try bytes("checkpoints.json")))
+  }
+
   /// A name map of the zoo: `ResNet/keras_resnet`.
   static func nameMap(_ name: String) throws -> NameMap {
     let parts = name.split(separator: "/")

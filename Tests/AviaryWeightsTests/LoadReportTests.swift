@@ -77,7 +77,7 @@ import Testing
         to: URL(fileURLWithPath: path))
       #expect(
         throws: WeightsError(
-          .unsupported, "PyTorch checkpoint from before 1.6 files are not supported yet", file: path)
+          .unsupported, "the pickle at byte 14: the instruction 0x0 is not known", file: path)
       ) {
         try WeightFile.open(path)
       }

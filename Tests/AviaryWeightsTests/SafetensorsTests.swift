@@ -84,6 +84,27 @@ import Testing
     }
   }
 
+  /// What the reference reader accepts beyond what writers do.
+  @Test(arguments: [
+    (#"{"a":{\#(f4)}}    "#, 4), (#"{ "a" : {\#(f4), "extra": [1, {}]} }"#, 4), ("{}", 0),
+    (
+      #"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[3,0],"data_offsets":[4,4]}}"#,
+      4
+    ),
+    (#"{"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{\#(f4)}}"#, 6),
+  ])
+  func accepts(_ header: String, dataBytes: Int) throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("good.safetensors").path
+      let prefix = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+      try Data(prefix + header.utf8 + [UInt8](repeating: 0, count: dataBytes)).write(
+        to: URL(fileURLWithPath: path))
+      let archive = try WeightFile.open(path).archive
+      #expect(archive.byteCount == dataBytes)
+      for (_, tensor) in archive.entries { tensor.withUnsafeBytes { #expect($0.allSatisfy { $0 == 0 }) } }
+    }
+  }
+
   private static let f4 = #""dtype":"F32","shape":[1],"data_offsets":[0,4]"#
 
   @Test(arguments: [
@@ -100,6 +121,22 @@ import Testing
     (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "needs 4 bytes"),
     (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, 4, "F8_E4M3"),
     (#"{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}"#, 4, "64 bits"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8, "hole"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "needs 4 bytes"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#, 8, "data_offsets"),
+    (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "wrong type"),
+    (#"{"a":{"dtype":"F32","shape":[1]}}"#, 4, "missing"),
+    (#"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, 4, "missing"),
+    (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "missing"),
+    (#"{"a":[0]}"#, 0, "not an object"), (#"{"a":null}"#, 0, "not an object"),
+    (
+      #"{"a":{"dtype":"F32","shape":[0],"data_offsets":[9223372036854775807,9223372036854775807]}}"#, 0,
+      "needs 0"
+    ),
+    (#"{"a":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}}"#, -8, "does not fit into int64"),
+    (#"{"__metadata__":[]}"#, 0, "not an object"), (#"{"__metadata__":{"x":null}}"#, 0, "not a string"),
+    (#"{"__metadata__":{"a":"b","a":"b"}}"#, 0, "occurs twice"),
+    (#"{"a":{\#(f4)},"\u0061":{\#(f4)}}"#, 4, "occurs twice"),
     (#"{"__metadata__":{"x":1}}"#, 0, "not a string"),
     (#"{"__metadata__":{"aviary":"{\"format_version\":9}"}}"#, 0, "newer"),
     (#"{"__metadata__":{"aviary":"[]"}}"#, 0, "metadata"),
@@ -127,7 +164,8 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("bad.safetensors").path
       let prefix = withUnsafeBytes(of: (length ?? UInt64(header.count)).littleEndian) { Array($0) }
-      try Data(prefix + header + [UInt8](repeating: 0, count: dataBytes)).write(
+      let data = [UInt8](repeating: dataBytes < 0 ? 0xFF : 0, count: abs(dataBytes))
+      try Data(prefix + header + data).write(
         to: URL(fileURLWithPath: path))
       let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }
       #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")

@@ -98,10 +98,10 @@ def main(program: str, folder: pathlib.Path, model: str) -> bool:
     framework, name = model.split("/")
     expected = np.load(folder / f"{name}.{framework}.expected.npy")
     if framework == "keras":
-        conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5"]
+        conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5", ".keras"]
     else:
         load = functools.partial(load_torch, classifiers.REFERENCES[framework][0])
-        conversions, endings = [(".safetensors", load)], [".safetensors"]
+        conversions, endings = [(".safetensors", load)], [".safetensors", ".pth", ".legacy.pth"]
     files = [folder / f"{name}.{framework}{ending}" for ending in endings]
     results = [check_logits(program, folder, model, file, expected) for file in files]
     for ending, load in conversions:

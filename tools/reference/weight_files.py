@@ -5,8 +5,8 @@
 MODEL is `torchvision/resnet18`, `keras/resnet50` and so on; without one, every classifier of classifiers.py. Written are for each
 
     every model   <model>.input.npy (float32 1×C×H×W)                 <model>.<reference>.expected.npy (logits 1×classes)
-    torch         <model>.<reference>.safetensors
-    Keras         <model>.keras.h5 (legacy), <model>.keras.weights.h5
+    torch         <model>.<reference>.safetensors, .pth, .legacy.pth (from before PyTorch 1.6, inside a checkpoint)
+    Keras         <model>.keras.h5 (legacy), .keras.weights.h5, .keras.keras
 
 Weights are those of deterministic.py.
 """
@@ -20,18 +20,30 @@ import classifiers
 import deterministic
 
 
+def write_torch(model, stem: str) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    state = model.state_dict()
+    save_file(state, f"{stem}.safetensors")
+    torch.save(state, f"{stem}.pth")
+    checkpoint = {"epoch": 1, "state_dict": {"module." + key: value for key, value in state.items()}}
+    torch.save(checkpoint, f"{stem}.legacy.pth", _use_new_zipfile_serialization=False)
+
+
+def write_keras(model, stem: str) -> None:
+    model.save(f"{stem}.h5")
+    model.save(f"{stem}.keras")
+    model.save_weights(f"{stem}.weights.h5")
+
+
 def main(folder: pathlib.Path, models: list) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for reference, name in (model.split("/") for model in models):
         build, run, _ = classifiers.REFERENCES[reference]
         model, images = build(name), deterministic.image(shape=classifiers.input_shape(name))
-        if reference == "keras":
-            model.save(folder / f"{name}.keras.h5")
-            model.save_weights(folder / f"{name}.keras.weights.h5")
-        else:
-            from safetensors.torch import save_file
-
-            save_file(model.state_dict(), folder / f"{name}.{reference}.safetensors")
+        write = write_keras if reference == "keras" else write_torch
+        write(model, str(folder / f"{name}.{reference}"))
         np.save(folder / f"{name}.input.npy", images)
         np.save(folder / f"{name}.{reference}.expected.npy", run(model, images))
 

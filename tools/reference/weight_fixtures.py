@@ -1,10 +1,12 @@
 """Writes the small files in Tests/AviaryWeightsTests/Fixtures, each by the program whose format it is.
 
-Needs keras 3.15, tensorflow 2.21 (or another backend), h5py, numpy and safetensors. Usage: weight_fixtures.py FOLDER
+Needs keras 3.15, tensorflow 2.21 (or another backend), h5py, numpy and safetensors. Usage:
+weight_fixtures.py FOLDER [FUNCTION ...], where the functions are those at the end; by default all.
 """
 
 import os
 import sys
+import zipfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -59,6 +61,33 @@ def keras3():
         for variable in layer.weights:
             expected[f"{layer.name}/{variable.name}"] = variable.numpy()
     np.savez(path("keras3_expected.npz"), **expected)
+
+
+def keras_archives():
+    """The same model as `.keras`, stored as Keras does and deflated; and its weights over several files."""
+    model = small_model()
+    model.save(path("small.keras"))
+    with zipfile.ZipFile(path("small.keras")) as source:
+        with zipfile.ZipFile(path("small_deflated.keras"), "w", zipfile.ZIP_DEFLATED) as target:
+            for name in source.namelist():
+                target.writestr(name, source.read(name))
+        # As Keras before 3.15: the layers have no names but in the configuration.
+        with zipfile.ZipFile(path("flat_nameless.keras"), "w") as target:
+            flat = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="first"), layers.Dense(1, name="second")])
+            flat.get_layer("first").set_weights([values(3, 2), values(2)])
+            flat.get_layer("second").set_weights([values(2, 1), values(1)])
+            flat.save(path("named.tmp.keras"))
+            with zipfile.ZipFile(path("named.tmp.keras")) as named:
+                with open(path("named.tmp.h5"), "wb") as file:
+                    file.write(named.read("model.weights.h5"))
+                with h5py.File(path("named.tmp.h5"), "a") as file:
+                    file.visititems(lambda _, item: item.attrs.pop("name", None) and None)
+                for name in named.namelist():
+                    target.writestr(name, open(path("named.tmp.h5"), "rb").read() if name.endswith(".h5") else named.read(name))
+            os.remove(path("named.tmp.keras"))
+            os.remove(path("named.tmp.h5"))
+    os.makedirs(path("keras_shards"), exist_ok=True)
+    model.save_weights(path("keras_shards/small.weights.json"), max_shard_size=9e-7)
 
 
 def bfloat16():
@@ -170,5 +199,8 @@ def safetensors_file():
         path("reference.safetensors"), metadata={"format": "np", "note": "ü"})
 
 
-for write in (keras1, keras2, keras3, bfloat16, other_hdf5, numpy_files, safetensors_file):
-    write()
+WRITERS = (keras1, keras2, keras3, keras_archives, bfloat16, other_hdf5, numpy_files, safetensors_file)
+
+for write in WRITERS:
+    if len(sys.argv) == 2 or write.__name__ in sys.argv[2:]:
+        write()

@@ -12,7 +12,7 @@ extension Dialect {
   func imported(_ archive: WeightArchive, into model: any StagedModel) throws -> WeightArchive {
     let isKeras = archive.keras != nil
     let expected = model.stateEntries.filter { !$0.isFixed }.map(\.name)
-    func fit(_ candidate: WeightArchive) -> Int { expected.count { candidate[$0] != nil } }
+    func fit(_ candidate: WeightArchive) -> Int { expected.count { candidate.spec($0) != nil } }
     var best = isKeras ? nil : (archive: archive, fit: fit(archive))
     if best?.fit == expected.count { return archive }
     var failure: (any Error)?
@@ -50,7 +50,7 @@ extension NameMap {
   ) throws -> WeightArchive {
     let translation = try imported(archive, expecting: expected)
     var result = translation.archive
-    for (name, tensor) in translation.rest.entries where result[name] == nil { result[name] = tensor }
+    result.add(missingFrom: translation.rest)
     return result
   }
 }
@@ -58,10 +58,10 @@ extension NameMap {
 extension WeightArchive {
   /// The number of classes these weights were made for: the extent of the last bias (or else weight) of the model in the file.
   func classCount(_ model: any StagedModel) -> Int? {
-    guard let last = model.stateEntries.last(where: \.isTrained), let tensor = self[last.name] else {
+    guard let last = model.stateEntries.last(where: \.isTrained), let shape = spec(last.name)?.shape else {
       return nil
     }
-    return tensor.shape.first.flatMap { $0 > 0 ? $0 : nil }
+    return shape.first.flatMap { $0 > 0 ? $0 : nil }
   }
 }
 

@@ -32,7 +32,12 @@ public struct LoadedModel {
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    var archive = try WeightArchive(model.stateEntries.map { ($0.name, $0.value) })
+    describing(try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }))
+  }
+
+  /// Weights with our names and the metadata of a portable file of this model.
+  func describing(_ weights: WeightArchive) -> WeightArchive {
+    var archive = weights
     var metadata = PortableMetadata(model: name, dialect: dialect.name)
     metadata.numClasses = labels.count
     metadata.labels = labels
@@ -69,11 +74,14 @@ public struct LoadedModel {
   /// The weights as a Keras model of the same network holds them, for the writers of Keras' formats.
   ///
   /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
-  public func kerasArchive() throws -> WeightArchive {
+  public func kerasArchive() throws -> WeightArchive { try kerasArchive(of: try archive()) }
+
+  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:)`` gave.
+  public func kerasArchive(of weights: WeightArchive) throws -> WeightArchive {
     guard let map = try dialect.loadNameMap(for: model) else {
       throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
     }
-    let translation = try map.exported(try archive())
+    let translation = try map.exported(weights)
     guard translation.unmatched.isEmpty else {
       throw WeightsError(
         .mismatched,

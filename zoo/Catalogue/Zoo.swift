@@ -39,9 +39,35 @@ public enum Zoo {
 
   /// As ``load(_:weights:)`` for weights that were read already.
   public static func load(_ entry: ZooEntry, _ file: WeightFile) throws -> LoadedModel {
+    let (loaded, archive) = try matched(entry, file)
+    loaded.model.assign(archive)
+    return loaded
+  }
+
+  /// The weights of a file with our names and the metadata of a portable file, for converters: nothing is loaded, and tensors that need
+  /// work are computed when they are asked for.
+  ///
+  /// - Returns: the weights, and the model they fit, which still has its first values.
+  /// - Throws: as ``load(_:_:)``.
+  public static func described(
+    _ entry: ZooEntry, _ file: WeightFile
+  ) throws -> (model: LoadedModel, weights: WeightArchive) {
+    let (loaded, archive) = try matched(entry, file)
+    let entries = loaded.model.stateEntries
+    var weights = try archive.selecting(entries.filter { !$0.isFixed }.map { ($0.name, $0.name) })
+    for entry in entries where entry.isFixed { try weights.append(entry.name, entry.value) }
+    weights.metadata = [:]
+    weights.keras = nil
+    return (loaded, loaded.describing(weights))
+  }
+
+  /// The model and dialect that a file's weights fit, with first values, and the weights under our names.
+  private static func matched(
+    _ entry: ZooEntry, _ file: WeightFile
+  ) throws -> (LoadedModel, WeightArchive) {
     let card = try entry.card()
     if let metadata = file.archive.portable, let dialectName = metadata.dialect {
-      return try loadDescribed(entry, card, file, metadata, dialectName)
+      return try matchedDescribed(entry, card, file, metadata, dialectName)
     }
     var closest: (report: LoadReport, dialect: Dialect)?
     for dialect in entry.dialects {
@@ -50,13 +76,12 @@ public enum Zoo {
       let model = archive.classCount(template).map(dialect.make) ?? template
       let report = model.report(archive)
       if report.isComplete && report.unexpected.isEmpty {
-        model.assign(archive)
-        var result = LoadedModel(
+        var loaded = LoadedModel(
           name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
           labels: try dialect.labels.names(count: model), inputShape: card.input,
           smallestSide: entry.smallestSide)
-        result.report = report
-        return result
+        loaded.report = report
+        return (loaded, archive)
       }
       if closest == nil || report.matched.count > closest!.report.matched.count {
         closest = (report, dialect)
@@ -71,9 +96,9 @@ public enum Zoo {
     preconditionFailure("a report that fits was found before")
   }
 
-  private static func loadDescribed(
+  private static func matchedDescribed(
     _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String
-  ) throws -> LoadedModel {
+  ) throws -> (LoadedModel, WeightArchive) {
     if let name = metadata.model, name != entry.name {
       throw WeightsError(
         .mismatched, "the file holds weights of \(name), but \(entry.name) was asked for", file: file.path)
@@ -92,7 +117,6 @@ public enum Zoo {
     let archive = try dialect.imported(file.archive, into: model)
     let report = model.report(archive)
     try report.requireComplete(file: file.path)
-    model.assign(archive)
     let labels = try metadata.labels ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
       throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
@@ -106,7 +130,7 @@ public enum Zoo {
     result.source = metadata.source
     result.licence = metadata.licence
     result.metrics = metadata.metrics
-    return result
+    return (result, archive)
   }
 }
 

@@ -4,28 +4,28 @@ import Foundation
 enum ConvertCommand: Command {
   static let name = "convert"
   static let summary =
-    "Converts weights between formats. Weights of a model of the zoo get that model's names and layouts."
+    "Converts weights between formats, tensor by tensor. Weights of a model of the zoo get that model's names and layouts."
   static let operands = "IN OUT"
   static let options = [
     Option(
       "to", "FORMAT",
       "portable, torchvision, keras (.h5), keras3 (.weights.h5) or npz; by default by OUT's ending"),
     Option("model", "NAME", "the model the weights are of; found out where not given"),
-    Option("dtype", "TYPE", "f32, f16 or bf16: how a portable file stores floating-point values"),
+    Option("dtype", "TYPE", "f32, f16 or bf16: how floating-point values are stored"),
   ]
   static let example = "aviary convert vgg19_weights.h5 vgg19.safetensors"
 
   static func run(_ arguments: Arguments) throws {
     let paths = try arguments.operands(2)
     let target = try Target(arguments.string("to"), path: paths[1])
-    let floats = try dtype(arguments.string("dtype"), target)
+    let floats = try dtype(arguments.string("dtype"))
     let file = try WeightFile.open(paths[0])
     let entry =
       try arguments.string("model").map { try Catalogue.entry($0) } ?? Zoo.identify(file.archive)?.entry
     let archive: WeightArchive
     if let entry {
-      let loaded = try Zoo.load(entry, file)
-      archive = target.isKeras ? try loaded.kerasArchive() : try loaded.archive()
+      let (model, weights) = try Zoo.described(entry, file)
+      archive = target.isKeras ? try model.kerasArchive(of: weights) : weights
     } else {
       archive = file.archive
     }
@@ -62,10 +62,11 @@ enum ConvertCommand: Command {
 
     var isKeras: Bool { self == .keras || self == .keras3 }
 
-    /// torchvision reads portable files as they are: its names are ours.
+    /// torchvision's names are ours.
     var format: WeightFormat {
       switch self {
-      case .portable, .torchvision: .portable
+      case .portable: .portable
+      case .torchvision: .safetensors
       case .keras: .kerasWeights
       case .keras3: .kerasPaths
       case .npz: .npz
@@ -73,11 +74,8 @@ enum ConvertCommand: Command {
     }
   }
 
-  private static func dtype(_ name: String?, _ target: Target) throws -> DType? {
+  private static func dtype(_ name: String?) throws -> DType? {
     guard let name else { return nil }
-    guard target == .portable || target == .torchvision else {
-      throw UsageError("--dtype is for portable files")
-    }
     switch name {
     case "f32": return .float32
     case "f16": return .float16

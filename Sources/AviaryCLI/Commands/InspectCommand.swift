@@ -29,8 +29,16 @@ enum InspectCommand: Command {
       """
 
       \(file.path): \(description.summary), \(description.byteCount.grouped) bytes
-      \(description.tensorCount) tensors, \(description.parameterCount.grouped) values
+      \(description.tensorCount) tensors, \(description.parameterCount.grouped) values\(metadata(description))
       model: \(identified.map { "\($0.entry.name), dialect \($0.dialect.name)" } ?? "none of the zoo's")
       """)
+  }
+
+  /// A line for each string beside the tensors, cut to what fits on one.
+  private static func metadata(_ description: WeightFile.Description) -> String {
+    description.metadata.sorted { $0.key < $1.key }.map { key, value in
+      let line = value.split(whereSeparator: \.isNewline).joined(separator: " ")
+      return "\n\(key): \(line.prefix(100))\(line.count > 100 ? "…" : "")"
+    }.joined()
   }
 }

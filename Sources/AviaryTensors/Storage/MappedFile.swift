@@ -15,6 +15,8 @@ public final class MappedFile: Sendable {
   public let path: String
   private let base: Unchecked<UnsafeRawPointer>
   public let count: Int
+  /// False for memory of its own, whose dropped pages would not come back.
+  private let isFile: Bool
 
   /// Maps `path`; throws ``Failure`` when it is missing, not a regular file, empty or unreadable.
   public init(path: String) throws {
@@ -36,6 +38,32 @@ public final class MappedFile: Sendable {
     self.path = path
     self.count = count
     self.base = Unchecked(UnsafeRawPointer(base))
+    isFile = true
+  }
+
+  /// Memory of `count` bytes that `body` fills, read-only afterwards: for a file that lies compressed inside another one.
+  ///
+  /// - Parameter path: what the memory is called in messages.
+  /// - Throws: ``Failure`` when there is no memory, and what `body` throws.
+  public init(
+    path: String, count: Int, filledBy body: (UnsafeMutableRawBufferPointer) throws -> Void
+  ) throws {
+    guard count > 0 else { throw Failure(path: path, reason: "the file is empty") }
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let base = mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+      throw Failure(path: path, reason: String(cString: strerror(errno)))
+    }
+    do {
+      try body(UnsafeMutableRawBufferPointer(start: base, count: count))
+    } catch {
+      munmap(base, count)
+      throw error
+    }
+    mprotect(base, count, PROT_READ)
+    self.path = path
+    self.count = count
+    self.base = Unchecked(UnsafeRawPointer(base))
+    isFile = false
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: base.value), count) }
@@ -47,11 +75,17 @@ public final class MappedFile: Sendable {
 
   /// Drops the pages that lie wholly in a range of the mapping; they come back from the file when they are read again.
   func releasePages(from start: UnsafeRawPointer, count: Int) {
+    guard isFile else { return }
     let page = UInt(getpagesize())
     let first = (UInt(bitPattern: start) + page - 1) / page * page
     let end = (UInt(bitPattern: start) + UInt(count)) / page * page
     guard end > first, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
     madvise(address, Int(end - first), MADV_DONTNEED)
+  }
+
+  /// As above, for a range of the file.
+  public func releasePages(_ range: Range<Int>) {
+    releasePages(from: base.value + range.lowerBound, count: range.count)
   }
 
   func pointer(at offset: Int) -> UnsafeRawPointer { base.value + offset }

@@ -53,6 +53,19 @@ struct AtomicFile {
 
   func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
 
+  /// Replaces bytes that were appended before.
+  func overwrite(_ bytes: [UInt8], at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      let written = bytes[done...].withUnsafeBytes {
+        pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + done))
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      done += written
+    }
+  }
+
   /// Flushes, renames, and flushes the folder so that the new name survives a power cut.
   private func commit(to target: String) throws {
     guard fsync(descriptor) == 0, rename(temporaryPath, target) == 0 else { throw failure() }

@@ -34,7 +34,7 @@ enum ElementFormat: String, Sendable {
   }
 
   /// True when the file's bytes are the tensor's bytes. A Boolean's are not: anything but 0 and 1 must be made 1.
-  private var isVerbatim: Bool { self != .bool && rawValue == dtype.rawValue }
+  var isVerbatim: Bool { self != .bool && rawValue == dtype.rawValue }
 
   /// Bytes of a tensor of this type, or nil when the shape is negative or the product does not fit into 63 bits.
   func byteCount(of shape: Shape) -> Int? {
@@ -54,17 +54,48 @@ enum ElementFormat: String, Sendable {
 
 extension ElementFormat {
   /// The tensor whose elements begin at `offset` of a file: mapped when the bytes can stay where they are, else copied.
-  func tensor(in file: MappedFile, at offset: Int, shape: Shape, bigEndian: Bool = false) throws -> Tensor {
+  func tensor(in file: FileWindow, at offset: Int, shape: Shape, bigEndian: Bool = false) throws -> Tensor {
+    if let mapped = try mapped(file, at: offset, shape, bigEndian: bigEndian) { return mapped }
+    let size = byteCount(of: shape)!
+    defer { file.releasePages(offset..<(offset + size)) }
+    return try file.withBytes {
+      try tensor(from: .init(rebasing: $0[offset..<(offset + size)]), shape: shape, bigEndian: bigEndian)
+    }
+  }
+
+  /// Adds the tensor whose elements begin at `offset` of a file to `archive`: mapped when the bytes can stay where they are, else
+  /// copied each time it is asked for.
+  func append(
+    to archive: inout WeightArchive, _ name: String, in file: FileWindow, at offset: Int, shape: Shape,
+    bigEndian: Bool = false
+  ) throws {
+    if let mapped = try mapped(file, at: offset, shape, bigEndian: bigEndian) {
+      return try archive.append(name, mapped)
+    }
+    // The one conversion that values can make fail is done at once.
+    if self == .uint64 {
+      return try archive.append(name, tensor(in: file, at: offset, shape: shape, bigEndian: bigEndian))
+    }
+    try archive.append(name, TensorSpec(shape, dtype)) {
+      do {
+        return try tensor(in: file, at: offset, shape: shape, bigEndian: bigEndian)
+      } catch {
+        preconditionFailure("elements that were checked cannot be converted: \(error)")
+      }
+    }
+  }
+
+  /// The tensor when its bytes can stay where they are. Throws ``WeightsError`` when they are not all in the file.
+  private func mapped(
+    _ file: FileWindow, at offset: Int, _ shape: Shape, bigEndian: Bool
+  ) throws -> Tensor? {
     guard let size = byteCount(of: shape), offset >= 0, size <= file.count, offset <= file.count - size else {
       throw WeightsError(
         .truncated, "\(shape.shapeText) \(self) at byte \(offset) does not fit into \(file.count) bytes")
     }
-    if isVerbatim, offset % byteCount == 0, !bigEndian || byteCount == 1, size > 0 {
-      return Tensor(mapping: file, byteOffset: offset, shape: shape, dtype: dtype)
-    }
-    return try file.withBytes {
-      try tensor(from: .init(rebasing: $0[offset..<(offset + size)]), shape: shape, bigEndian: bigEndian)
-    }
+    let start = file.range.lowerBound + offset
+    guard isVerbatim, start % byteCount == 0, !bigEndian || byteCount == 1, size > 0 else { return nil }
+    return Tensor(mapping: file.file, byteOffset: start, shape: shape, dtype: dtype)
   }
 
   /// The tensor of row-major elements `bytes`, which must be as many as `shape` asks for.

@@ -2,11 +2,36 @@ import AviaryTensors
 
 /// Named tensors in the order of their file, and what the file says about them.
 ///
-/// Readers return an archive and writers take one. Tensors of mapped files are not read before their values are.
+/// Readers return an archive and writers take one. Tensors of mapped files are not read before their values are, and tensors that need
+/// work (a conversion, a transpose, a strided view) are computed whenever they are asked for and not kept: whoever takes one after
+/// another needs memory for one.
 public struct WeightArchive: Sendable {
+  /// A tensor, or how to compute it.
+  private enum Source: Sendable {
+    case ready(Tensor)
+    case computed(TensorSpec, @Sendable () -> Tensor)
+
+    var spec: TensorSpec {
+      switch self {
+      case .ready(let tensor): tensor.spec
+      case .computed(let spec, _): spec
+      }
+    }
+
+    var tensor: Tensor {
+      switch self {
+      case .ready(let tensor): return tensor
+      case .computed(let spec, let compute):
+        let tensor = compute()
+        precondition(tensor.spec == spec, "a tensor of another shape or type than announced was computed")
+        return tensor
+      }
+    }
+  }
+
   /// The names, in order.
   public private(set) var names: [String] = []
-  private var tensors: [String: Tensor] = [:]
+  private var sources: [String: Source] = [:]
   /// Strings beside the tensors: the `__metadata__` of a safetensors file, the root attributes of an HDF5 file.
   public var metadata: [String: String] = [:]
   /// The description that Aviary's portable files carry.
@@ -17,50 +42,137 @@ public struct WeightArchive: Sendable {
   public init() {}
 
   /// An archive of the given tensors; throws ``WeightsError`` when a name occurs twice.
-  public init(_ entries: [(name: String, tensor: Tensor)]) throws {
+  public init(_ entries: some Sequence<(name: String, tensor: Tensor)>) throws {
     for (name, tensor) in entries { try append(name, tensor) }
   }
 
   public var count: Int { names.count }
   public var isEmpty: Bool { names.isEmpty }
 
-  /// Names and tensors in order.
-  public var entries: [(name: String, tensor: Tensor)] { names.map { ($0, tensors[$0]!) } }
+  /// Names and tensors in order. Each tensor is made when it is reached.
+  public var entries: LazyMapCollection<[String], (name: String, tensor: Tensor)> {
+    names.lazy.map { (name: $0, tensor: sources[$0]!.tensor) }
+  }
 
   /// Names and shapes.
-  public var shapes: [String: Shape] { tensors.mapValues(\.shape) }
+  public var shapes: [String: Shape] { sources.mapValues(\.spec.shape) }
 
   /// Bytes of all tensors.
-  public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.byteCount } }
+  public var byteCount: Int {
+    sources.values.reduce(0) { $0 + $1.spec.shape.elementCount * $1.spec.dtype.byteCount }
+  }
+
+  /// Shape and type of the tensor called `name`; computes nothing.
+  public func spec(_ name: String) -> TensorSpec? { sources[name]?.spec }
 
   /// The tensor called `name`. A new name goes to the end; `nil` removes.
   public subscript(name: String) -> Tensor? {
-    get { tensors[name] }
+    get { sources[name]?.tensor }
     set {
       if newValue == nil {
         names.removeAll { $0 == name }
-      } else if tensors[name] == nil {
+      } else if sources[name] == nil {
         names.append(name)
       }
-      tensors[name] = newValue
+      sources[name] = newValue.map { .ready($0) }
     }
   }
 
   /// Adds a tensor; throws ``WeightsError`` when the name is taken.
-  public mutating func append(_ name: String, _ tensor: Tensor) throws {
-    guard tensors[name] == nil else {
+  public mutating func append(_ name: String, _ tensor: Tensor) throws { try append(name, .ready(tensor)) }
+
+  /// Adds a tensor that `compute` makes each time it is asked for; throws ``WeightsError`` when the name is taken.
+  ///
+  /// What can fail must have been checked: `compute` has to return a tensor of the shape and type of `spec`.
+  public mutating func append(
+    _ name: String, _ spec: TensorSpec, computedBy compute: @escaping @Sendable () -> Tensor
+  ) throws {
+    try append(name, .computed(spec, compute))
+  }
+
+  private mutating func append(_ name: String, _ source: Source) throws {
+    guard sources[name] == nil else {
       throw WeightsError(.malformed, "two tensors are called \(name.quoted)")
     }
     names.append(name)
-    tensors[name] = tensor
+    sources[name] = source
+  }
+}
+
+// MARK: One tensor after another
+
+extension WeightArchive {
+  /// Freed blocks of this size together are given back to the system between tensors.
+  private static let keptBytes = 32 << 20
+
+  /// The type that a tensor is stored in when floating-point tensors are stored as `floats`, or each as its own when that is nil.
+  func storedType(_ name: String, floats: DType?) -> DType {
+    let own = sources[name]!.spec.dtype
+    return own.isFloatingPoint ? floats ?? own : own
   }
 
-  /// The same metadata with other tensors.
-  func replacingEntries(with entries: [(name: String, tensor: Tensor)]) throws -> WeightArchive {
-    var result = try WeightArchive(entries)
-    result.metadata = metadata
-    result.portable = portable
-    result.keras = keras
+  /// Hands the row-major bytes of the tensor called `name`, as elements of `dtype` or its own type, to `body`, and lets go of them:
+  /// memory is freed, pages of mapped files are dropped. For writers, which take one tensor after another.
+  func withBytes<Result>(
+    of name: String, as dtype: DType? = nil, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    defer {
+      if CachingAllocator.statistics.cached > Self.keptBytes { CachingAllocator.trim() }
+    }
+    let tensor = sources[name]!.tensor
+    defer { tensor.releasePages() }
+    return try tensor.cast(to: dtype ?? tensor.dtype).withUnsafeBytes(body)
+  }
+}
+
+// MARK: Archives of other archives' tensors
+
+extension WeightArchive {
+  /// Adds the tensor that another archive calls `source`, changed by `transform` when it is asked for.
+  ///
+  /// Throws what `transform` throws, which must depend on shape and type alone, and ``WeightsError`` when the name is taken.
+  mutating func append(
+    _ name: String, from other: WeightArchive, _ source: String,
+    transform: (@Sendable (Tensor) throws -> Tensor)? = nil
+  ) throws {
+    let original = other.sources[source]!
+    guard let transform else { return try append(name, original) }
+    let spec = try Trace.of { try transform(.abstract(original.spec)) }.result.spec
+    try append(name, spec) {
+      do {
+        let tensor = original.tensor
+        let result = try transform(tensor)
+        if result.identity != tensor.identity { tensor.releasePages() }
+        return result
+      } catch {
+        preconditionFailure("a transform that shape and type allowed failed: \(error)")
+      }
+    }
+  }
+
+  /// The same metadata with some of the tensors, under the given names. Throws ``WeightsError`` when a name occurs twice.
+  ///
+  /// The archive must have every source.
+  public func selecting(_ names: some Sequence<(name: String, source: String)>) throws -> WeightArchive {
+    var result = WeightArchive()
+    for (name, source) in names { try result.append(name, from: self, source) }
+    return result.describing(as: self)
+  }
+
+  /// The same tensors with another archive's metadata.
+  func describing(as other: WeightArchive) -> WeightArchive {
+    var result = self
+    result.metadata = other.metadata
+    result.portable = other.portable
+    result.keras = other.keras
     return result
+  }
+
+  /// Adds those tensors of `other` whose names are not taken.
+  public mutating func add(missingFrom other: WeightArchive) {
+    for name in other.names where sources[name] == nil {
+      names.append(name)
+      sources[name] = other.sources[name]
+    }
   }
 }

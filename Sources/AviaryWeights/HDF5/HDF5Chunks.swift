@@ -75,7 +75,7 @@ struct HDF5Chunks {
       ElementFormat.uint8.byteCount(of: counts) == chunks.count
     else { throw WeightsError(.malformed, "chunks are missing or out of place: it has \(chunks.count)") }
     let stored = chunks.reduce(0) { $0 + $1.storedSize }
-    guard stored <= file.mapped.count else {
+    guard stored <= file.window.count else {
       throw WeightsError(.refused, "its chunks take \(stored) bytes, more than the file")
     }
     // Deflate gains at most a factor of 1032.

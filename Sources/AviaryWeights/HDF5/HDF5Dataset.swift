@@ -6,13 +6,14 @@ struct HDF5Dataset {
   let path: String
   let header: HDF5ObjectHeader
 
-  /// The values, or nil when they are not numbers. Throws ``WeightsError`` for damaged and dishonest datasets.
+  /// Adds the values to `archive` under `name`, by default the path; returns false when they are not numbers. Throws ``WeightsError``
+  /// for damaged and dishonest datasets.
   ///
   /// Values that lie in one piece stay in the mapped file.
-  func tensor() throws -> Tensor? {
+  func append(to archive: inout WeightArchive, as name: String? = nil) throws -> Bool {
     do {
       var typeReader = try header.required(.datatype)
-      guard case .number(let format, let bigEndian) = try HDF5Datatype(&typeReader).kind else { return nil }
+      guard case .number(let format, let bigEndian) = try HDF5Datatype(&typeReader).kind else { return false }
       var spaceReader = try header.required(.dataspace)
       let shape = try HDF5Dataspace.shape(&spaceReader)
       guard let byteCount = format.byteCount(of: shape) else {
@@ -22,34 +23,53 @@ struct HDF5Dataset {
         throw WeightsError(.refused, "its values are in other files")
       }
       try header.file.account(for: byteCount)
-      if byteCount == 0 { return try format.tensor(from: .init(start: nil, count: 0), shape: shape) }
+      let name = name ?? path
+      if byteCount == 0 {
+        try archive.append(name, try format.tensor(from: .init(start: nil, count: 0), shape: shape))
+        return true
+      }
       var layout = try header.required(.layout)
-      return try tensor(&layout, format, bigEndian: bigEndian, shape, byteCount: byteCount)
+      if let address = try address(&layout, format, shape, byteCount: byteCount) {
+        try format.append(
+          to: &archive, name, in: header.file.window, at: address, shape: shape, bigEndian: bigEndian)
+      } else {
+        var layout = try header.required(.layout)
+        try archive.append(
+          name, try scattered(&layout, format, bigEndian: bigEndian, shape, byteCount: byteCount))
+      }
+      return true
     } catch let error as WeightsError {
       throw error.inPart("dataset \(path.quoted)")
     }
   }
 
-  private func tensor(
-    _ layout: inout ByteReader, _ format: ElementFormat, bigEndian: Bool, _ shape: Shape, byteCount: Int
-  ) throws -> Tensor {
+  /// Where the values begin when they lie in one piece.
+  private func address(
+    _ layout: inout ByteReader, _ format: ElementFormat, _ shape: Shape, byteCount: Int
+  ) throws -> Int? {
     let version = try layout.uint8()
     guard version == 3 || version == 4 else {
       throw WeightsError(.unsupported, "its layout is of version \(version), which is not read")
     }
+    guard try layout.uint8() == 1 else { return nil }
+    let address = try layout.uint64()
+    guard address != HDF5File.undefinedAddress else {
+      throw WeightsError(.malformed, "its values were never written")
+    }
+    try check(stored: try layout.uint64(), shape, format, byteCount)
+    return Int(clamping: address)
+  }
+
+  /// The values of small datasets, which are in the header, and of those in chunks.
+  private func scattered(
+    _ layout: inout ByteReader, _ format: ElementFormat, bigEndian: Bool, _ shape: Shape, byteCount: Int
+  ) throws -> Tensor {
+    let version = try layout.uint8()
     switch try layout.uint8() {
     case 0:
       let size = Int(try layout.uint16())
       try check(stored: UInt64(size), shape, format, byteCount)
       return try format.tensor(from: try layout.bytes(byteCount), shape: shape, bigEndian: bigEndian)
-    case 1:
-      let address = try layout.uint64()
-      guard address != HDF5File.undefinedAddress else {
-        throw WeightsError(.malformed, "its values were never written")
-      }
-      try check(stored: try layout.uint64(), shape, format, byteCount)
-      return try format.tensor(
-        in: header.file.mapped, at: Int(clamping: address), shape: shape, bigEndian: bigEndian)
     case 2:
       guard version == 3 else {
         throw WeightsError(.unsupported, "its chunks have an index of HDF5 1.10 or later, which is not read")

@@ -6,7 +6,7 @@ import AviaryTensors
 /// crash (seen with 1.10.8 in one damaged file of some hundred). The forms that Keras, h5py and TensorFlow write are read; what only newer
 /// HDF5 features can express is refused by name. Nothing outside the file is ever opened.
 final class HDF5File {
-  let mapped: MappedFile
+  let window: FileWindow
   private let bytes: UnsafeRawBufferPointer
   /// Address of the root group's object header.
   let rootAddress: Int
@@ -17,10 +17,10 @@ final class HDF5File {
   /// What the format writes for "nowhere".
   static let undefinedAddress = UInt64.max
 
-  /// - Parameter bytes: all bytes of `mapped`; they must stay valid while this object is used.
+  /// - Parameter bytes: all bytes of `window`; they must stay valid while this object is used.
   /// - Throws: ``WeightsError`` when it is no HDF5 file or shorter than it says.
-  init(_ mapped: MappedFile, bytes: UnsafeRawBufferPointer) throws {
-    self.mapped = mapped
+  init(_ window: FileWindow, bytes: UnsafeRawBufferPointer) throws {
+    self.window = window
     self.bytes = bytes
     var reader = ByteReader(bytes)
     guard bytes.count >= 8, try reader.bytes(8).elementsEqual(Self.signature) else {
@@ -69,7 +69,7 @@ final class HDF5File {
   /// One dataset may be reached under many names, and each makes a tensor of its own.
   func account(for bytes: Int) throws {
     accountedBytes += bytes
-    guard accountedBytes <= 1 << 30 || accountedBytes / 1032 <= mapped.count else {
+    guard accountedBytes <= 1 << 30 || accountedBytes / 1032 <= window.count else {
       throw WeightsError(.refused, "its datasets unpack to more than a thousand times the file's size")
     }
   }

@@ -8,12 +8,12 @@ public enum HDF5Reader {
   /// optimiser's state; any other gives every dataset of numbers under its path.
   /// Throws ``WeightsError`` when the file is damaged, dishonest, or leads to other files.
   public static func read(_ path: String) throws -> WeightArchive {
-    try naming(path) { try read(try MappedFile(path: path)) }
+    try naming(path) { try read(FileWindow(try MappedFile(path: path))) }
   }
 
-  static func read(_ mapped: MappedFile) throws -> WeightArchive {
-    try mapped.withBytes { bytes in
-      let root = try HDF5File(mapped, bytes: bytes).root()
+  static func read(_ file: FileWindow) throws -> WeightArchive {
+    try file.withBytes { bytes in
+      let root = try HDF5File(file, bytes: bytes).root()
       var archive = try KerasLegacyReader.read(root) ?? KerasPathReader.read(root) ?? flat(root)
       archive.portable = try root.header.string(PortableMetadata.key).map { try PortableMetadata(text: $0) }
       return archive
@@ -25,11 +25,7 @@ public enum HDF5Reader {
     var archive = WeightArchive()
     var ignored: [String] = []
     try HDF5Walk.visit(root) { dataset in
-      if let tensor = try dataset.tensor() {
-        try archive.append(dataset.path, tensor)
-      } else {
-        ignored.append(dataset.path)
-      }
+      if try !dataset.append(to: &archive) { ignored.append(dataset.path) }
     }
     if !ignored.isEmpty { archive.metadata["ignored"] = ignored.joined(separator: " ") }
     return archive

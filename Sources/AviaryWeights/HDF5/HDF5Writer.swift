@@ -43,25 +43,38 @@ extension HDF5Writer.Group {
     return current
   }
 
-  /// Writes `tensor` at `relativePath` without chunks or compression; bfloat16 as Keras does, as two
-  /// opaque bytes with a note beside them.
+  /// Writes a tensor of `archive` at `relativePath` without chunks or compression, as elements of `dtype` or its own type.
+  func write(_ name: String, of archive: WeightArchive, as dtype: DType? = nil, to relativePath: String)
+    throws
+  {
+    let spec = archive.spec(name)!
+    let type = dtype ?? spec.dtype
+    try archive.withBytes(of: name, as: type) {
+      try write($0, TensorSpec(spec.shape, type), to: relativePath)
+    }
+  }
+
+  /// Writes `tensor` at `relativePath`.
   func write(_ tensor: Tensor, to relativePath: String) throws {
+    try tensor.withUnsafeBytes { try write($0, tensor.spec, to: relativePath) }
+  }
+
+  /// bfloat16 goes out as Keras writes it, as two opaque bytes with a note beside them.
+  private func write(_ bytes: UnsafeRawBufferPointer, _ spec: TensorSpec, to relativePath: String) throws {
     var steps = relativePath.split(separator: "/").map(String.init)
     guard let name = steps.popLast() else {
       throw WeightsError(.unsupported, "\(relativePath.quoted) is not a path a dataset can have")
     }
     let parent = try group(steps.joined(separator: "/"))
     let failure = "the dataset \(relativePath.quoted) cannot be written"
-    var extents = tensor.shape.map { hsize_t($0) }
+    var extents = spec.shape.map { hsize_t($0) }
     let space = try HDF5Handle(H5Screate_simple(Int32(extents.count), &extents, nil), .unwritable, failure)
-    let type = try storedType(tensor.dtype)
+    let type = try storedType(spec.dtype)
     let data = try HDF5Handle(
       H5Dcreate2(parent.handle.id, name, type.id, space.id, 0, 0, 0), .unwritable, failure)
-    let status = tensor.withUnsafeBytes { bytes in
-      bytes.isEmpty ? 0 : H5Dwrite(data.id, type.id, 0, 0, 0, bytes.baseAddress)
-    }
+    let status = bytes.isEmpty ? 0 : H5Dwrite(data.id, type.id, 0, 0, 0, bytes.baseAddress)
     guard status >= 0 else { throw HDF5Library.failure(.unwritable, failure) }
-    if tensor.dtype == .bfloat16 { try Self(handle: data).write("bfloat16", attribute: "dtype") }
+    if spec.dtype == .bfloat16 { try Self(handle: data).write("bfloat16", attribute: "dtype") }
   }
 
   private func storedType(_ dtype: DType) throws -> HDF5Handle {

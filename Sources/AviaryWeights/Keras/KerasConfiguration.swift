@@ -10,6 +10,24 @@ enum KerasConfiguration {
     return names
   }
 
+  /// Names and classes of the outermost model's layers, in its order; empty when the text is not understood.
+  static func layers(in text: String) -> [(name: String, className: String)] {
+    guard case .object(let model)? = try? JSONScanner.scan(Array(text.utf8)),
+      case .object(let config)? = model.last(where: { $0.key == "config" })?.value,
+      case .array(let layers)? = config.last(where: { $0.key == "layers" })?.value
+    else { return [] }
+    return layers.compactMap(layer)
+  }
+
+  private static func layer(_ value: JSONScanner.Value) -> (name: String, className: String)? {
+    guard case .object(let fields) = value,
+      case .string(let className)? = fields.last(where: { $0.key == "class_name" })?.value,
+      case .object(let config)? = fields.last(where: { $0.key == "config" })?.value,
+      case .string(let name)? = config.last(where: { $0.key == "name" })?.value
+    else { return nil }
+    return (name, snakeCase(className))
+  }
+
   /// A layer is any object with `class_name` and `config.name`; models hold theirs in `config.layers`.
   private static func collect(_ value: JSONScanner.Value, into names: inout [String: String]) {
     switch value {

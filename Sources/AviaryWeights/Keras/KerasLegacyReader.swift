@@ -53,12 +53,11 @@ enum KerasLegacyReader {
   ) throws -> KerasStructure.Layer {
     var layer = KerasStructure.Layer(name: name, weights: [])
     for weight in try group.header.list("weight_names") ?? [] {
-      guard let tensor = try group.dataset(weight).tensor() else {
+      let tensorName = "\(name)/\(weight)"
+      guard try group.dataset(weight).append(to: &archive, as: tensorName) else {
         throw WeightsError(
           .unsupported, "the weight \(weight.quoted) of layer \(name.quoted) holds no numbers")
       }
-      let tensorName = "\(name)/\(weight)"
-      try archive.append(tensorName, tensor)
       layer.weights.append(.init(name: weight, tensor: tensorName))
     }
     return layer

@@ -4,10 +4,12 @@ import AviaryTensors
 public enum KerasLegacyWriter {
   /// Writes the layers of `archive.keras` in their order, every weight under the name it has there, complete or not at all.
   ///
+  /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
+  ///
   /// bfloat16 goes out as float32, which holds the same numbers: Keras writes it to this format but cannot load it from there.
   /// Layers of another format, and canonical names without layers, are spelled first (see ``KerasSpelling``).
   /// Throws ``WeightsError`` when the names are not Keras names or the file cannot be written.
-  public static func write(_ archive: WeightArchive, to path: String) throws {
+  public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     let structure = try naming(path) {
       let isLegacy = archive.keras.map { $0.layout != .attributePaths } ?? false
       return try (isLegacy ? archive : KerasSpelling.legacy(archive)).checkedKerasStructure()
@@ -25,8 +27,9 @@ public enum KerasLegacyWriter {
         let group = try root.group(layer.name)
         try group.write(list: layer.weights.map(\.name), attribute: "weight_names")
         for weight in layer.weights {
-          let tensor = archive[weight.tensor]!
-          try group.write(tensor.dtype == .bfloat16 ? tensor.cast(to: .float32) : tensor, to: weight.name)
+          let type = archive.storedType(weight.tensor, floats: floats)
+          try group.write(
+            weight.tensor, of: archive, as: type == .bfloat16 ? .float32 : type, to: weight.name)
         }
       }
     }

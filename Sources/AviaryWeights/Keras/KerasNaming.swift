@@ -42,7 +42,7 @@ struct KerasNaming {
     let isSeparable = layer.weights.contains { withoutOutput($0.name).hasSuffix("pointwise_kernel") }
     return layer.weights.map { weight in
       let (owner, last) = split(withoutOutput(weight.name), layer)
-      var kind = kind(of: last, rank: archive[weight.tensor]!.rank)
+      var kind = kind(of: last, rank: archive.spec(weight.tensor)!.shape.count)
       // Keras 2 calls the kernel of a depthwise convolution differently from any other, Keras 3 does not.
       if kind == "depthwise_kernel", !isSeparable { kind = "kernel" }
       return Weight(layer: owner, kind: kind, tensor: weight.tensor)
@@ -123,7 +123,7 @@ struct KerasNaming {
         owner.append(names[path] ?? step)
       }
     }
-    let ranks = layer.weights.map { archive[$0.tensor]!.rank }
+    let ranks = layer.weights.map { archive.spec($0.tensor)!.shape.count }
     let kinds = KerasLayerClass(path: layer.path ?? "").kinds(ranks: ranks)
     return zip(layer.weights, kinds).map { weight, kind in
       Weight(
@@ -135,8 +135,7 @@ struct KerasNaming {
 extension WeightArchive {
   /// The same tensors of a Keras file under canonical names: `conv1/kernel`, `conv1_bn/gamma`.
   public func withCanonicalKerasNames() throws -> WeightArchive {
-    var result = try replacingEntries(
-      with: KerasNaming.weights(of: self).map { ($0.name, self[$0.tensor]!) })
+    var result = try selecting(KerasNaming.weights(of: self).map { ($0.name, $0.tensor) })
     result.keras = nil
     return result
   }

@@ -52,10 +52,9 @@ enum KerasPathReader {
       var layer = KerasStructure.Layer(name: name, path: group.path, weights: [])
       for position in vars.childNames.sorted(by: NumericOrder.precedes) {
         let dataset = try vars.dataset(position)
-        guard let tensor = try dataset.tensor() else {
+        guard try dataset.append(to: &archive) else {
           throw WeightsError(.unsupported, "the variable \(dataset.path.quoted) holds no numbers")
         }
-        try archive.append(dataset.path, tensor)
         layer.weights.append(.init(name: position, tensor: dataset.path))
       }
       structure.layers.append(layer)

@@ -32,7 +32,7 @@ public enum KerasSpelling {
     result.keras = KerasStructure(
       layout: .attributePaths, version: "3",
       layers: try layers(of: archive, classes).map { layer in
-        let kernel = layer.weights.first { $0.kind == "kernel" }.map { archive[$0.tensor]!.rank }
+        let kernel = layer.weights.first { $0.kind == "kernel" }.map { archive.spec($0.tensor)!.shape.count }
         let inferred = KerasLayerClass.inferred(
           layer: layer.name, kinds: layer.weights.map(\.kind), kernelRank: kernel)
         guard let className = layer.className ?? inferred?.name else {

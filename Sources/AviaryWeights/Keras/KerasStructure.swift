@@ -73,7 +73,7 @@ extension WeightArchive {
         .mismatched, "the weights have no Keras layers; translate them to Keras' names first")
     }
     let spelled = keras.layers.flatMap { $0.weights.map(\.tensor) }
-    let unknown = spelled.filter { self[$0] == nil }
+    let unknown = spelled.filter { spec($0) == nil }
     let unspelled = Set(names).subtracting(spelled)
     guard unknown.isEmpty, unspelled.isEmpty, spelled.count == Set(spelled).count else {
       let examples = (unknown + unspelled.sorted()).prefix(3).joined(separator: ", ")

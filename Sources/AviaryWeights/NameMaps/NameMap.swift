@@ -123,7 +123,7 @@ extension NameMap {
         guard let captures = rule.theirs.match(canonical), let ours = rule.ours.name(captures) else {
           continue
         }
-        return (ours, rule.transform.apply)
+        return (ours, { try rule.transform.apply($0) })
       }
       return nil
     }
@@ -135,14 +135,14 @@ extension NameMap {
   /// and is left out without being reported.
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
   public func exported(_ archive: WeightArchive) throws -> Translation {
-    let counted = archive.entries.filter { !$0.name.hasSuffix("num_batches_tracked") }
-    let translation = try translate(try archive.replacingEntries(with: counted)) { name in
-      theirs(for: name).map { ($0.name, $0.transform.undo) }
+    let counted = archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
+    let translation = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
+      theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.undo($0) }) }
     }
     guard document.isKeras else { return translation }
-    let classes = Dictionary(layers(for: counted.map(\.name)), uniquingKeysWith: { first, _ in first })
-    let sorted = sorted(translation.archive.entries) { KerasNaming.layer(of: $0.name) }
-    let result = try translation.archive.replacingEntries(with: sorted)
+    let classes = Dictionary(layers(for: counted), uniquingKeysWith: { first, _ in first })
+    let sorted = sorted(translation.archive.names, by: KerasNaming.layer(of:))
+    let result = try translation.archive.selecting(sorted.map { ($0, $0) })
     return Translation(archive: try KerasSpelling.legacy(result, classes: classes), rest: translation.rest)
   }
 
@@ -177,26 +177,26 @@ extension NameMap {
 
   private func translate(
     _ archive: WeightArchive,
-    _ lookUp: (String) -> (name: String, convert: (Tensor) throws -> Tensor)?
+    _ lookUp: (String) -> (name: String, convert: @Sendable (Tensor) throws -> Tensor)?
   ) throws -> Translation {
-    var entries: [(name: String, tensor: Tensor)] = []
+    var result = WeightArchive()
     var origins: [String: String] = [:]
     var rest = WeightArchive()
-    for (name, tensor) in archive.entries {
+    for name in archive.names {
       guard let (target, convert) = lookUp(name) else {
-        try rest.append(name, tensor)
+        try rest.append(name, from: archive, name)
         continue
       }
       if let other = origins.updateValue(name, forKey: target) {
         throw WeightsError(.mismatched, "\(other.quoted) and \(name.quoted) both become \(target.quoted)")
       }
       do {
-        entries.append((target, try convert(tensor)))
+        try result.append(target, from: archive, name, transform: convert)
       } catch let error as WeightsError {
         throw error.inPart(name.quoted)
       }
     }
-    var result = try archive.replacingEntries(with: entries)
+    result = result.describing(as: archive)
     result.keras = nil
     return Translation(archive: result, rest: rest)
   }

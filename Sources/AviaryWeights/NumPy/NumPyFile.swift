@@ -8,27 +8,32 @@ public enum NumPyFile {
   ///
   /// Throws ``WeightsError`` for anything but a plain array of numbers or Booleans.
   public static func readArray(_ path: String) throws -> Tensor {
-    try naming(path) { try readArray(try MappedFile(path: path)) }
+    try naming(path) {
+      let file = FileWindow(try MappedFile(path: path))
+      let header = try header(of: file)
+      return try header.logical(
+        header.format.tensor(
+          in: file, at: header.dataStart, shape: header.storedShape, bigEndian: header.bigEndian))
+    }
   }
 
-  static func readArray(_ file: MappedFile) throws -> Tensor {
-    let header = try file.withBytes { bytes in
+  /// Adds the array that makes up `file` to `archive`.
+  static func append(_ name: String, _ file: FileWindow, to archive: inout WeightArchive) throws {
+    let header = try header(of: file)
+    var stored = WeightArchive()
+    try header.format.append(
+      to: &stored, name, in: file, at: header.dataStart, shape: header.storedShape,
+      bigEndian: header.bigEndian)
+    guard header.fortranOrder else { return try archive.append(name, from: stored, name) }
+    try archive.append(name, from: stored, name) { header.logical($0) }
+  }
+
+  private static func header(of file: FileWindow) throws -> NpyHeader {
+    try file.withBytes { bytes in
       let header = try NpyHeader(bytes)
       try check(header, byteCount: bytes.count)
       return header
     }
-    let tensor = try header.format.tensor(
-      in: file, at: header.dataStart, shape: header.storedShape, bigEndian: header.bigEndian)
-    return header.logical(tensor)
-  }
-
-  private static func readArray(_ bytes: UnsafeRawBufferPointer) throws -> Tensor {
-    let header = try NpyHeader(bytes)
-    try check(header, byteCount: bytes.count)
-    let tensor = try header.format.tensor(
-      from: .init(rebasing: bytes[header.dataStart...]), shape: header.storedShape,
-      bigEndian: header.bigEndian)
-    return header.logical(tensor)
   }
 
   private static func check(_ header: NpyHeader, byteCount: Int) throws {
@@ -60,31 +65,60 @@ public enum NumPyFile {
   /// Throws ``WeightsError`` when a member is damaged or is not a plain array.
   public static func readArchive(_ path: String) throws -> WeightArchive {
     try naming(path) {
-      let file = try MappedFile(path: path)
-      return try file.withBytes { try readArchive(file, try ZipDirectory($0)) }
+      let file = FileWindow(try MappedFile(path: path))
+      return try readArchive(file, try file.withBytes { try ZipDirectory($0) })
     }
   }
 
-  static func readArchive(_ file: MappedFile, _ directory: ZipDirectory) throws -> WeightArchive {
+  static func readArchive(_ file: FileWindow, _ directory: ZipDirectory) throws -> WeightArchive {
     var archive = WeightArchive()
     for member in directory.members {
       guard member.name.hasSuffix(".npy") else {
         throw WeightsError(.unsupported, "the member \(member.name.quoted) is not a NumPy array")
       }
-      let tensor = try file.withBytes { try member.withUnpacked(from: $0) { try readArray($0) } }
-      try archive.append(String(member.name.dropLast(4)), tensor)
+      try append(member, of: file, to: &archive)
     }
     return archive
   }
 
+  private static func append(
+    _ member: ZipDirectory.Member, of file: FileWindow, to archive: inout WeightArchive
+  ) throws {
+    let name = String(member.name.dropLast(4))
+    @Sendable func single() throws -> WeightArchive {
+      var archive = WeightArchive()
+      let array = try member.unpacked(from: file)
+      do {
+        try append(name, array, to: &archive)
+      } catch let error as WeightsError {
+        throw error.inPart(member.name.quoted)
+      }
+      return archive
+    }
+    let first = try single()
+    if member.method == .stored { return try archive.append(name, from: first, name) }
+    // A compressed array is unpacked once to see that it is sound, and again when it is asked for: all of them together may not fit
+    // into memory.
+    try archive.append(name, first.spec(name)!) {
+      do {
+        return try single()[name]!
+      } catch {
+        preconditionFailure("an array that was sound cannot be unpacked again: \(error)")
+      }
+    }
+  }
+
   /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.
-  public static func writeArchive(_ archive: WeightArchive, to path: String) throws {
+  ///
+  /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
+  public static func writeArchive(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     try AtomicFile.write(to: path) { file in
       var zip = ZipWriter(to: file)
-      for (name, tensor) in archive.entries {
-        let header = NpyHeader.bytes(dtype: tensor.dtype, shape: tensor.shape)
+      for name in archive.names {
+        let type = archive.storedType(name, floats: floats)
+        let header = NpyHeader.bytes(dtype: type, shape: archive.spec(name)!.shape)
         try header.withUnsafeBytes { header in
-          try tensor.withUnsafeBytes { try zip.add(name + ".npy", [header, $0]) }
+          try archive.withBytes(of: name, as: type) { try zip.add(name + ".npy", [header, $0]) }
         }
       }
       try zip.finish()

@@ -18,8 +18,8 @@ public enum SafetensorsFile {
     var archive = WeightArchive()
     for entry in header.entries {
       do {
-        let tensor = try entry.format.tensor(in: file, at: entry.range.lowerBound, shape: entry.shape)
-        try archive.append(entry.name, tensor)
+        try entry.format.append(
+          to: &archive, entry.name, in: FileWindow(file), at: entry.range.lowerBound, shape: entry.shape)
       } catch let error as WeightsError {
         throw error.inPart("tensor \(entry.name.quoted)")
       }
@@ -59,49 +59,67 @@ public enum SafetensorsFile {
   /// - Throws: ``WeightsError`` when the file cannot be written.
   public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     precondition(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
-    guard archive["__metadata__"] == nil else {
+    try write(archive, to: path, floats: floats, described: true)
+  }
+
+  /// Writes `archive` as a plain safetensors file, without Aviary's metadata, complete or not at all.
+  ///
+  /// Parameters and errors are those of ``write(_:to:floats:)``.
+  public static func writePlain(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+    try write(archive, to: path, floats: floats, described: false)
+  }
+
+  private static func write(
+    _ archive: WeightArchive, to path: String, floats: DType?, described: Bool
+  ) throws {
+    precondition(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
+    guard archive.spec("__metadata__") == nil else {
       throw WeightsError(
         .unsupported, "a safetensors file cannot hold a tensor called \"__metadata__\"", file: path)
     }
-    let tensors = placed(archive.entries, floats: floats)
-    let digest = Digest()
-    for (tensor, dtype) in tensors.map({ ($0.tensor, $0.dtype) }) {
-      tensor.cast(to: dtype).withUnsafeBytes { digest.update($0) }
+    let tensors = placed(archive, floats: floats)
+    func header(digest: String) throws -> [UInt8] {
+      guard described else { return headerBytes(tensors, ["format": "pt"]) }
+      var portable = archive.portable ?? PortableMetadata()
+      portable.keras = archive.keras
+      portable.dataSHA256 = digest
+      var metadata = archive.metadata
+      metadata[PortableMetadata.key] = try JSONValue.text(of: portable)
+      return headerBytes(tensors, metadata)
     }
-    var portable = archive.portable ?? PortableMetadata()
-    portable.keras = archive.keras
-    portable.dataSHA256 = digest.finished()
-    var metadata = archive.metadata
-    metadata[PortableMetadata.key] = try JSONValue.text(of: portable)
-    let header = headerBytes(tensors, metadata)
+    // Every tensor is made once: the digest, which is as long as its placeholder, is filled in at the end.
+    let placeholder = try header(digest: String(repeating: "0", count: 64))
     try AtomicFile.write(to: path) { file in
-      try file.append(header)
+      try file.append(placeholder)
+      let digest = Digest()
       for tensor in tensors {
-        try tensor.tensor.cast(to: tensor.dtype).withUnsafeBytes { try file.append($0) }
+        try archive.withBytes(of: tensor.name, as: tensor.spec.dtype) { bytes in
+          digest.update(bytes)
+          try file.append(bytes)
+        }
       }
+      if described { try file.overwrite(try header(digest: digest.finished()), at: 0) }
     }
   }
 
   private struct Placed {
     let name: String
-    let tensor: Tensor
-    let dtype: DType
-    var byteCount: Int { tensor.count * dtype.byteCount }
+    /// As it will be stored.
+    let spec: TensorSpec
+    var byteCount: Int { spec.shape.elementCount * spec.dtype.byteCount }
   }
 
   /// Tensors that are a multiple of 64 bytes long come first, so that each begins at one; the rest by falling element size, so that
   /// each is aligned for its type.
-  private static func placed(
-    _ entries: [(name: String, tensor: Tensor)], floats: DType?
-  ) -> [Placed] {
-    let all = entries.map { name, tensor in
+  private static func placed(_ archive: WeightArchive, floats: DType?) -> [Placed] {
+    let all = archive.names.map { name in
       Placed(
-        name: name, tensor: tensor,
-        dtype: tensor.dtype.isFloatingPoint ? floats ?? tensor.dtype : tensor.dtype)
+        name: name,
+        spec: TensorSpec(archive.spec(name)!.shape, archive.storedType(name, floats: floats)))
     }
     let rest = all.filter { $0.byteCount % alignment != 0 }
     return all.filter { $0.byteCount % alignment == 0 }
-      + [8, 4, 2, 1].flatMap { size in rest.filter { $0.dtype.byteCount == size } }
+      + [8, 4, 2, 1].flatMap { size in rest.filter { $0.spec.dtype.byteCount == size } }
   }
 
   private static func headerBytes(_ tensors: [Placed], _ metadata: [String: String]) -> [UInt8] {
@@ -111,8 +129,8 @@ public enum SafetensorsFile {
     members.append("\"__metadata__\":{\(strings.joined(separator: ","))}")
     var offset = 0
     for tensor in tensors {
-      let code = ElementFormat(tensor.dtype).safetensorsCode
-      let shape = tensor.tensor.shape.map(String.init).joined(separator: ",")
+      let code = ElementFormat(tensor.spec.dtype).safetensorsCode
+      let shape = tensor.spec.shape.map(String.init).joined(separator: ",")
       members.append(
         "\(JSONScanner.quote(tensor.name)):{\"dtype\":\"\(code)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(offset),\(offset + tensor.byteCount)]}")

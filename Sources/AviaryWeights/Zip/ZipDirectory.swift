@@ -5,8 +5,8 @@ import AviaryTensors
 /// Reads what `.npz`, `.keras` and PyTorch write: stored or deflated members, with or without ZIP64 sizes. Encrypted and split
 /// files are refused.
 struct ZipDirectory {
-  struct Member {
-    enum Method { case stored, deflated }
+  struct Member: Sendable {
+    enum Method: Sendable { case stored, deflated }
     let name: String
     let method: Method
     /// Bytes after unpacking.

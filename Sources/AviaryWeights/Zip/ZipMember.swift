@@ -2,18 +2,21 @@ import AviaryTensors
 import CZlib
 
 extension ZipDirectory.Member {
-  /// The member's bytes, unpacked and checked against its CRC-32; `file` is the whole zip file.
+  /// The member as a file of its own: a part of the zip file when it is stored, else unpacked into memory; checked against its CRC-32.
   ///
-  /// Throws ``WeightsError`` when they are damaged. Never takes more memory than deflate could have packed into the file.
-  func withUnpacked<Result>(
-    from file: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
-    let packed = UnsafeRawBufferPointer(rebasing: file[range])
+  /// Throws ``WeightsError`` when it is damaged. Never takes more memory than deflate could have packed into the file.
+  /// - Parameter isChecked: false for members whose checksum was never computed.
+  func unpacked(from file: FileWindow, isChecked: Bool = true) throws -> FileWindow {
+    let start = file.range.lowerBound
+    let packed = FileWindow(file.file, (start + range.lowerBound)..<(start + range.upperBound))
     do {
       switch method {
       case .stored:
-        try check(packed)
-        return try body(packed)
+        if isChecked {
+          try packed.withBytes(check)
+          packed.releasePages()
+        }
+        return packed
       case .deflated:
         // Deflate gains at most a factor of 1032, so a larger promise is a lie and nothing is allocated for it.
         guard byteCount <= packed.count * 1032 + 64 else {
@@ -22,15 +25,16 @@ extension ZipDirectory.Member {
         guard byteCount <= 4 << 30 || byteCount <= packed.count * 100 else {
           throw WeightsError(.refused, "\(packed.count) bytes unpack to \(byteCount): a zip bomb")
         }
-        let unpacked = UnsafeMutableRawBufferPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
-        defer { unpacked.deallocate() }
-        let target = UnsafeMutableRawBufferPointer(rebasing: unpacked[..<byteCount])
-        try Inflate.unpack(packed, into: target, wrapper: .none)
-        try check(UnsafeRawBufferPointer(target))
-        return try body(UnsafeRawBufferPointer(target))
+        return FileWindow(
+          try MappedFile(path: name, count: byteCount) { target in
+            try packed.withBytes { try Inflate.unpack($0, into: target, wrapper: .none) }
+            if isChecked { try check(UnsafeRawBufferPointer(target)) }
+          })
       }
     } catch let error as WeightsError {
       throw error.inPart(name.quoted)
+    } catch let failure as MappedFile.Failure {
+      throw WeightsError(.malformed, "\(name.quoted): \(failure.reason)")
     }
   }
 
