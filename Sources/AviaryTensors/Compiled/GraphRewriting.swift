@@ -57,7 +57,8 @@ extension Graph {
     for (place, node) in nodes.enumerated() {
       guard let eltwise = node.operation as? Eltwise, let source = producers[node.inputs[0]],
         !removed.contains(source),
-        readers[node.inputs[0]] == 1, nodes[source].activation == nil, nodes[source].canFinish,
+        readers[node.inputs[0]] == 1, nodes[source].activation == nil,
+        nodes[source].canFinish(with: eltwise.kernel),
         specs[node.inputs[0]].dtype == .float32
       else { continue }
       nodes[source].activation = eltwise.kernel
@@ -102,9 +103,10 @@ extension Graph {
 
 extension Graph.Node {
   /// Whether the kernel can apply an activation to its result.
-  fileprivate var canFinish: Bool {
+  fileprivate func canFinish(with activation: EltwiseKernel) -> Bool {
     operation is Convolution || operation is LinearMap || operation is MatrixProduct
       || (operation as? Arithmetic)?.binaryFunction != nil
+      || operation is BatchNormalization && activation == EltwiseKernel(function: .relu)
   }
 
   /// Whether the kernel can add to its result.

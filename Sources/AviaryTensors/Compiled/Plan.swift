@@ -43,6 +43,14 @@ struct Plan {
     return values.count - 1
   }
 
+  /// Whether two values begin at the same byte.
+  func isSamePlace(_ a: Int, _ b: Int) -> Bool {
+    guard case .arena(let first) = values[a].location, case .arena(let second) = values[b].location else {
+      return false
+    }
+    return first == second && values[a].offset == values[b].offset
+  }
+
   /// False for weights, which no step may write to.
   func isInArena(_ value: Int) -> Bool {
     if case .arena = values[value].location { true } else { false }

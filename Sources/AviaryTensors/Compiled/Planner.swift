@@ -10,6 +10,9 @@ struct Planner {
   var planned: [Graph.Value: Int] = [:]
   /// Copies of values in other layouts, so that two readers share one.
   private var copies: [Graph.Value: [(descriptor: MemoryDescriptor, value: Int)]] = [:]
+  let placement: Placement
+  /// The memory of concatenations whose operands are written into it, and how many channels lie together there.
+  var wholes: [Graph.Value: (value: Int, block: Int)] = [:]
   /// How many readings of each value are still to come.
   private(set) var pending: [Graph.Value: Int]
 
@@ -18,6 +21,7 @@ struct Planner {
     self.algorithms = algorithms
     self.precision = precision
     pending = graph.readers()
+    placement = Placement(graph)
   }
 
   /// The plan, and the numbers of its input and (row-major) output.
@@ -46,8 +50,8 @@ struct Planner {
     case let reshape as Reshape where isFloat(node.inputs[0]): lower(reshape, node)
     case let permute as Permute where isFloat(node.inputs[0]): lower(permute, node)
     case let slice as Slice where isFloat(node.inputs[0]): lower(slice, node)
-    case let concatenation as Concatenate where node.inputs.allSatisfy(isFloat):
-      lower(concatenation, node)
+    case is Concatenate where Placement.isSuitable(node, graph): lowerInPlace(node)
+    case is Concatenate where node.inputs.allSatisfy(isFloat): lowerByCopying(node)
     case let product as MatrixProduct where node.inputs.allSatisfy(isFloat): lower(product, node)
     case let softmax as Softmax where isFloat(node.inputs[0]): lower(softmax, node)
     case let norm as LayerNormalization where node.inputs.allSatisfy(isFloat): lower(norm, node)
@@ -104,6 +108,10 @@ struct Planner {
   }
 
   mutating func makeOutput(_ node: Graph.Node, _ descriptor: MemoryDescriptor) -> Int {
+    if let place = place(node.outputs[0], descriptor) {
+      planned[node.outputs[0]] = place
+      return place
+    }
     let value = plan.addValue(graph.specs[node.outputs[0]], descriptor)
     planned[node.outputs[0]] = value
     return value
@@ -118,7 +126,7 @@ struct Planner {
 
   /// The node's result over its first operand, which lies at `source`, when nobody needs that any more; else in memory of its own.
   mutating func makeOutput(_ node: Graph.Node, over source: Int, _ layout: MemoryDescriptor) -> Int {
-    mayOverwrite(node.inputs[0], at: source)
+    mayOverwrite(node.inputs[0], at: source) && !placement.isPart(node.outputs[0])
       ? aliasOutput(node, of: source, layout) : makeOutput(node, layout)
   }
 

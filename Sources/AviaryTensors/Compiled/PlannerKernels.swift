@@ -75,7 +75,9 @@ extension Planner {
   mutating func lower(_ norm: BatchNormalization, _ node: Graph.Node) {
     let source = denseValue(node.inputs[0])
     let layout = plan.values[source].descriptor
-    let primitive = BatchNormKernel(epsilon: norm.epsilon, usesGivenStatistics: true).forwardPrimitive(layout)
+    let kernel = BatchNormKernel(
+      epsilon: norm.epsilon, usesGivenStatistics: true, rectifies: node.activation != nil)
+    let primitive = kernel.forwardPrimitive(layout)
     let parameters = node.inputs.dropFirst().map { value($0, in: .rowMajor(graph.specs[$0].shape)) }
     let result = makeOutput(node, over: source, layout)
     let slots = [Primitive.Slot.scale, Primitive.Slot.shift, Primitive.Slot.mean, Primitive.Slot.variance]
@@ -86,7 +88,8 @@ extension Planner {
       name: name(node))
   }
 
-  mutating func lower(_ concatenation: Concatenate, _ node: Graph.Node) {
+  mutating func lowerByCopying(_ node: Graph.Node) {
+    guard let concatenation = node.operation as? Concatenate else { return lowerOperation(node) }
     let stored = node.inputs.map { value($0) }
     let types = Set(stored.map { plan.values[$0].descriptor.dtype })
     let sources = types.count == 1 ? stored : node.inputs.map { float32Value($0) }

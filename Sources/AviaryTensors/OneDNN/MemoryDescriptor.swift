@@ -27,6 +27,27 @@ final class MemoryDescriptor: Sendable, Hashable {
     return MemoryDescriptor(raw)
   }
 
+  /// The most channels that oneDNN's kernels keep together.
+  static let largestChannelBlock = 16
+
+  /// Float32 N×C×H×W with channels in blocks of 8 or 16, as direct and Winograd convolutions like it.
+  static func blockedChannels(_ shape: Shape, block: Int) -> MemoryDescriptor {
+    var raw = dnnl_memory_desc_t()
+    OneDNN.check(
+      dnnl_memory_desc_init_by_tag(
+        &raw, Int32(shape.count), shape.map(Int64.init), dnnl_f32, block == 8 ? dnnl_nChw8c : dnnl_nChw16c),
+      "channels of \(shape.shapeText) in blocks of \(block)")
+    return MemoryDescriptor(raw)
+  }
+
+  /// How many channels lie together, when the channels and nothing else are in blocks of 8 or 16.
+  var channelBlock: Int? {
+    guard raw.format_kind == dnnl_blocked, raw.ndims == 4 else { return nil }
+    let blocking = raw.format_desc.blocking
+    guard blocking.inner_nblks == 1, blocking.inner_idxs.0 == 1 else { return nil }
+    return [8, 16].first { $0 == blocking.inner_blks.0 }
+  }
+
   /// Row-major float32, the most common case.
   static func rowMajor(_ shape: Shape) -> MemoryDescriptor { MemoryDescriptor(shape: shape, dtype: .float32) }
 
