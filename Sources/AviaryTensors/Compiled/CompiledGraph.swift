@@ -7,6 +7,7 @@ public final class CompiledGraph {
   private enum Step {
     case primitive(BoundPrimitive, name: String)
     case operation(any Operation, inputs: [Tensor], outputs: [Tensor])
+    case loop(any WritingOperation, inputs: [Tensor], output: Tensor)
   }
 
   /// One step of a run, for people who ask where the time goes.
@@ -73,7 +74,11 @@ public final class CompiledGraph {
         }
         return .primitive(BoundPrimitive(primitive, arguments), name: name)
       case .operation(let operation, let inputs, let outputs):
-        return .operation(operation, inputs: inputs.map { tensors[$0] }, outputs: outputs.map { tensors[$0] })
+        let (inputs, outputs) = (inputs.map { tensors[$0] }, outputs.map { tensors[$0] })
+        if let loop = operation as? any WritingOperation, inputs.allSatisfy(\.isRowMajorFloat32) {
+          return .loop(loop, inputs: inputs, output: outputs[0])
+        }
+        return .operation(operation, inputs: inputs, outputs: outputs)
       }
     }
     self.input = tensors[input]
@@ -108,6 +113,8 @@ public final class CompiledGraph {
         switch step {
         case .primitive(let primitive, let name):
           Timing(name: name, implementation: primitive.implementation, milliseconds: milliseconds)
+        case .loop(let operation, _, _):
+          Timing(name: operation.onnxName, implementation: "loop", milliseconds: milliseconds)
         case .operation(let operation, _, _):
           Timing(name: operation.onnxName, implementation: "loop", milliseconds: milliseconds)
         }
@@ -118,6 +125,9 @@ public final class CompiledGraph {
   private func run(_ step: Step) {
     switch step {
     case .primitive(let primitive, _): primitive.run()
+    case .loop(let operation, let inputs, let output):
+      let result = output.pointer.bindMemory(to: Float.self, capacity: output.count)
+      operation.write(inputs, to: UnsafeMutableBufferPointer(start: result, count: output.count))
     case .operation(let operation, let inputs, let outputs):
       var context = ForwardContext(isRecording: false)
       for (place, result) in zip(outputs, operation.forward(inputs, &context)) {
@@ -139,6 +149,10 @@ extension Tensor {
         .blocked(descriptor)
       }
     self.init(shape: spec.shape, dtype: spec.dtype, storage: storage, layout: layout)
+  }
+
+  fileprivate var isRowMajorFloat32: Bool {
+    if case .rowMajor = layout { dtype == .float32 } else { false }
   }
 
   /// Writes row-major values over this tensor's own bytes, which nobody else reads at the time.

@@ -168,7 +168,10 @@ struct Planner {
 
   /// Whatever has no kernel that a plan can hold.
   mutating func lowerOperation(_ node: Graph.Node) {
-    let inputs = node.inputs.map { float32Value($0) }
+    let inputs = node.inputs.map {
+      node.operation is any WritingOperation
+        ? value($0, in: .rowMajor(graph.specs[$0].shape)) : float32Value($0)
+    }
     let outputs = node.outputs.map { output -> Int in
       let spec = graph.specs[output]
       let value = plan.addValue(spec, .rowMajor(of: spec))

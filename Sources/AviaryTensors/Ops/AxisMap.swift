@@ -1,6 +1,6 @@
 /// A linear map along one axis in which every result reads a few elements: interpolation, adaptive means,
 /// padding by reflection, selection by index.
-struct AxisMap: Operation {
+struct AxisMap: WritingOperation {
   /// What each result along the axis is a weighted sum of.
   struct Table: Hashable, Sendable {
     struct Tap: Hashable, Sendable {
@@ -41,35 +41,35 @@ struct AxisMap: Operation {
 
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let source = inputs[0].cast(to: .float32).rowMajor()
-    let shape = outputs(for: [source.spec])[0].shape
+    return [Tensor(outputs(for: [source.spec])[0].shape) { write([source], to: $0) }]
+  }
+
+  func write(_ inputs: [Tensor], to result: UnsafeMutableBufferPointer<Float>) {
+    let shape = inputs[0].shape
     let inner = shape[(axis + 1)...].reduce(1, *)
-    let outer = shape[..<axis].reduce(1, *)
-    let extent = source.shape[axis]
-    let result = source.withUnsafeValues { values in
-      Tensor(shape) { result in
-        guard let from = values.baseAddress, let to = result.baseAddress, result.count > 0 else {
-          return result.update(repeating: 0)
-        }
-        let lines = outer * table.rows.count
-        Parallel.forEachRange(lines, grain: max(1, 8192 / inner)) { range in
-          for line in range {
-            let (block, row) = line.quotientAndRemainder(dividingBy: table.rows.count)
-            let target = to + line * inner
-            if let tap = table.rows[row].onlySelected {
-              target.update(from: from + (block * extent + tap) * inner, count: inner)
-              continue
-            }
-            for k in 0..<inner { target[k] = 0 }
-            for tap in table.rows[row] {
-              let source = from + (block * extent + tap.index) * inner
-              let weight = tap.weight
-              for k in 0..<inner { target[k] += weight * source[k] }
-            }
+    let extent = shape[axis]
+    let lines = shape[..<axis].reduce(1, *) * table.rows.count
+    inputs[0].withUnsafeValues { values in
+      guard let from = values.baseAddress, let to = result.baseAddress, result.count > 0 else {
+        return result.update(repeating: 0)
+      }
+      Parallel.forEachRange(lines, grain: max(1, 8192 / inner)) { range in
+        for line in range {
+          let (block, row) = line.quotientAndRemainder(dividingBy: table.rows.count)
+          let target = to + line * inner
+          if let index = table.rows[row].onlySelected {
+            target.update(from: from + (block * extent + index) * inner, count: inner)
+            continue
+          }
+          for k in 0..<inner { target[k] = 0 }
+          for tap in table.rows[row] {
+            let source = from + (block * extent + tap.index) * inner
+            let weight = tap.weight
+            for k in 0..<inner { target[k] += weight * source[k] }
           }
         }
       }
     }
-    return [result]
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] {

@@ -50,6 +50,12 @@ extension Operation {
   }
 }
 
+/// An operation with one float32 result and a loop of its own that can write it to given memory, as a compiled network wants it.
+protocol WritingOperation: Operation {
+  /// The result for row-major float32 inputs.
+  func write(_ inputs: [Tensor], to result: UnsafeMutableBufferPointer<Float>)
+}
+
 /// Sizes per spatial axis of a window that slides over an input.
 public struct SlidingWindow: Hashable, Sendable {
   public let kernel: [Int]
