@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -69,6 +70,10 @@ def _remarks(results: list) -> list:
         for name in result.disagreeing:
             figure = f"{result.differences[name]:.1e}"
             lines.append(f"- {where}: not measured, {TITLES.get(name, name)} differs from PyTorch by {figure}")
+    ratios = [result.ratio for result in results if result.ratio and result.item.kind == "inference" and not result.busy]
+    if len(ratios) > 1:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        lines.append(f"- Geometric mean of the {len(ratios)} ratios of inference: {mean:.2f}.")
     worst = [d for result in results for d in result.differences.values() if d < 1]
     if worst:
         lines.append(

@@ -32,14 +32,22 @@ struct Slice: Operation {
     let upstream = context.upstream.rowMajor()
     let inner = shape[(axis + 1)...].reduce(1, *)
     let outer = shape[..<axis].reduce(1, *)
+    // Without a step, what was cut out is one run for each place of the axes before.
+    let (runs, run) = step == 1 ? (1, count * inner) : (count, inner)
     let result = Tensor(shape) { (result: UnsafeMutableBufferPointer<Float>) in
-      result.update(repeating: 0)
       upstream.withUnsafeValues { values in
-        for row in 0..<outer {
-          for index in 0..<count {
-            let from = (row * count + index) * inner
-            let to = (row * shape[axis] + start + index * step) * inner
-            for k in 0..<inner { result[to + k] = values[from + k] }
+        guard let from = values.baseAddress, let to = result.baseAddress else {
+          return result.update(repeating: 0)
+        }
+        let row = shape[axis] * inner
+        Parallel.forEachRange(outer, grain: max(1, 16_384 / max(row, 1))) { rows in
+          for index in rows {
+            let target = to + index * row
+            target.update(repeating: 0, count: row)
+            for piece in 0..<runs {
+              (target + (start + piece * step) * inner)
+                .update(from: from + (index * runs + piece) * run, count: run)
+            }
           }
         }
       }
