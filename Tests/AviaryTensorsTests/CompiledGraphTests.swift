@@ -1,0 +1,98 @@
+import AviaryTensors
+import TestSupport
+import Testing
+
+/// Functions whose plans have views, sums and concatenations of every kind, against the operations run one by one.
+@Suite("Compiled graphs")
+struct CompiledGraphTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    let shape: Shape
+    let body: @Sendable (Tensor) -> Tensor
+    var testDescription: String { name }
+
+    init(_ name: String, _ shape: Shape, _ body: @escaping @Sendable (Tensor) -> Tensor) {
+      self.name = name
+      self.shape = shape
+      self.body = body
+    }
+  }
+
+  private static func conv(_ x: Tensor, _ channels: Int, kernel: Int = 3, seed: Int = 0) -> Tensor {
+    let weights = sample([channels, x.shape[1], kernel, kernel]) * (0.1 + 0.01 * Float(seed))
+    return convolution(
+      x, weights, ConvolutionGeometry(stride: [1, 1], padding: Padding([kernel / 2, kernel / 2])))
+  }
+
+  static let cases: [Case] = [
+    Case("attention of joint projections", [2, 7, 24]) { x in
+      let parts = jointProjection(x, sample([72, 24]), bias: sample([72])).map { $0.heads(3) }
+      return x + attention(parts[0], parts[1], parts[2], bias: sample([1, 3, 7, 7])).mergedHeads()
+    },
+    Case("heads cut out of one projection", [1, 5, 48]) { x in
+      let split = x.reshaped([1, 5, 3, 4, 4])
+      let parts = (0..<3).map { split.selected(2, $0).permuted([0, 2, 1, 3]) }
+      return attention(parts[0], parts[1], parts[2]).mergedHeads()
+    },
+    Case("a sum with every kind of broadcast", [2, 16, 5, 6]) { x in
+      ((x + sample([16, 1, 1])) * sample([2, 1, 5, 6]) - sample([6])) / (sample([1]) + 3)
+    },
+    Case("the first operand is the one that repeats", [3, 4]) { x in sample([3, 1]) - x + sample([1, 4]) },
+    Case("a scale per channel computed from the picture", [1, 32, 6, 6]) { x in
+      let hidden = conv(x, 32)
+      return hidden * conv(hidden.mean([2, 3], keepsAxes: true), 32, kernel: 1).sigmoid()
+    },
+    Case("dense connections", [1, 32, 8, 8]) { x in
+      var value = conv(x, 16)
+      for index in 0..<3 { value = concatenate([value, conv(value.relu(), 32, seed: index)], axis: 1) }
+      return conv(value, 16, kernel: 1)
+    },
+    Case("a value in two concatenations", [1, 16, 6, 6]) { x in
+      let (a, b) = (conv(x, 16), conv(x, 32, kernel: 1))
+      return conv(concatenate([a, b], axis: 1), 16) + conv(concatenate([b, a, a], axis: 1), 16)
+    },
+    Case("a concatenation that is read in place of its parts, and its parts again", [1, 16, 6, 6]) { x in
+      let a = conv(x, 16)
+      let joined = concatenate([a, conv(a, 16)], axis: 1)
+      return conv(joined.relu(), 16) + a.relu() + joined.sliced(1, 16..<32)
+    },
+    Case("channels that fill no block", [1, 3, 7, 7]) { x in
+      concatenate([conv(x, 5), conv(x, 9), x], axis: 1)
+    },
+    Case("several pictures", [3, 16, 5, 5]) { x in concatenate([conv(x, 16), x.relu()], axis: 1) },
+    Case("channels last between convolutions", [1, 16, 6, 5]) { x in
+      let rows = conv(x, 32).permuted([0, 2, 3, 1])
+      let mixed = linear(rows, sample([32, 32]), bias: sample([32]))
+      return conv((rows + mixed).permuted([0, 3, 1, 2]), 16)
+    },
+    Case("steps, flips and rolls", [2, 6, 8]) { x in
+      concatenate([x.sliced(2, 1..<8, step: 3), x.flipped(1).rolled(2, axis: 2).sliced(2, 0..<2)], axis: 2)
+    },
+    Case("a reshape of what was permuted", [2, 3, 4, 5]) { x in
+      (x.permuted([0, 2, 1, 3]) * 2).reshaped([2, 12, 5]).softmax()
+        + x.permuted([0, 2, 1, 3]).reshaped([2, 12, 5])
+    },
+    Case("a view outlives what would be overwritten", [4, 6]) { x in
+      let doubled = x * 2
+      let view = doubled.transposed()
+      return doubled.exp().transposed() + view
+    },
+    Case("normalized rows", [2, 9, 16]) { x in
+      layerNormalized(x, scale: sample([16]), shift: sample([16]), epsilon: 1e-5).softmax(1)
+    },
+  ]
+
+  @Test("plans compute what the operations compute", arguments: cases)
+  func equalsEager(test: Case) {
+    let input = sample(test.shape)
+    let expected = test.body(input)
+    for algorithms in [AlgorithmChoice.direct, .measured] {
+      let compiled = CompiledGraph(
+        TensorSpec(test.shape), algorithms: algorithms, weights: { _ in nil }, capturing: test.body)
+      let first = compiled(input)
+      #expect(first.shape == expected.shape)
+      #expect(relativeDifference(first, expected) < 1e-5)
+      #expect(compiled(input).values() == first.values())
+    }
+  }
+}
