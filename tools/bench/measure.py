@@ -30,7 +30,7 @@ class Settings:
         if busy:
             # Our program sets this itself. PyTorch uses the same runtime for its threads, which without it wait spinning on the
             # core that the other process needs: it gets the setting too, since it runs many times faster with it.
-            environment["GOMP_SPINCOUNT"] = "2000"
+            environment["GOMP_SPINCOUNT"] = "800"
         return environment
 
 
