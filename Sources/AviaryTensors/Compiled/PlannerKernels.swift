@@ -31,6 +31,7 @@ extension Planner {
     let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
     let (inputs, outputs) = (weights.shape[1], weights.shape[0])
     let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
+    if rows == 1, precision == .float32 { return lowerVector(node, weights, bias) }
     let primitive = MatmulKernel.primitive(
       MemoryDescriptor(shape: [rows, inputs], dtype: precision), .any([inputs, outputs], precision),
       hasBias: bias != nil, shape: [rows, outputs],
@@ -52,6 +53,33 @@ extension Planner {
         (Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).reshaped([1, outputs]).rowMajor())))
     }
     plan.append(primitive, operands, name: name(node))
+  }
+
+  /// A linear map of one row. For one run the weights are read where they are; for many they move from the file, whose pages are small,
+  /// to memory that is read faster.
+  private mutating func lowerVector(_ node: Graph.Node, _ weights: Tensor, _ bias: Tensor?) {
+    let (inputs, outputs) = (weights.shape[1], weights.shape[0])
+    let spec = graph.specs[node.outputs[0]]
+    let kernel = InnerProductKernel(
+      inputs: inputs, outputs: outputs, hasBias: bias != nil, finishing: finishing(node))
+    let source = plan.addAlias(
+      of: value(node.inputs[0], in: .rowMajor(graph.specs[node.inputs[0]].shape)), TensorSpec([1, inputs]),
+      .rowMajor([1, inputs]))
+    let result = plan.addAlias(
+      of: destination(node, .rowMajor(spec.shape)), TensorSpec([1, outputs]), .rowMajor([1, outputs]))
+    var kept = weights.rowMajor()
+    if case .measured = algorithms {
+      kept = kept.copied()
+      releasePages(node.inputs[1])
+    }
+    var operands = [
+      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(kept)),
+      (Primitive.Slot.destination, result),
+    ]
+    if let bias {
+      operands.append((Primitive.Slot.bias, plan.addConstant(bias.cast(to: .float32).rowMajor())))
+    }
+    plan.append(kernel.primitive, operands, name: name(node))
   }
 
   mutating func lower(_ pooling: Pooling, _ node: Graph.Node) {

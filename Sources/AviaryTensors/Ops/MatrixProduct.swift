@@ -67,10 +67,13 @@ struct LinearMap: Operation {
     let shape = outputs(for: inputs.map(\.spec))[0].shape
     let (rows, w) = (shape.dropLast().reduce(1, *), inputs[1].cast(to: .float32))
     let x = inputs[0].cast(to: .float32).reshaped([rows, w.shape[1]])
+    let bias = inputs.count > 2 ? inputs[2].cast(to: .float32) : nil
+    if rows == 1, w.count > 0, case .rowMajor = w.layout {
+      let kernel = InnerProductKernel(inputs: w.shape[1], outputs: w.shape[0], hasBias: bias != nil)
+      return [kernel.run(x, w, bias: bias).reshaped(shape)]
+    }
     let product = MatmulKernel.run(
-      x, w.transposed(), bias: inputs.count > 2 ? inputs[2].cast(to: .float32) : nil,
-      shape: [rows, w.shape[0]],
-      packs: !context.isRecording)
+      x, w.transposed(), bias: bias, shape: [rows, w.shape[0]], packs: !context.isRecording)
     return [product.reshaped(shape)]
   }
 
