@@ -13,6 +13,8 @@ let families = [
   "ResNet",
   "DenseNet",
   "MobileNet",
+  "EfficientNet",
+  "ConvNeXt",
   "VisionTransformer",
   "Swin",
 ]

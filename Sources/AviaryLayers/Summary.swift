@@ -95,10 +95,11 @@ private struct ReceptiveField {
     return result
   }
 
+  /// Of several inputs. Where one has fewer positions, as the factors of squeeze-and-excitation, it is repeated between the others'.
   func union(_ other: ReceptiveField) -> ReceptiveField {
     var result = self
     result.extents = zip(extents, other.extents).map(max)
-    result.jump = zip(jump, other.jump).map(max)
+    result.jump = zip(jump, other.jump).map(min)
     return result
   }
 }

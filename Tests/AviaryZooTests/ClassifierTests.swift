@@ -31,7 +31,7 @@ struct ClassifierTests {
     let prefix = ["torchvision": "tv"][reference] ?? reference
     let dialect = entry.dialects.first { $0.name.hasPrefix(prefix) } ?? entry.dialects[0]
     let model = dialect.make(card.classes)
-    try fill(model, dialect, reference)
+    try fill(model, dialect, reference, spread: Self.expected[name + ".spread"]?.item() ?? 1)
 
     let counts = try #require(Self.expected[name + ".parameters"]).values(of: Int64.self).map(Int.init)
     #expect(model.parameterCount == counts[0])
@@ -47,11 +47,11 @@ struct ClassifierTests {
   }
 
   /// Weights are made in the reference's names and layouts, so a name map is part of what is tested.
-  private func fill(_ model: any StagedModel, _ dialect: Dialect, _ reference: String) throws {
+  private func fill(_ model: any StagedModel, _ dialect: Dialect, _ reference: String, spread: Float) throws {
     let entries = model.stateEntries.filter { !$0.isFixed }
     guard let map = try dialect.loadNameMap(theirs: reference) else {
       for entry in entries {
-        let values = DeterministicWeights.torch(entry.name, shape: entry.shape)
+        let values = DeterministicWeights.torch(entry.name, shape: entry.shape, spread: spread)
         entry.value = Tensor(values, shape: entry.shape)
       }
       return
@@ -67,8 +67,8 @@ struct ClassifierTests {
       let isDepthwise = depthwise.contains(owner) || name.hasSuffix("/depthwise_kernel")
       let values =
         reference == "keras"
-        ? DeterministicWeights.keras(name, shape: tensor.shape, isDepthwise: isDepthwise)
-        : DeterministicWeights.torch(name, shape: tensor.shape)
+        ? DeterministicWeights.keras(name, shape: tensor.shape, isDepthwise: isDepthwise, spread: spread)
+        : DeterministicWeights.torch(name, shape: tensor.shape, spread: spread)
       theirs[name] = Tensor(values, shape: tensor.shape)
     }
     let imported = try map.imported(theirs)

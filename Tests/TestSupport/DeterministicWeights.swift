@@ -6,23 +6,25 @@ public enum DeterministicWeights {
   }
 
   /// The weight that a torch state dict calls `name`, row-major in torch's layout.
-  public static func torch(_ name: String, shape: [Int]) -> [Float] {
+  public static func torch(_ name: String, shape: [Int], spread: Float = 1) -> [Float] {
     let count = shape.reduce(1, *)
     if name.hasSuffix("num_batches_tracked") { return [Float](repeating: 0, count: count) }
     if shape.count >= 2 { return kernel(name, count: count, fanIn: shape.dropFirst().reduce(1, *)) }
-    if name.hasSuffix("running_var") { return numbers(name, count: count) { 1 + $0 } }
+    if name.hasSuffix("running_var") { return numbers(name, count: count) { (1 + $0) * spread } }
     if name.hasSuffix(".weight") { return numbers(name, count: count) { 0.5 + $0 } }
     return vector(name, count: count)
   }
 
   /// The weight `<layer>/<weight>` of a Keras model, row-major in Keras' layout.
-  public static func keras(_ name: String, shape: [Int], isDepthwise: Bool = false) -> [Float] {
+  public static func keras(
+    _ name: String, shape: [Int], isDepthwise: Bool = false, spread: Float = 1
+  ) -> [Float] {
     let count = shape.reduce(1, *)
     if shape.count >= 2 {
       let axes = isDepthwise ? shape.prefix(2) : shape.dropLast()
       return kernel(name, count: count, fanIn: axes.reduce(1, *))
     }
-    if name.hasSuffix("/moving_variance") { return numbers(name, count: count) { 1 + $0 } }
+    if name.hasSuffix("/moving_variance") { return numbers(name, count: count) { (1 + $0) * spread } }
     if name.hasSuffix("/gamma") { return numbers(name, count: count) { 0.5 + $0 } }
     return vector(name, count: count)
   }

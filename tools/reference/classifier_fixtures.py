@@ -4,8 +4,8 @@
 
 makes one `<family>.safetensors` per family of classifiers.py: `<reference>.<model>.logits`, float32 [classes], for the input of
 deterministic.py in the shape of the model's card, and `<reference>.<model>.parameters`, int64 [trained, as published], and for
-networks with auxiliary classifiers `<reference>.<model>.auxiliary`, float32 [heads, classes]. With names only those are computed; what
-else a family's file has stays.
+networks with auxiliary classifiers `<reference>.<model>.auxiliary`, float32 [heads, classes]; `<reference>.<model>.spread`, float32, where
+it is not 1. With names only those are computed; what else a family's file has stays.
 """
 
 import pathlib
@@ -29,6 +29,8 @@ def expected(model: str) -> dict:
     assert np.isfinite(a).all() and 1e-3 < largest < 1e6 and change > 1e-3, model
     key = f"{reference}.{name}"
     tensors = {f"{key}.logits": np.ascontiguousarray(a), f"{key}.parameters": np.array(count(built), np.int64)}
+    if (spread := classifiers.spread(name)) != 1:
+        tensors[f"{key}.spread"] = np.array(spread, np.float32)
     auxiliary = classifiers.auxiliary_logits(built, deterministic.image(shape=shape))
     if auxiliary is not None:
         tensors[f"{key}.auxiliary"] = np.ascontiguousarray(auxiliary[:, 0])

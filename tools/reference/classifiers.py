@@ -35,6 +35,14 @@ FAMILIES = {
     "xception": "keras/xception",
     "mobilenet": """keras/mobilenet_v1_1.0 keras/mobilenet_v1_0.75 keras/mobilenet_v1_0.5
         keras/mobilenet_v1_0.25""",
+    "mobilenet_v2": """torchvision/mobilenet_v2 keras/mobilenet_v2 keras/mobilenet_v2_0.35 keras/mobilenet_v2_0.5
+        keras/mobilenet_v2_0.75 keras/mobilenet_v2_1.3 keras/mobilenet_v2_1.4""",
+    "mobilenet_v3": """torchvision/mobilenet_v3_large torchvision/mobilenet_v3_small keras/mobilenet_v3_large
+        keras/mobilenet_v3_small""",
+    "efficientnet": """torchvision/efficientnet_b0 torchvision/efficientnet_b1 torchvision/efficientnet_b2
+        torchvision/efficientnet_b3 keras/efficientnet_b0 keras/efficientnet_b1 keras/efficientnet_b2
+        keras/efficientnet_b3""",
+    "convnext": "torchvision/convnext_tiny",
     "vision_transformer": """torchvision/vit_b_16 torchvision/vit_b_32 torchvision/vit_l_16 torchvision/vit_l_32
         timm/vit_ti_16 timm/vit_s_16 timm/vit_b_16""",
     "swin": "torchvision/swin_t torchvision/swin_s torchvision/swin_b torchvision/swin_v2_t timm/swin_t timm/swin_b",
@@ -42,12 +50,20 @@ FAMILIES = {
 FAMILIES = {family: models.split() for family, models in FAMILIES.items()}
 ALL = [model for models in FAMILIES.values() for model in models]
 
+# The spread of deterministic.py in families whose models would hardly notice another input with 1.
+SPREADS = {"mobilenet_v3": 0.75, "efficientnet": 0.6875}
+
 # Models whose names in Keras Applications are not the zoo's in small letters.
 KERAS_NAMES = {
     "vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50", "resnet50_v2": "ResNet50V2",
     "resnet101_v2": "ResNet101V2", "resnet152_v2": "ResNet152V2", "densenet121": "DenseNet121",
     "densenet169": "DenseNet169", "densenet201": "DenseNet201", "inception_v3": "InceptionV3", "xception": "Xception",
+    "mobilenet_v3_large": "MobileNetV3Large", "mobilenet_v3_small": "MobileNetV3Small",
+    "efficientnet_b0": "EfficientNetB0", "efficientnet_b1": "EfficientNetB1", "efficientnet_b2": "EfficientNetB2",
+    "efficientnet_b3": "EfficientNetB3",
 }
+# Keras' classes of networks whose names end in the width: `mobilenet_v1_0.25`; without one it is 1.
+KERAS_WIDTHS = {"mobilenet_v1": "MobileNet", "mobilenet_v2": "MobileNetV2"}
 # torchvision's Inception networks: all of the checkpoint, and no first values, which are slow to make and filled over.
 TORCHVISION_OPTIONS = {name: {"aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 
@@ -87,16 +103,21 @@ def import_torchvision():
     return torchvision
 
 
-def filled(model):
+def spread(name: str) -> float:
+    """The factor of a model's running variances."""
+    return next((SPREADS[family] for family in SPREADS if name.startswith(family)), 1)
+
+
+def filled(model, name: str = ""):
     """A torch module in evaluation mode with deterministic weights."""
-    deterministic.fill_torch(model.eval())
+    deterministic.fill_torch(model.eval(), spread(name))
     return model
 
 
 def torchvision_model(name: str):
     """A torchvision classifier in evaluation mode with deterministic weights."""
     options = TORCHVISION_OPTIONS.get(name, {})
-    return filled(import_torchvision().models.get_model(name, weights=None, **options))
+    return filled(import_torchvision().models.get_model(name, weights=None, **options), name)
 
 
 def original_model(name: str):
@@ -119,12 +140,14 @@ def keras_model(name: str, filled: bool = True):
     from keras import applications, backend
 
     backend.clear_session()
+    base, width = name[:12], name[13:]
     build = (
-        functools.partial(applications.MobileNet, alpha=float(name.split("_")[2]))
-        if name.startswith("mobilenet_v1_") else getattr(applications, KERAS_NAMES[name]))
-    model = build(weights=None, classifier_activation=None)
+        functools.partial(getattr(applications, KERAS_WIDTHS[base]), alpha=float(width or 1))
+        if base in KERAS_WIDTHS else getattr(applications, KERAS_NAMES[name]))
+    channels, height, side = input_shape(name)[1:]
+    model = build(weights=None, classifier_activation=None, input_shape=(height, side, channels))
     if filled:
-        deterministic.fill_keras(model)
+        deterministic.fill_keras(model, spread(name))
     return model
 
 
@@ -150,8 +173,15 @@ def auxiliary_logits(model, images: np.ndarray) -> np.ndarray | None:
 
 
 def keras_logits(model, images: np.ndarray) -> np.ndarray:
-    """Logits N×classes of images N×C×H×W (the values, transposed to the N×H×W×C that Keras takes)."""
-    return np.asarray(model(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), training=False))
+    """Logits N×classes of images N×C×H×W (the values, transposed to the N×H×W×C that Keras takes).
+
+    Where scaling the pixels is a part of the graph, it is undone first: the first convolution gets `images`.
+    """
+    images = images.transpose(0, 2, 3, 1)
+    for layer in model.layers:
+        if type(layer).__name__ == "Rescaling":
+            images = (images - np.float32(layer.offset)) / np.float32(layer.scale)
+    return np.asarray(model(np.ascontiguousarray(images), training=False))
 
 
 def torch_counts(model) -> tuple:

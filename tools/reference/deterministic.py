@@ -10,7 +10,7 @@ and then mapped to a value. Every operation below is one float32 operation, roun
 
     rank >= 2           (2 * u - 1) * bound       2 * u - 1 is exact; bound = float32(sqrt(6 / fan_in)), the root in float64
     scale of a norm     0.5 + u
-    running variance    1 + u
+    running variance    (1 + u) * spread          spread is 1 but for a few families
     batches counted     0
     any other vector    float32(0.2) * u - float32(0.1)
     the input           4 * u - 2                 exact
@@ -18,6 +18,7 @@ and then mapped to a value. Every operation below is one float32 operation, roun
 fan_in is the product of all axes but the first (torch), of all but the last (Keras), kh * kw for a depthwise kernel of Keras.
 The running variance lies above the activations' own so that neither the 50 residual blocks of ResNet-152 explode
 (with 0.5 + u its logits reach 1e13 and no bias counts) nor the 27 plain layers of MobileNet lose the input among the biases.
+Swish and the gates of squeeze-and-excitation halve small values: there it has to be smaller.
 """
 
 import math
@@ -66,7 +67,7 @@ def image(name: str = "input", shape=(1, 3, 224, 224)) -> np.ndarray:
     return np.float32(4) * uniform(name, shape) - np.float32(2)
 
 
-def torch_tensor(name: str, shape) -> np.ndarray:
+def torch_tensor(name: str, shape, spread: float = 1) -> np.ndarray:
     """The weight that a torch state dict calls `name`."""
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
@@ -74,42 +75,45 @@ def torch_tensor(name: str, shape) -> np.ndarray:
     if len(shape) >= 2:
         return _kernel(u, math.prod(shape[1:]))
     if name.endswith("running_var"):
-        return np.float32(1) + u
+        return (np.float32(1) + u) * np.float32(spread)
     if name.endswith(".weight"):
         return np.float32(0.5) + u
     return _vector(u)
 
 
-def keras_tensor(name: str, shape, depthwise: bool = False) -> np.ndarray:
+def keras_tensor(name: str, shape, depthwise: bool = False, spread: float = 1) -> np.ndarray:
     """The weight `<layer>/<weight>` of a Keras model, such as `conv1_bn/gamma`."""
     u = uniform(name, shape)
     if len(shape) >= 2:
         return _kernel(u, math.prod(shape[:2]) if depthwise else math.prod(shape[:-1]))
     if name.endswith("/moving_variance"):
-        return np.float32(1) + u
+        return (np.float32(1) + u) * np.float32(spread)
     if name.endswith("/gamma"):
         return np.float32(0.5) + u
     return _vector(u)
 
 
-def fill_torch(model) -> None:
+def fill_torch(model, spread: float = 1) -> None:
     """Gives every entry of a torch module's state dict its deterministic value, but for what follows from the architecture."""
     import torch
 
     model.load_state_dict({
         name: tensor if name.endswith(("relative_position_index", "relative_coords_table"))
-        else torch.from_numpy(torch_tensor(name, tuple(tensor.shape)))
+        else torch.from_numpy(torch_tensor(name, tuple(tensor.shape), spread))
         for name, tensor in model.state_dict().items()})
 
 
-def fill_keras(model) -> None:
-    """Gives every weight of a Keras model its deterministic value."""
+def fill_keras(model, spread: float = 1) -> None:
+    """Gives every weight of a Keras model its deterministic value, but for the statistics of pixels, which stay 0 and 1."""
     import keras
 
     for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            continue
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
         layer.set_weights(
             [
-                keras_tensor(f"{layer.name}/{w.name}", tuple(w.shape), depthwise or w.name == "depthwise_kernel")
+                keras_tensor(
+                    f"{layer.name}/{w.name}", tuple(w.shape), depthwise or w.name == "depthwise_kernel", spread)
                 for w in layer.weights
             ])

@@ -27,6 +27,13 @@ public struct Dialect: Sendable {
   }
 }
 
+extension Dialect {
+  /// C×H×W of what the preprocessing makes, or else of the card.
+  func inputShape(_ card: Card) -> Shape {
+    preprocessing.crop.map { [card.input[0], $0, $0] } ?? card.input
+  }
+}
+
 /// A model of the zoo: a name and the dialects of its weights, the first being the one new models are made in.
 public struct ZooEntry: Sendable {
   public let name: String
@@ -56,7 +63,8 @@ public enum Catalogue {
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
-      DenseNet.entries, MobileNet.entries, VisionTransformer.entries, Swin.entries,
+      DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries, EfficientNet.entries,
+      ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
     ].flatMap(\.self)
 
   /// The entry called `name`.

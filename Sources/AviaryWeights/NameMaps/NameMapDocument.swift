@@ -64,6 +64,8 @@ enum LayerKind: String, Codable, Sendable {
   /// A depthwise and a pointwise convolution, which are layers called `depthwise` and `pointwise` here.
   case separable
   case batchNorm, layerNorm, embedding
+  /// Keras' `Normalization`: the statistics of a data set.
+  case normalization
 
   /// Their name and ours of each weight.
   var weights: [(theirs: String, ours: String)] {
@@ -82,6 +84,7 @@ enum LayerKind: String, Codable, Sendable {
       ]
     case .layerNorm: [("gamma", "weight"), ("beta", "bias")]
     case .embedding: [("embeddings", "weight")]
+    case .normalization: [("mean", "mean"), ("variance", "variance"), ("count", "count")]
     }
   }
 
@@ -96,6 +99,7 @@ enum LayerKind: String, Codable, Sendable {
     case .batchNorm: "batch_normalization"
     case .layerNorm: "layer_normalization"
     case .embedding: "embedding"
+    case .normalization: "normalization"
     }
   }
 
@@ -121,7 +125,7 @@ enum LayerKind: String, Codable, Sendable {
       }
       return .denseAfterFlatten(channels: flattened[0], height: flattened[1], width: flattened[2])
     case .pointwiseAsDense: return .pointwiseAsDense
-    case .batchNorm, .layerNorm, .embedding: return .identity
+    case .batchNorm, .layerNorm, .embedding, .normalization: return .identity
     }
   }
 }
