@@ -196,31 +196,45 @@ struct AdaptationTests {
 
 @Suite("Pixels in Keras' graphs")
 struct KerasPixelTests {
-  @Test(
-    "EfficientNet's files hold the statistics of pixels; the preprocessing is what Keras' graph does with them"
-  )
-  func efficientNet() throws {
+  private func load(_ mean: [Float], _ variance: [Float]) throws -> LoadedModel {
     let entry = try Catalogue.entry("efficientnet_b0")
     let keras = try #require(entry.dialect(named: "keras"))
     let model = keras.make(1000)
-    let fixed = model.stateEntries.filter(\.isFixed)
-    #expect(fixed.map(\.name) == ["normalization.mean", "normalization.variance", "normalization.count"])
-    let map = try #require(try keras.loadNameMap())
-    let theirs = try map.exported(try WeightArchive(fixed.map { ($0.name, $0.value) })).archive
-    #expect(theirs.names == ["normalization/mean", "normalization/variance", "normalization/count"])
-    // Rescaling(1/255), Normalization, Rescaling(1/√σ).
-    let (mean, variance) = (fixed[0].value.values(), fixed[1].value.values())
-    let pixels = (0..<(3 * 64)).map { UInt8(truncatingIfNeeded: $0 &* 37) }
-    let image = Image(width: 8, height: 8, model: .rgb, pixels: pixels)
-    let ours = keras.preprocessing.sized(resize: .none, crop: nil)(image).values()
-    for place in 0..<64 {
-      for channel in 0..<3 {
-        let scaled =
-          (Float(pixels[3 * place + channel]) / 255 - mean[channel]) / variance[channel].squareRoot()
-        #expect(
-          abs(ours[64 * channel + place] - scaled / Float([0.229, 0.224, 0.225][channel]).squareRoot()) < 1e-5
-        )
+    let entries = model.stateEntries.map { entry -> (name: String, tensor: Tensor) in
+      switch entry.name {
+      case "normalization.mean": (entry.name, Tensor(mean))
+      case "normalization.variance": (entry.name, Tensor(variance))
+      default: (entry.name, entry.value)
       }
     }
+    let map = try #require(try keras.loadNameMap())
+    let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try WeightFile.write(try map.exported(try WeightArchive(entries)).archive, to: path, as: .kerasWeights)
+    return try Zoo.load(entry, try WeightFile.open(path))
+  }
+
+  @Test("EfficientNet's published files hold deviations for variances and get the usual preprocessing")
+  func published() throws {
+    let loaded = try load([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    #expect(loaded.dialect.name == "keras" && loaded.preprocessing == loaded.dialect.preprocessing)
+    // Rescaling(1/255), Normalization, Rescaling(1/√σ).
+    let pixel = loaded.preprocessing.sized(resize: .none, crop: nil)(
+      Image(width: 1, height: 1, model: .rgb, pixels: [200, 10, 90])
+    ).values()
+    let graph = zip([200, 10, 90] as [Float], zip([0.485, 0.456, 0.406], [0.229, 0.224, 0.225] as [Float]))
+      .map {
+        ($0 / 255 - $1.0) / $1.1.squareRoot() / $1.1.squareRoot()
+      }
+    #expect(zip(pixel, graph).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
+  @Test("other statistics in a file are its preprocessing, and go back into Keras files")
+  func own() throws {
+    let loaded = try load([0, 0.25, 0.5], [1, 0.25, 4])
+    #expect(loaded.preprocessing.mean == [0, 0.25, 0.5] && loaded.preprocessing.std == [1, 0.5, 2])
+    let theirs = try loaded.kerasArchive()
+    #expect(theirs["normalization/mean"]?.values() == [0, 0.25, 0.5])
+    #expect(theirs["normalization/variance"]?.values() == [1, 0.25, 4])
   }
 }

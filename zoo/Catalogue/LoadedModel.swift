@@ -34,7 +34,10 @@ public struct LoadedModel {
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    var archive = try WeightArchive(model.stateEntries.map { ($0.name, $0.value) })
+    var archive = try WeightArchive(
+      model.stateEntries.map { entry in
+        (entry.name, preprocessing.statistic(named: entry.name, shape: entry.shape) ?? entry.value)
+      })
     var metadata = PortableMetadata(model: name, dialect: dialect.name)
     metadata.numClasses = labels.count
     metadata.labels = labels

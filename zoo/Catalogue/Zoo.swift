@@ -72,7 +72,7 @@ public enum Zoo {
       let report = model.report(archive, replaceable: replaceable)
       if report.isComplete && report.unexpected.isEmpty {
         model.assign(archive, report)
-        var preprocessing = dialect.preprocessing.with(channels: input[0])
+        var preprocessing = dialect.preprocessing.with(channels: input[0]).with(statisticsOf: archive)
         if model is any ResizableModel { preprocessing = preprocessing.with(side: input[1]) }
         return try LoadedModel(
           name: entry.name, dialect: dialect, model: model, preprocessing: preprocessing,
