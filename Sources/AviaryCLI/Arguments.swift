@@ -26,6 +26,10 @@ struct Option: Sendable {
   }
 
   static let weights = Option("weights", "FILE", "the weights: portable, Keras HDF5, safetensors or npz")
+  static let classes = Option("classes", "N", "outputs; a number other than the weights' own gets a new head")
+  static let channels = Option(
+    "channels", "C", "of the input: the first convolution is summed for 1, which makes pictures grey")
+  static let size = Option("size", "N", "height and width of the input, where the model allows others")
   static let exact = Option("exact", nil, "direct algorithms only (no Winograd transforms)")
   static let eager = Option("eager", nil, "operation by operation instead of compiled")
   static let precision = Option(
@@ -122,6 +126,18 @@ struct Arguments {
         "--\(name) takes a number from \(range.lowerBound) to \(range.upperBound), not \(text)")
     }
     return number
+  }
+
+  /// What `--classes`, `--channels` and `--size` ask for.
+  var adaptation: Adaptation {
+    get throws {
+      func number(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+        has(name) ? try integer(name, default: 0, in: range) : nil
+      }
+      return Adaptation(
+        classes: try number("classes", 1...1_000_000), channels: try number("channels", 1...4096),
+        side: try number("size", 1...16_384))
+    }
   }
 
   /// Exactly `count` operands.

@@ -4,6 +4,13 @@ extension Arguments {
   /// From how many runs on it pays to measure algorithms and to keep weights in the larger form of the faster ones.
   private static let runsWorthMeasuring = 16
 
+  /// The model with the weights and the adaptation that were asked for.
+  func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedModel {
+    var adaptation = try adaptation
+    adaptation.part = part
+    return try Zoo.load(name, weights: string("weights"), adaptation)
+  }
+
   /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first input comes.
   func network(_ loaded: LoadedModel, runs: Int) throws -> (Tensor) -> Tensor {
     let isExact = has("exact")
@@ -41,5 +48,12 @@ extension Arguments {
   /// Runs `body` with direct algorithms only when `--exact` was given.
   func withPrecision<Result>(_ body: () throws -> Result) rethrows -> Result {
     has("exact") ? try withExactArithmetic(body) : try body()
+  }
+}
+
+extension LoadedModel {
+  /// Says on stderr how the network was adapted, before work begins.
+  func tellChanges() {
+    for change in changes { Console.printError("\(name): \(change)") }
   }
 }

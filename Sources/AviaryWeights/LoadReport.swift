@@ -23,21 +23,32 @@ public struct LoadReport: Sendable {
   public let misshaped: [Misshaped]
   /// Names the file lacks and the model was built without: parts that only training needs.
   public let absent: [String]
+  /// Names that keep their first values, a new head's: the file lacks them or has them in another shape.
+  public let initialised: [String]
 
   /// Similar names are looked for among this many at most: each pair costs the product of the names' lengths.
   private static let comparisons = 20_000
 
   /// Compares the tensors a model expects with those of `archive`; `absent` are those it does without.
   ///
-  /// - Parameter optional: names the file may have besides: what follows from the architecture and is not read.
+  /// - Parameters:
+  ///   - optional: names the file may have besides: what follows from the architecture and is not read.
+  ///   - replaceable: names that may keep their first values.
   public init(
-    expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive, absent: [String] = []
+    expected: [String: Shape], optional: Set<String> = [], archive: WeightArchive, absent: [String] = [],
+    replaceable: Set<String> = []
   ) {
     var matched: [String] = []
     var misshaped: [Misshaped] = []
     var missing: [String] = []
+    var initialised: [String] = []
     for (name, shape) in expected.sorted(by: { NumericOrder.precedes($0.key, $1.key) }) {
-      guard let found = archive.spec(name)?.shape else {
+      let found = archive.spec(name)?.shape
+      if replaceable.contains(name), found != shape {
+        initialised.append(name)
+        continue
+      }
+      guard let found else {
         missing.append(name)
         continue
       }
@@ -53,6 +64,7 @@ public struct LoadReport: Sendable {
     self.misshaped = misshaped
     self.unexpected = unexpected
     self.absent = absent
+    self.initialised = initialised
     self.missing = missing.enumerated().map { position, name in
       let shape = expected[name]!
       let candidates = position < explained ? Self.candidates(for: name, shape, unexpected, archive) : []

@@ -125,6 +125,29 @@ struct CommandTests {
     }
   }
 
+  @Test("finetune keeps the model's form of head for other classes and channels, and says so")
+  func adaptation() throws {
+    try withTemporaryFolder { folder in
+      #expect(aviary("draw", "shapes", "\(folder)/shapes", "--count", "8").status == 0)
+      let weights = "\(folder)/shapes.safetensors"
+      let tuned = aviary(
+        "finetune", "lenet", "--data", "\(folder)/shapes", "--classes", "4", "--channels", "3", "--epochs",
+        "1",
+        "--output", weights)
+      #expect(tuned.status == 0, "\(tuned.errors)")
+      #expect(tuned.errors.contains("a new head for 4 classes: fc3"))
+      #expect(tuned.errors.contains("3 input channels instead of 1"))
+      let loaded = try Zoo.load("lenet", weights: weights)
+      #expect(
+        loaded.labels == ["circle", "cross", "square", "triangle"] && loaded.inputShape == [3, 28, 28])
+      #expect(
+        loaded.changes.isEmpty && !(loaded.model is TransferModel) && loaded.preprocessing.channels == .rgb)
+      let picture = "\(folder)/shapes/cross/cross-0.png"
+      #expect(aviary("predict", "lenet", "--weights", weights, picture).status == 0)
+      #expect(aviary("info", "lenet", "--classes", "7", "--channels", "2").output.contains("1×2×28×28 → 1×7"))
+    }
+  }
+
   @Test("run writes logits that equal the model's")
   func run() throws {
     try withTemporaryFolder { folder in
@@ -208,6 +231,12 @@ struct ErrorTests {
       try FileManager.default.moveItem(atPath: "\(folder)/shapes/cross", toPath: "\(folder)/one/cross")
       expectError(finetune("--data", "\(folder)/one"), 1, "only cross", output: output)
       expectError(finetune("--data", "\(folder)/shapes", "--head", "8,7"), 2, "3 in", output: output)
+      expectError(finetune("--data", "\(folder)/shapes", "--classes", "7"), 2, "has 3", output: output)
+      expectError(
+        finetune("--data", "\(folder)/shapes", "--classes", "3", "--head", "3"), 2, "--head", output: output)
+      expectError(finetune("--data", "\(folder)/shapes", "--size", "32"), 1, "28×28 only", output: output)
+      expectError(
+        finetune("--data", "\(folder)/shapes", "--channels", "2"), 1, "pictures have 1 or 3", output: output)
       expectError(finetune("--data", "\(folder)/shapes", "--epochs", "many"), 2, "--epochs", output: output)
     }
   }

@@ -41,7 +41,7 @@ struct ReferenceCase: Decodable, Sendable, CustomTestStringConvertible {
 struct ReferenceTests {
   @Test("the fixture is complete")
   func fixture() throws {
-    #expect(ReferenceCase.all.count == 97)
+    #expect(ReferenceCase.all.count == 107)
     #expect(try ReferenceCase.file.get().names.count > 200)
   }
 
@@ -64,7 +64,11 @@ struct ReferenceTests {
       return try normalize(test, x)
     case "interpolate":
       let mode: InterpolationMode =
-        try test.text("mode") == "nearest" ? .nearest : .linear(alignsCorners: test.flag("align_corners"))
+        switch try test.text("mode") {
+        case "nearest": .nearest
+        case "bicubic": .cubic(alignsCorners: try test.flag("align_corners"))
+        default: .linear(alignsCorners: try test.flag("align_corners"))
+        }
       return x.interpolated(to: try test.integers("size"), mode)
     case "log_softmax": return x.logSoftmax(try test.integer("axis"))
     case "cumsum": return x.cumulativeSum(try test.integer("axis"))

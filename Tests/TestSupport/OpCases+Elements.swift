@@ -134,6 +134,9 @@ private let movementCases: [OpCase] = [
   OpCase("linear interpolation", [sample([1, 2, 3, 4])]) {
     $0[0].interpolated(to: [5, 7], .linear(alignsCorners: false))
   },
+  OpCase("cubic interpolation", [sample([1, 2, 3, 4])]) {
+    $0[0].interpolated(to: [5, 7], .cubic(alignsCorners: false))
+  },
   OpCase("linear interpolation, corners aligned", [sample([1, 2, 3, 4])]) {
     $0[0].interpolated(to: [5, 2], .linear(alignsCorners: true))
   },

@@ -157,9 +157,10 @@ def interpolation() -> None:
         suffix = f"_{size[0]}x{size[1]}"
         record("nearest" + suffix, "interpolate", dict(size=size, mode="nearest"), F.interpolate(x, size), input=x)
         for corners in (False, True):
-            y = F.interpolate(x, size, mode="bilinear", align_corners=corners)
-            name = "bilinear" + suffix + ("_corners" if corners else "")
-            record(name, "interpolate", dict(size=size, mode="bilinear", align_corners=corners), y, input=x)
+            for mode in ("bilinear", "bicubic"):
+                y = F.interpolate(x, size, mode=mode, align_corners=corners)
+                name = mode + suffix + ("_corners" if corners else "")
+                record(name, "interpolate", dict(size=size, mode=mode, align_corners=corners), y, input=x)
 
 
 def sequences() -> None:

@@ -67,10 +67,11 @@ extension WeightArchive {
 
 extension Module {
   /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
-  func report(_ archive: WeightArchive) -> LoadReport {
+  func report(_ archive: WeightArchive, replaceable: Set<String> = []) -> LoadReport {
     let absent = removeAuxiliaryClassifiers(absentFrom: archive)
     return LoadReport(
-      expected: expectedShapes, optional: optionalNames, archive: archive, absent: absent)
+      expected: expectedShapes, optional: optionalNames, archive: archive, absent: absent,
+      replaceable: replaceable)
   }
 
   /// Whether an archive has the module's tensors and no others, auxiliary classifiers aside.
@@ -91,9 +92,12 @@ extension Module {
   /// What a file may hold besides.
   private var optionalNames: Set<String> { Set(stateEntries.filter(\.isFixed).map(\.name)) }
 
-  /// Takes over the values of an archive that a ``LoadReport`` found complete.
-  func assign(_ archive: WeightArchive) {
-    for entry in stateEntries { if let tensor = archive[entry.name] { entry.value = tensor } }
+  /// Takes over the values of an archive that a report found complete.
+  func assign(_ archive: WeightArchive, _ report: LoadReport) {
+    let initialised = Set(report.initialised)
+    for entry in stateEntries where !initialised.contains(entry.name) {
+      if let tensor = archive[entry.name] { entry.value = tensor }
+    }
   }
 }
 
@@ -103,26 +107,6 @@ extension LabelSet {
     let names = try names()
     let outputs = model.stateEntries.last(where: \.isTrained)?.shape.first ?? names.count
     return outputs == names.count ? names : (0..<outputs).map { "class \($0)" }
-  }
-}
-
-extension PortableMetadata {
-  /// The network the metadata describes: a whole one, or one with a new head.
-  func build(_ dialect: Dialect, classes: Int, card: Card, file: String) throws -> any StagedModel {
-    guard case .string(let branch) = configuration?["branch"], case .array(let head) = configuration?["head"]
-    else { return dialect.make(classes) }
-    let widths = head.compactMap { if case .integer(let width) = $0 { width } else { nil } }
-    guard !widths.isEmpty, widths.count == head.count, widths.last == classes,
-      widths.allSatisfy({ 1..<(1 << 24) ~= $0 })
-    else {
-      throw WeightsError(.malformed, "the head \(widths) does not end in \(classes) classes", file: file)
-    }
-    do throws(StageError) {
-      return try TransferModel(
-        dialect.make(card.classes), branch: branch, head: widths, inputShape: card.input)
-    } catch {
-      throw WeightsError(.mismatched, error.description, file: file)
-    }
   }
 }
 

@@ -17,6 +17,8 @@ public struct LoadedModel {
   var smallestSide: Int?
   /// What the weights' file held and lacked; nil for first values.
   public var report: LoadReport?
+  /// How the network was adapted to another number of classes or another input: a sentence for each change.
+  public internal(set) var changes: [String] = []
   /// Where the weights came from, for files made of them.
   public var source: PortableMetadata.Source?
   public var licence: String?
@@ -32,26 +34,36 @@ public struct LoadedModel {
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    describing(try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }))
+    try describing(try WeightArchive(model.stateEntries.map { ($0.name, value(of: $0)) }))
+  }
+
+  /// The value that files hold: statistics of pixels that other frameworks keep in the network belong to the preprocessing here.
+  func value(of entry: StateEntry) -> Tensor {
+    preprocessing.statistic(named: entry.name, shape: entry.shape) ?? entry.value
   }
 
   /// Weights with our names and the metadata of a portable file of this model.
-  func describing(_ weights: WeightArchive) -> WeightArchive {
+  func describing(_ weights: WeightArchive) throws -> WeightArchive {
     var archive = weights
     var metadata = PortableMetadata(model: name, dialect: dialect.name)
     metadata.numClasses = labels.count
     metadata.labels = labels
     metadata.outputs = ["logits"]
-    metadata.preprocessing = preprocessing.portable(height: inputShape[1], width: inputShape[2])
+    if preprocessing.channels.count == inputShape[0] {
+      metadata.preprocessing = preprocessing.portable(height: inputShape[1], width: inputShape[2])
+    }
     metadata.source = source
     metadata.licence = licence
     metadata.metrics = metrics
+    var configuration: [String: JSONValue] = [:]
     if let transfer = model as? TransferModel {
-      metadata.configuration = [
-        "branch": .string(transfer.branch),
-        "head": .array(transfer.widths.map { .integer($0) }),
-      ]
+      configuration["branch"] = .string(transfer.branch)
+      configuration["head"] = .array(transfer.widths.map { .integer($0) })
     }
+    if inputShape != dialect.inputShape(try Card.named(name)) {
+      configuration["input"] = .array(inputShape.map { .integer($0) })
+    }
+    metadata.configuration = configuration.isEmpty ? nil : configuration
     archive.portable = metadata
     return archive
   }
@@ -66,6 +78,7 @@ public struct LoadedModel {
       model: try TransferModel(model, branch: branch, head: widths, inputShape: inputShape),
       preprocessing: preprocessing, labels: labels ?? (0..<widths.last!).map { "class \($0)" },
       inputShape: inputShape)
+    result.changes = changes
     result.source = source
     result.licence = licence
     return result

@@ -21,12 +21,10 @@ public final class TransferModel: StagedModel, Container {
     _ backbone: any StagedModel, branch: String? = nil, head widths: [Int], inputShape: Shape
   ) throws(StageError) {
     precondition(!widths.isEmpty, "a head needs at least the number of classes")
-    var name = branch ?? backbone.stages.dropLast().last?.name ?? backbone.stages[0].name
-    if name.hasSuffix("_pool") { name.removeLast("_pool".count) }
-    let kept = Array(backbone.stages[...(try backbone.stageIndex(name))])
+    let kept = Array(backbone.stages[...(try backbone.branchIndex(branch))])
     let features = Trace.of { kept.reduce(Tensor.abstract(TensorSpec([1] + inputShape))) { $1($0) } }.result
     featureShape = Array((features.shape.dropFirst() + [1, 1]).prefix(3))
-    self.branch = name
+    self.branch = kept.last!.name
     self.widths = widths
     var layers: [any Layer] = [Flatten()]
     var inputs = features.count

@@ -12,21 +12,37 @@ public enum Zoo {
   }
 
   /// A model with first values and what is bound to its first dialect: where training begins.
-  public static func untrained(_ entry: ZooEntry) throws -> LoadedModel {
+  public static func untrained(
+    _ entry: ZooEntry, _ adaptation: Adaptation = .init()
+  ) throws -> LoadedModel {
     let card = try entry.card()
     let dialect = entry.dialects[0]
-    let model = dialect.make(card.classes)
-    return LoadedModel(
+    let model = dialect.make(adaptation.classes ?? card.classes)
+    var result = LoadedModel(
       name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
-      labels: try dialect.labels.names(count: model), inputShape: card.input, smallestSide: entry.smallestSide
-    )
+      labels: try dialect.labels.names(count: model), inputShape: dialect.inputShape(card),
+      smallestSide: entry.smallestSide)
+    try result.adapt(adaptation)
+    return result
   }
 
   /// A model by name with the weights of a file in any known format, or with those that come with the zoo when no file is given.
   ///
   /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
-  /// - Throws: ``UnknownModel``, ``NoWeights``, or `WeightsError` with everything that does not fit.
-  public static func load(_ name: String, weights path: String? = nil) throws -> LoadedModel {
+  /// Classes, input channels or an input size (height and width) other than the weights' own adapt the network: a new head starts from
+  /// first values, the first convolution is summed or repeated over channels, learned positions are resampled. The result tells it in
+  /// ``LoadedModel/changes``, and its files need no such options.
+  /// - Throws: ``UnknownModel``, ``NoWeights``, ``AdaptationError``, or `WeightsError` with everything that does not fit.
+  public static func load(
+    _ name: String, weights path: String? = nil, classes: Int? = nil, channels: Int? = nil, size: Int? = nil
+  ) throws -> LoadedModel {
+    try load(name, weights: path, Adaptation(classes: classes, channels: channels, side: size))
+  }
+
+  /// As ``load(_:weights:classes:channels:size:)``, also for files that lack what a new head will replace.
+  public static func load(
+    _ name: String, weights path: String?, _ adaptation: Adaptation
+  ) throws -> LoadedModel {
     let entry = try Catalogue.entry(name)
     guard let path = path ?? (try? Resources.url(name, "safetensors").path) else {
       throw NoWeights(model: name)
@@ -34,54 +50,59 @@ public enum Zoo {
     let file = try WeightFile.open(path)
     // A flipped bit in the data shows in nothing but the digest.
     if file.format == .portable { try SafetensorsFile.verify(path) }
-    return try load(entry, file)
+    return try load(entry, file, adaptation)
   }
 
-  /// As ``load(_:weights:)`` for weights that were read already.
-  public static func load(_ entry: ZooEntry, _ file: WeightFile) throws -> LoadedModel {
-    let (loaded, archive) = try matched(entry, file)
-    loaded.model.assign(archive)
-    return loaded
+  /// As ``load(_:weights:_:)`` for weights that were read already.
+  public static func load(
+    _ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation = .init()
+  ) throws -> LoadedModel {
+    let (loaded, archive) = try matched(entry, file, adaptation)
+    loaded.model.assign(archive, loaded.report!)
+    return try loaded.adapted(adaptation)
   }
 
   /// The weights of a file with our names and the metadata of a portable file, for converters: nothing is loaded, and tensors that need
   /// work are computed when they are asked for.
   ///
   /// - Returns: the weights, and the model they fit, which still has its first values.
-  /// - Throws: as ``load(_:_:)``.
+  /// - Throws: as ``load(_:_:_:)``.
   public static func described(
     _ entry: ZooEntry, _ file: WeightFile
   ) throws -> (model: LoadedModel, weights: WeightArchive) {
-    let (loaded, archive) = try matched(entry, file)
+    let (loaded, archive) = try matched(entry, file, .init())
     let entries = loaded.model.stateEntries
     var weights = try archive.selecting(entries.filter { !$0.isFixed }.map { ($0.name, $0.name) })
-    for entry in entries where entry.isFixed { try weights.append(entry.name, entry.value) }
+    for entry in entries where entry.isFixed { try weights.append(entry.name, loaded.value(of: entry)) }
     weights.metadata = [:]
     weights.keras = nil
-    return (loaded, loaded.describing(weights))
+    return (loaded, try loaded.describing(weights))
   }
 
   /// The model and dialect that a file's weights fit, with first values, and the weights under our names.
   private static func matched(
-    _ entry: ZooEntry, _ file: WeightFile
+    _ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation
   ) throws -> (LoadedModel, WeightArchive) {
     let card = try entry.card()
     if let metadata = file.archive.portable, let dialectName = metadata.dialect {
-      return try matchedDescribed(entry, card, file, metadata, dialectName)
+      return try matchedDescribed(entry, card, file, metadata, dialectName, adaptation)
     }
     var closest: (report: LoadReport, dialect: Dialect)?
     for dialect in entry.dialects {
       let template = dialect.make(card.classes)
       let archive = try dialect.imported(file.archive, into: template)
-      let model = archive.classCount(template).map(dialect.make) ?? template
-      let report = model.report(archive)
+      let classes = adaptation.classes ?? archive.classCount(template) ?? card.classes
+      let model = dialect.make(classes)
+      let input = model.take(inputOf: archive, from: dialect.inputShape(card))
+      let replaceable = try model.replaceable(adaptation, archive, other: dialect.make(classes + 1))
+      let report = model.report(archive, replaceable: replaceable)
       if report.isComplete && report.unexpected.isEmpty {
-        var loaded = LoadedModel(
-          name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
-          labels: try dialect.labels.names(count: model), inputShape: card.input,
-          smallestSide: entry.smallestSide)
-        loaded.report = report
-        return (loaded, archive)
+        var preprocessing = dialect.preprocessing.with(channels: input[0]).with(statisticsOf: archive)
+        if model is any ResizableModel { preprocessing = preprocessing.with(side: input[1]) }
+        let loaded = LoadedModel(
+          name: entry.name, dialect: dialect, model: model, preprocessing: preprocessing,
+          labels: try dialect.labels.names(count: model), inputShape: input, smallestSide: entry.smallestSide)
+        return (loaded.reporting(report, classes: classes, adaptation), archive)
       }
       if closest == nil || report.matched.count > closest!.report.matched.count {
         closest = (report, dialect)
@@ -97,7 +118,8 @@ public enum Zoo {
   }
 
   private static func matchedDescribed(
-    _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String
+    _ entry: ZooEntry, _ card: Card, _ file: WeightFile, _ metadata: PortableMetadata, _ dialectName: String,
+    _ adaptation: Adaptation
   ) throws -> (LoadedModel, WeightArchive) {
     if let name = metadata.model, name != entry.name {
       throw WeightsError(
@@ -109,15 +131,20 @@ public enum Zoo {
         "the dialect \(dialectName) is not one of \(entry.name)'s: \(entry.dialects.map(\.name).joined(separator: ", "))",
         file: file.path)
     }
-    let classes = metadata.numClasses ?? card.classes
-    guard classes > 0, classes < 1 << 24 else {
-      throw WeightsError(.malformed, "\(classes) classes are promised", file: file.path)
+    let promised = metadata.numClasses ?? card.classes
+    guard promised > 0, promised < 1 << 24 else {
+      throw WeightsError(.malformed, "\(promised) classes are promised", file: file.path)
     }
-    let model = try metadata.build(dialect, classes: classes, card: card, file: file.path)
+    let classes = adaptation.classes ?? promised
+    let description = try DescribedNetwork(metadata, dialect, entry, card, classes: promised, file: file.path)
+    let model = try description.build(classes: classes)
     let archive = try dialect.imported(file.archive, into: model)
-    let report = model.report(archive)
+    let replaceable = try model.replaceable(
+      adaptation, archive, other: try description.build(classes: classes + 1))
+    let report = model.report(archive, replaceable: replaceable)
     try report.requireComplete(file: file.path)
-    let labels = try metadata.labels ?? dialect.labels.names(count: model)
+    let names = classes == promised ? metadata.labels : nil
+    let labels = try names ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
       throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
     }
@@ -125,12 +152,36 @@ public enum Zoo {
       name: entry.name, dialect: dialect, model: model,
       preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) }
         ?? dialect.preprocessing,
-      labels: labels, inputShape: card.input, smallestSide: model is TransferModel ? nil : entry.smallestSide)
-    result.report = report
+      labels: labels, inputShape: description.input,
+      smallestSide: model is TransferModel ? nil : entry.smallestSide)
     result.source = metadata.source
     result.licence = metadata.licence
-    result.metrics = metadata.metrics
-    return (result, archive)
+    if report.initialised.isEmpty { result.metrics = metadata.metrics }
+    return (result.reporting(report, classes: classes, adaptation), archive)
+  }
+}
+
+extension LoadedModel {
+  /// With what a load found.
+  fileprivate func reporting(
+    _ report: LoadReport, classes: Int, _ adaptation: Adaptation
+  ) -> LoadedModel {
+    var result = self
+    result.report = report
+    // What will be cut off is no news.
+    if adaptation.part == .whole, !report.initialised.isEmpty {
+      result.changes.append(
+        "a new head for \(classes) classes: \(report.initialised.joined(separator: ", ")) begin with first values"
+      )
+    }
+    return result
+  }
+
+  /// Adapted to the input that was asked for; the weights must be in place.
+  fileprivate func adapted(_ adaptation: Adaptation) throws(AdaptationError) -> LoadedModel {
+    var result = self
+    try result.adapt(adaptation)
+    return result
   }
 }
 

@@ -89,18 +89,6 @@ public final class EfficientNet: StagedModel {
   }
 }
 
-/// The statistics of ImageNet's pixels that Keras' files of EfficientNet hold.
-///
-/// Their graph divides the pixels by 255, subtracts `mean`, divides by √`variance`, and then by √σ, with the deviations σ (which the
-/// files call the variance): by σ in all. The preprocessing of these weights has done that, so pixels pass as they are.
-public final class PixelNormalization: Layer {
-  let mean = Buffer(fixed: Tensor(EfficientNet.pixelMean))
-  let variance = Buffer(fixed: Tensor(EfficientNet.pixelDeviation))
-  let count = Buffer(fixed: Tensor([Int64(0)], shape: []))
-
-  public func callAsFunction(_ input: Tensor) -> Tensor { input }
-}
-
 extension EfficientNet {
   static let pixelMean: [Float] = [0.485, 0.456, 0.406]
   static let pixelDeviation: [Float] = [0.229, 0.224, 0.225]

@@ -1,13 +1,15 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryVision
+import AviaryWeights
 
 /// Vision Transformer (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
 /// arXiv:2010.11929, figure 1).
 ///
-/// Input N×3×224×224, and no other size: positions are learned. Names as torchvision's.
-public final class VisionTransformer: StagedModel, Container {
+/// Input N×3×224×224, and no other size until it is resized: positions are learned. Names as torchvision's.
+public final class VisionTransformer: ResizableModel, Container {
   public let stages: [Stage]
+  private let embedding: PatchEmbedding
 
   /// A row of table 1; tiny and small are of Touvron et al. 2021 ("Training data-efficient image transformers", arXiv:2012.12877, table 1).
   public struct Configuration: Sendable, Hashable {
@@ -38,8 +40,9 @@ public final class VisionTransformer: StagedModel, Container {
         "block\(index + 1)",
         [("encoder.layers.encoder_layer_\(index)", TransformerBlock(configuration))])
     }
+    embedding = PatchEmbedding(configuration)
     stages =
-      [Stage("embedding", [("", PatchEmbedding(configuration))])] + blocks + [
+      [Stage("embedding", [("", embedding)])] + blocks + [
         Stage("norm", [("", ClassToken()), ("encoder.ln", LayerNorm(width, epsilon: 1e-6))]),
         Stage("classifier", [("heads.head", Linear(width, classes, initializer: .zeros))]),
       ]
@@ -48,6 +51,19 @@ public final class VisionTransformer: StagedModel, Container {
   public var namedChildren: [(name: String, module: any Module)] {
     stages.flatMap(\.layers).map { ($0.name, $0.layer) }
   }
+
+  public var sideStep: Int { embedding.patch }
+  public var side: Int { embedding.encoder.grid * embedding.patch }
+
+  public func resize(to side: Int) { embedding.encoder.resample(to: side / embedding.patch) }
+
+  public func side(of archive: WeightArchive) -> Int? {
+    guard let shape = archive.spec("encoder.pos_embedding")?.shape, shape.count == 3, shape[1] > 1 else {
+      return nil
+    }
+    let grid = Int(Double(shape[1] - 1).squareRoot())
+    return grid * grid == shape[1] - 1 ? grid * embedding.patch : nil
+  }
 }
 
 /// Equation 1: patches as tokens behind a class token, plus their positions. N×3×H×W to N×T×D.
@@ -55,16 +71,37 @@ final class PatchEmbedding: Layer {
   let classToken: Parameter
   let convProj: Conv2d
   let encoder: Positions
+  let patch: Int
 
+  /// A vector for the class token, then one for each place of a square grid.
   final class Positions: Module {
-    let posEmbedding: Parameter
+    private(set) var posEmbedding: Parameter
+
     init(_ tokens: Int, _ width: Int) {
       posEmbedding = Parameter([1, tokens, width], .normal(standardDeviation: 0.02))
+    }
+
+    /// Tokens per row.
+    var grid: Int { Int(Double(posEmbedding.shape[1] - 1).squareRoot().rounded()) }
+
+    /// Section 3.2: the positions of another grid by bicubic interpolation, with aligned corners as torchvision's
+    /// `interpolate_embeddings`; others resample with antialiasing.
+    func resample(to side: Int) {
+      let (tokens, width, grid) = (posEmbedding.value, posEmbedding.shape[2], grid)
+      guard side != grid else { return }
+      let places = tokens.sliced(1, 1..<tokens.shape[1]).transposed().reshaped([1, width, grid, grid])
+      let resampled = places.interpolated(to: [side, side], .cubic(alignsCorners: true))
+        .reshaped([1, width, side * side]).transposed()
+      let isFrozen = posEmbedding.isFrozen
+      posEmbedding = Parameter([1, side * side + 1, width], .zeros)
+      posEmbedding.value = concatenate([tokens.sliced(1, 0..<1), resampled], axis: 1)
+      if isFrozen { freeze() }
     }
   }
 
   init(_ configuration: VisionTransformer.Configuration) {
-    let (patch, width) = (configuration.patch, configuration.width)
+    let width = configuration.width
+    patch = configuration.patch
     classToken = Parameter([1, 1, width], .zeros)
     // A linear map of the flattened patch, as the paper has it, is a convolution that does not overlap.
     convProj = Conv2d(

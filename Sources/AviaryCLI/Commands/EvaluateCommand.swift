@@ -7,7 +7,7 @@ enum EvaluateCommand: Command {
     "Measures loss and accuracy on a folder with one sub-folder per class, or on MNIST's test files."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option("data", "FOLDER", "the pictures"),
+    Option.weights, Option.channels, Option.size, Option("data", "FOLDER", "the pictures"),
     Option("batch", "N", "pictures at a time, by default 64"),
     Option.exact, Option.eager, Option.precision, Option.json,
   ]
@@ -17,12 +17,13 @@ enum EvaluateCommand: Command {
     let name = try arguments.operands(1)[0]
     let folder = try arguments.required("data")
     let batch = try arguments.integer("batch", default: 64, in: 1...4096)
-    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let loaded = try arguments.model(name)
     let data = try dataset(folder, isTraining: false, loaded)
     guard data.classNames.count == loaded.labels.count else {
       throw UsageError(
         "\(folder) has \(data.classNames.count) classes, the weights know \(loaded.labels.count)")
     }
+    loaded.tellChanges()
     let network = try arguments.network(loaded, runs: data.count / batch)
     let result = try evaluation(of: network, on: data, batchSize: batch)
     if arguments.has("json") { return try Console.printJSON(result) }
@@ -32,7 +33,9 @@ enum EvaluateCommand: Command {
 
   /// MNIST's files when the folder has them, else pictures by class.
   static func dataset(_ folder: String, isTraining: Bool, _ loaded: LoadedModel) throws -> any Dataset {
+    try loaded.requirePictures()
     if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
+      try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)
       return try MNIST(folder: folder, isTraining: isTraining)
     }
     let preprocessing = loaded.preprocessing

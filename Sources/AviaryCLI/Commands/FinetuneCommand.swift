@@ -7,7 +7,8 @@ enum FinetuneCommand: Command {
     "Trains a new head, and the stages that are not frozen, on a folder with one sub-folder per class."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option("data", "FOLDER", "one sub-folder of pictures per class"),
+    Option.weights, Option.classes, Option.channels, Option.size,
+    Option("data", "FOLDER", "one sub-folder of pictures per class"),
     Option(
       "freeze", "STAGES", "stages that stay as they are: block1...block3, or names and patterns with commas"),
     Option("branch", "STAGE", "the last stage to keep, by default the one before the classifier"),
@@ -32,12 +33,8 @@ enum FinetuneCommand: Command {
     let seed = UInt64(try arguments.integer("seed", default: 0, in: 0...Int.max))
     try Output.checkWritable(output)
 
-    let pretrained = try Zoo.load(name, weights: arguments.string("weights"))
-    let data = try EvaluateCommand.dataset(folder, isTraining: true, pretrained)
-    let widths = try head(arguments.string("head"), classes: data.classNames.count, folder: folder)
-    let loaded = try withRandomSeed(seed) {
-      try pretrained.withHead(widths, branch: arguments.string("branch"), labels: data.classNames)
-    }
+    let (loaded, data) = try withRandomSeed(seed) { try prepared(name, folder, arguments) }
+    loaded.tellChanges()
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
 
     let (training, validation) = data.split(validation: share, seed: seed)
@@ -48,6 +45,30 @@ enum FinetuneCommand: Command {
     Console.print(
       "\(output): the weights of the best epoch; 'aviary predict \(name) --weights \(output) IMAGE' uses them"
     )
+  }
+
+  /// The network with a head for the folder's classes: its own form with `--classes`, else linear layers behind a stage.
+  private static func prepared(
+    _ name: String, _ folder: String, _ arguments: Arguments
+  ) throws -> (LoadedModel, any Dataset) {
+    guard let classes = try arguments.adaptation.classes else {
+      let branch = arguments.string("branch")
+      let pretrained = try arguments.model(name, branch.map { .through($0) } ?? .features)
+      let data = try EvaluateCommand.dataset(folder, isTraining: true, pretrained)
+      let widths = try head(arguments.string("head"), classes: data.classNames.count, folder: folder)
+      return (try pretrained.withHead(widths, branch: branch, labels: data.classNames), data)
+    }
+    guard !arguments.has("head"), !arguments.has("branch") else {
+      throw UsageError(
+        "--classes keeps the model's own form of head: it goes neither with --head nor with --branch")
+    }
+    var loaded = try arguments.model(name)
+    let data = try EvaluateCommand.dataset(folder, isTraining: true, loaded)
+    guard data.classNames.count == classes else {
+      throw UsageError("--classes is \(classes), but \(folder) has \(data.classNames.count)")
+    }
+    loaded.labels = data.classNames
+    return (loaded, data)
   }
 
   private static func head(_ text: String?, classes: Int, folder: String) throws -> [Int] {

@@ -7,7 +7,7 @@ enum InfoCommand: Command {
     "Shows what a model consists of: layers, shapes, parameters, multiply-adds, receptive fields."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option("classes", "N", "outputs of the last layer"),
+    Option.weights, Option.classes, Option.channels, Option.size,
     Option(
       "freeze", "STAGES", "show these stages as frozen: block1...block3, or names and patterns with commas"),
     Option.json,
@@ -24,24 +24,20 @@ enum InfoCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let entry = try Catalogue.entry(try arguments.operands(1)[0])
     let card = try entry.card()
-    var dialect = entry.dialects[0].name
-    var model: any StagedModel
-    var absent: [String] = []
-    if let path = arguments.string("weights") {
-      let loaded = try Zoo.load(entry, try WeightFile.open(path))
-      (model, dialect) = (loaded.model, loaded.dialect.name)
-      absent = loaded.report?.absent ?? []
-    } else {
-      model = try entry.makeModel(
-        classes: try arguments.integer("classes", default: card.classes, in: 1...1_000_000))
-    }
+    let adaptation = try arguments.adaptation
+    let loaded =
+      try arguments.string("weights").map { try Zoo.load(entry, try WeightFile.open($0), adaptation) }
+      ?? Zoo.untrained(entry, adaptation)
+    let (model, dialect) = (loaded.model, loaded.dialect.name)
+    let absent = loaded.report?.absent ?? []
     if let frozen = arguments.string("freeze") { try model.freeze(parsing: frozen) }
-    let summary = Summary(of: model, inputShape: [1] + card.input)
+    let summary = Summary(of: model, inputShape: [1] + loaded.inputShape)
     if arguments.has("json") {
       return try Console.printJSON(
         Report(card: card, dialect: dialect, stages: model.stages.map(\.name), summary: summary))
     }
     Console.print(text(card, dialect, model.stages.map(\.name), summary))
+    for change in loaded.changes { Console.print("adapted            \(change)") }
     if !absent.isEmpty {
       Console.print("not in the file     \(absent.count) tensors of classifiers that only training needs")
     }

@@ -6,7 +6,8 @@ enum PredictCommand: Command {
   static let summary = "Classifies pictures with the preprocessing that belongs to the weights."
   static let operands = "MODEL IMAGE..."
   static let options = [
-    Option.weights, Option("top", "N", "how many classes to show, by default 5"), Option.exact, Option.eager,
+    Option.weights, Option.channels, Option.size,
+    Option("top", "N", "how many classes to show, by default 5"), Option.exact, Option.eager,
     Option.precision,
     Option.json,
   ]
@@ -24,7 +25,9 @@ enum PredictCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let (name, paths) = try arguments.firstAndRest()
-    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let loaded = try arguments.model(name)
+    try loaded.requirePictures()
+    loaded.tellChanges()
     let count = min(try arguments.integer("top", default: 5, in: 1...1_000_000), loaded.labels.count)
     let network = try arguments.network(loaded, runs: paths.count)
     let bar = ProgressBar()

@@ -6,7 +6,8 @@ enum RunCommand: Command {
     "Feeds an array to a model and writes its outputs: float32 N×C×H×W, already preprocessed, to npz."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option("input", "FILE", "a .npy file, or the array 'input' of a .npz"),
+    Option.weights, Option.classes, Option.channels, Option.size,
+    Option("input", "FILE", "a .npy file, or the array 'input' of a .npz"),
     Option("output", "FILE", "the .npz to write, with the array 'logits'"), Option.exact, Option.eager,
     Option.precision,
   ]
@@ -15,9 +16,10 @@ enum RunCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
     let (input, output) = (try arguments.required("input"), try arguments.required("output"))
-    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let loaded = try arguments.model(name)
     let array = try Self.array(input)
     try loaded.check(input: array.spec, named: input)
+    loaded.tellChanges()
     let logits = try arguments.network(loaded, runs: 1)(array.cast(to: .float32))
     try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
   }

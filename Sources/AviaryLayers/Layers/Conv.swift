@@ -2,7 +2,7 @@ import AviaryTensors
 
 /// Convolution over N×C×spatial; weights O×(C/groups)×kernel.
 public final class Conv<Rank: SpatialRank>: RectifiableLayer {
-  public let weight: Parameter
+  public private(set) var weight: Parameter
   public let bias: Parameter?
   public let stride: [Int]
   public let padding: LayerPadding
@@ -29,6 +29,25 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
 
   public func rectified(_ input: Tensor) -> Tensor {
     Trace.isActive ? self(input).relu() : convolved(input, rectifies: true)
+  }
+
+  /// Takes inputs with another number of channels from now on.
+  ///
+  /// The weights for one channel are the sums of those there were; for more, they are repeated in turn and scaled by the ratio of the
+  /// channels. An input whose channels are alike gives what it gave before, with more channels where their number is a multiple.
+  public func adapt(inputs channels: Int) {
+    precondition(groups == 1 && channels > 0, "\(channels) input channels in \(groups) groups")
+    let old = weight.value
+    let count = old.shape[1]
+    guard channels != count else { return }
+    let value =
+      channels == 1
+      ? old.sum([1], keepsAxes: true)
+      : old.taking((0..<channels).map { $0 % count }, axis: 1) * (Float(count) / Float(channels))
+    let adapted = Parameter(value.shape, .zeros)
+    adapted.value = value
+    adapted.isFrozen = weight.isFrozen
+    weight = adapted
   }
 
   private func convolved(_ input: Tensor, rectifies: Bool) -> Tensor {

@@ -5,6 +5,8 @@ public enum InterpolationMode: Hashable, Sendable {
   /// Linear per axis. `alignsCorners` puts the first and last samples on the first and last results; otherwise samples
   /// are centres of pixels.
   case linear(alignsCorners: Bool)
+  /// Keys' cubic convolution per axis with a = −3/4, as PyTorch's `bicubic`; what lies outside is the outermost sample.
+  case cubic(alignsCorners: Bool)
 }
 
 extension AxisMap.Table {
@@ -16,18 +18,31 @@ extension AxisMap.Table {
         let scale = Float(source) / Float(target)
         return [Tap(index: min(Int(Float(position) * scale), source - 1), weight: 1)]
       case .linear(let alignsCorners):
-        let place: Float
-        if alignsCorners {
-          place = target > 1 ? Float(position) * (Float(source - 1) / Float(target - 1)) : 0
-        } else {
-          place = max((Float(position) + 0.5) * (Float(source) / Float(target)) - 0.5, 0)
-        }
+        let place = max(Self.place(of: position, source, target, alignsCorners), 0)
         let low = min(Int(place), source - 1)
         let fraction = min(max(place - Float(low), 0), 1)
         if fraction == 0 || low == source - 1 { return [Tap(index: low, weight: 1)] }
         return [Tap(index: low, weight: 1 - fraction), Tap(index: low + 1, weight: fraction)]
+      case .cubic(let alignsCorners):
+        let place = Self.place(of: position, source, target, alignsCorners)
+        let low = Int(place.rounded(.down))
+        return (low - 1...low + 2).map { index in
+          Tap(index: min(max(index, 0), source - 1), weight: Self.keys(abs(place - Float(index))))
+        }
       }
     }
+  }
+
+  /// Where among `source` samples a result lies.
+  private static func place(of position: Int, _ source: Int, _ target: Int, _ alignsCorners: Bool) -> Float {
+    guard alignsCorners else { return (Float(position) + 0.5) * (Float(source) / Float(target)) - 0.5 }
+    return target > 1 ? Float(position) * (Float(source - 1) / Float(target - 1)) : 0
+  }
+
+  /// The weight of a sample at a distance below 2 (Keys 1981, equation 8).
+  private static func keys(_ x: Float) -> Float {
+    let a: Float = -0.75
+    return x < 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : (((x - 5) * x + 8) * x - 4) * a
   }
 
   /// Means over windows that together cover `source` samples: window i is ⌊i·s/t⌋ ..< ⌈(i+1)·s/t⌉.
