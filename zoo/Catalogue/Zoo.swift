@@ -134,27 +134,6 @@ public enum Zoo {
   }
 }
 
-extension Zoo {
-  /// The model and dialect whose tensors an archive has, by names and shapes; nil when it is none of the catalogue's.
-  public static func identify(_ archive: WeightArchive) -> (entry: ZooEntry, dialect: Dialect)? {
-    if let name = archive.portable?.model, let entry = try? Catalogue.entry(name),
-      let dialect = archive.portable?.dialect.flatMap({ entry.dialect(named: $0) })
-    {
-      return (entry, dialect)
-    }
-    for entry in Catalogue.entries {
-      guard let card = try? entry.card() else { continue }
-      for dialect in entry.dialects {
-        let template = dialect.make(card.classes)
-        guard let imported = try? dialect.imported(archive, into: template) else { continue }
-        let model = imported.classCount(template).map(dialect.make) ?? template
-        if model.fits(imported) { return (entry, dialect) }
-      }
-    }
-    return nil
-  }
-}
-
 /// The zoo has no weights of its own for a model.
 public struct NoWeights: Error, CustomStringConvertible, Equatable {
   public let model: String
