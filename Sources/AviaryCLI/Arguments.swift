@@ -25,7 +25,9 @@ struct Option: Sendable {
     self.help = help
   }
 
-  static let weights = Option("weights", "FILE", "the weights: portable, Keras HDF5, safetensors or npz")
+  static let weights = Option(
+    "weights", "FILE",
+    "a file of weights in any format; without it, those that come with the zoo or were pulled")
   static let exact = Option("exact", nil, "direct algorithms only (no Winograd transforms)")
   static let eager = Option("eager", nil, "operation by operation instead of compiled")
   static let precision = Option(

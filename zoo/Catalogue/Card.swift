@@ -30,8 +30,16 @@ public struct Card: Sendable, Codable, Hashable {
     public var dialect: String
     public var framework: String
     public var licence: String
-    /// The published file, and a digest of it as its publisher gives it.
+    /// What tells the set from others of the same dialect; ``dialect`` when absent.
+    public var tag: String?
+    /// The published file.
     public var file: String?
+    /// Where it is, below the address of its framework (see `Registry/sources.json`) or a whole address; ``file`` when absent.
+    public var url: String?
+    /// Length of the file.
+    public var bytes: Int?
+    /// A digest of the file, as its publisher gives it.
+    public var sha256: String?
     public var sha256Prefix: String?
     public var md5: String?
     /// Percent of ImageNet's validation pictures (or of the data set named by ``data``).

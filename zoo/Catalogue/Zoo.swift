@@ -22,14 +22,16 @@ public enum Zoo {
     )
   }
 
-  /// A model by name with the weights of a file in any known format, or with those that come with the zoo when no file is given.
+  /// A model by name with the weights of a file in any known format, or, when no file is given, with those that come with the zoo
+  /// or were pulled (see ``pull(_:mirror:isOffline:isForced:policy:waiting:report:)``). Never uses the network. A name with a dot chooses a set: `resnet50.keras_v1`.
   ///
   /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
   /// - Throws: ``UnknownModel``, ``NoWeights``, or `WeightsError` with everything that does not fit.
   public static func load(_ name: String, weights path: String? = nil) throws -> LoadedModel {
-    let entry = try Catalogue.entry(name)
-    guard let path = path ?? (try? Resources.url(name, "safetensors").path) else {
-      throw NoWeights(model: name)
+    let (entry, chosen) = try Catalogue.selection(name)
+    guard let path = path ?? (chosen == nil ? try? Resources.url(name, "safetensors").path : nil) else {
+      guard let (weights, file) = try pulled(entry, chosen) else { throw NoWeights(model: name) }
+      return try load(entry, try WeightFile.open(file.path)).published(as: weights, file)
     }
     let file = try WeightFile.open(path)
     // A flipped bit in the data shows in nothing but the digest.
@@ -137,5 +139,7 @@ public enum Zoo {
 /// The zoo has no weights of its own for a model.
 public struct NoWeights: Error, CustomStringConvertible, Equatable {
   public let model: String
-  public var description: String { "no weights of \(model) come with the zoo: name a file with --weights" }
+  public var description: String {
+    "there are no weights of \(model) here: run 'aviary pull \(model)', or name a file with --weights"
+  }
 }
