@@ -48,6 +48,8 @@ public struct Card: Sendable, Codable, Hashable {
     public var data: String?
     /// As the framework counts them, running statistics included where it includes them.
     public var parameters: Int?
+    /// What the stages return for the picture of `PortableFormat.md`, section 3.1.
+    public var stages: [StageStatistics]?
     /// The command that made weights of this project's own.
     public var recipe: String?
   }

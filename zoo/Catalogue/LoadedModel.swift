@@ -22,17 +22,24 @@ public struct LoadedModel {
   public var licence: String?
   /// Published or measured numbers, such as `top1` as a fraction of 1.
   public var metrics: [String: Double]?
+  /// What the file of the weights says its stages return; nil for weights that may have changed since.
+  var stages: [StageStatistics]?
 
-  /// Writes the weights and everything bound to them as a portable file.
+  /// Writes the weights and everything bound to them as a portable file, with what its stages return for a fixed input.
   ///
   /// - Throws: `WeightsError` when the file cannot be written; nothing is left of it then.
   public func save(to path: String, floats: DType? = nil) throws {
-    try WeightFile.write(try archive(), to: path, as: .portable, floats: floats)
+    var archive = try archive()
+    // What is rounded gives other numbers.
+    if floats ?? .float32 == .float32 { archive.portable?.stages = stageStatistics().storable }
+    try WeightFile.write(archive, to: path, as: .portable, floats: floats)
   }
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    describing(try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }))
+    var archive = describing(try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }))
+    archive.portable?.stages = nil
+    return archive
   }
 
   /// Weights with our names and the metadata of a portable file of this model.
@@ -46,6 +53,7 @@ public struct LoadedModel {
     metadata.source = source
     metadata.licence = licence
     metadata.metrics = metrics
+    metadata.stages = stages
     if let transfer = model as? TransferModel {
       metadata.configuration = [
         "branch": .string(transfer.branch),

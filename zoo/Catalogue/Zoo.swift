@@ -132,6 +132,7 @@ public enum Zoo {
     result.source = metadata.source
     result.licence = metadata.licence
     result.metrics = metadata.metrics
+    result.stages = metadata.stages
     return (result, archive)
   }
 }
