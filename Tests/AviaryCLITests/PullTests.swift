@@ -87,6 +87,9 @@ struct PullTests {
           message("pull", "vgg16.keras", "--mirror", server.address).contains(
             "64373286793e3c8b2b4e3219cbf3544b"))
         #expect(message("pull", "vgg16", "--mirror", server.address).contains("a web page"))
+        #expect(
+          message("pull", "mobilenet_v1_1.0", "--mirror", server.address).contains(
+            "weights of mobilenet_v1_0.25"))
         #expect(message("pull", "vgg16.tf").contains("vgg16.tv_v1, vgg16.keras"))
         #expect(message("pull", "vgg61").contains("did you mean"))
         #expect(message("pull", "lenet").contains("--weights"))

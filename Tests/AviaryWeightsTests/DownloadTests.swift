@@ -295,6 +295,24 @@ struct DownloadTests {
     }
   }
 
+  @Test("passwords in addresses appear in no message and no file")
+  func credentials() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, number in
+      number == 0 ? .init([], status: 404) : .init(file: file, tag: "\"1\"", to: request)
+    }
+    try withCache { cache throws in
+      let url = server.address.replacingOccurrences(of: "//", with: "//me:secret@") + "/net.pth"
+      let error = #expect(throws: DownloadError.self) {
+        try cache.pull("net.tv", file: "x", Download(url: url), policy: .impatient)
+      }
+      #expect(error?.description.hasPrefix(server.address + "/net.pth: ") == true)
+      let entry = try cache.pull("net.tv", file: "x", Download(url: url), policy: .impatient)
+      #expect(entry.url == server.address + "/net.pth")
+      #expect(server.requests.last?.headers["authorization"] != nil)
+    }
+  }
+
   @Test("two that want the same file fetch it once")
   func concurrency() async throws {
     let file = try weightsFile()

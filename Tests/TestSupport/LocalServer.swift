@@ -73,6 +73,7 @@ public final class LocalServer: Sendable {
 
   /// Serves until it is gone; `answer` is given each request and how many there were before it.
   public init(_ answer: @escaping @Sendable (_ request: Request, _ number: Int) -> Reply) throws {
+    Self.bypassProxy
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var place = sockaddr_in()
     place.sin_family = sa_family_t(AF_INET)
@@ -96,6 +97,9 @@ public final class LocalServer: Sendable {
     }
     thread.start()
   }
+
+  /// A proxy that this machine may use for other addresses must not be asked for ours.
+  private static let bypassProxy: Void = { _ = setenv("no_proxy", "127.0.0.1", 1) }()
 
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))

@@ -28,8 +28,11 @@ extension Zoo {
     }
     let file = try cache.pull(
       weights.name, file: weights.file,
-      Download(url: url, digest: weights.digest, byteCount: weights.card.bytes), isForced: isForced,
-      policy: policy, waiting: waiting, report: report)
+      Download(url: url, digest: weights.digest, byteCount: weights.card.bytes),
+      publishedAt: try weights.url(), isForced: isForced,
+      policy: policy,
+      // Without a digest the tensors at least have to be the model's.
+      accept: { if weights.digest == nil { _ = try described(entry, $0) } }, waiting: waiting, report: report)
     return (weights, file)
   }
 

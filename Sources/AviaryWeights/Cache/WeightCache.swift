@@ -96,13 +96,16 @@ public struct WeightCache: Sendable {
   /// Of several processes that want the same file one fetches it and the others wait.
   /// - Parameters:
   ///   - file: the name it is published under.
+  ///   - origin: the address of its publisher, when the download is from another.
   ///   - isForced: fetches it whether it is here or not.
+  ///   - accept: throws `WeightsError` for a file that can be read but is not what it should be.
   ///   - waiting: called when another process is fetching it.
   /// - Throws: ``DownloadError`` or ``WeightsError``; the cache is then as it was.
   public func pull(
-    _ name: String, file: String, _ download: Download, isForced: Bool = false,
-    policy: Download.Policy = .init(), waiting: () -> Void = {},
-    report: @escaping (Download.Event) -> Void = { _ in }
+    _ name: String, file: String, _ download: Download, publishedAt origin: String? = nil,
+    isForced: Bool = false,
+    policy: Download.Policy = .init(), accept: (WeightFile) throws -> Void = { _ in },
+    waiting: () -> Void = {}, report: @escaping (Download.Event) -> Void = { _ in }
   ) throws -> Entry {
     try makeFolder("locks")
     try makeFolder("partial")
@@ -113,12 +116,14 @@ public struct WeightCache: Sendable {
       defer { unlink(partial + ".json") }
       do {
         // Its own header shows what a server that publishes no digest cut off.
-        _ = try WeightFile.open(partial)
+        try accept(try WeightFile.open(partial))
       } catch let error as WeightsError {
         unlink(partial)
-        throw DownloadError(.wrongContent, download.url, "what came cannot be read: \(error.reason)")
+        throw DownloadError(.wrongContent, download.url, "what came cannot be used: \(error.reason)")
       }
-      return try admit(partial, name, file: file, url: download.url, sha256: digests.sha256)
+      return try admit(
+        partial, name, file: file, url: origin ?? download.url.withoutCredentials,
+        sha256: digests.sha256)
     }
   }
 

@@ -22,7 +22,7 @@ public struct DownloadError: Error, Sendable, Equatable, CustomStringConvertible
 
   public init(_ kind: Kind, _ url: String, _ reason: String) {
     self.kind = kind
-    self.url = url
+    self.url = url.withoutCredentials
     self.reason = reason
   }
 
@@ -34,5 +34,15 @@ public struct DownloadError: Error, Sendable, Equatable, CustomStringConvertible
     case .interrupted, .unavailable: true
     case .rejected, .wrongContent, .offline, .unwritable: false
     }
+  }
+}
+
+extension String {
+  /// An address without user and password, which belong neither into messages nor into files.
+  var withoutCredentials: String {
+    guard let start = firstRange(of: "://")?.upperBound else { return self }
+    let host = self[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    guard let mark = host.lastIndex(of: "@") else { return self }
+    return String(self[..<start] + self[index(after: mark)...])
   }
 }

@@ -37,7 +37,7 @@ final class PartialFile: HTTPRequest.Receiver {
     self.url = url
     self.maximumBytes = maximumBytes
     self.progress = progress
-    origin = Origin(url: url)
+    origin = Origin(url: url.withoutCredentials)
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       throw DownloadError(.unwritable, url, "cannot write \(path): \(String(cString: strerror(errno)))")
@@ -46,7 +46,7 @@ final class PartialFile: HTTPRequest.Receiver {
     let known = FileManager.default.contents(atPath: path + ".json")
       .flatMap { try? JSONDecoder().decode(Origin.self, from: $0) }
     let length = lseek(descriptor, 0, SEEK_END)
-    if let known, known.url == url, known.validator != nil, length > 0, length <= maximumBytes {
+    if let known, known.url == origin.url, known.validator != nil, length > 0, length <= maximumBytes {
       origin = known
       count = Int(length)
       hasCheckedStart = true
@@ -68,7 +68,7 @@ final class PartialFile: HTTPRequest.Receiver {
     count = 0
     wasResumed = false
     hasCheckedStart = false
-    origin = Origin(url: url)
+    origin = Origin(url: url.withoutCredentials)
     unlink(originPath)
   }
 
@@ -98,7 +98,7 @@ final class PartialFile: HTTPRequest.Receiver {
       announced = response.contentLength
     }
     if let announced, announced > maximumBytes { throw tooLong(announced) }
-    origin = Origin(url: url, validator: response.validator ?? origin.validator, total: announced)
+    origin = Origin(url: origin.url, validator: response.validator ?? origin.validator, total: announced)
     guard FileManager.default.createFile(atPath: originPath, contents: try? JSONEncoder().encode(origin))
     else { throw failure() }
   }
