@@ -83,4 +83,24 @@ struct AssetTests {
     #expect(pictures.count == 2000)
     #expect(try loaded.model.evaluation(on: pictures, batchSize: 250).accuracy == 0.8135)
   }
+
+  @Test("the person detector of MLPerf Tiny gives Keras' probabilities, and its file is the published one")
+  func visualWakeWords() throws {
+    let assets = try #require(assets)
+    let path = "\(assets)/weights/mobilenetv1_025_vww96_mlperftiny.h5"
+    let loaded = try Zoo.load("mobilenet_v1_0.25_vww", weights: path)
+    #expect(loaded.labels == ["no person", "person"])
+    let expected = try GoldenFile(URL(filePath: "\(assets)/data/reference_keras.safetensors"))
+    let pixels = try #require(expected["vww96.input_u8_nhwc"])
+    let bytes = pixels.values(of: UInt8.self)
+    let size = 96 * 96 * 3
+    let pictures = (0..<pixels.shape[0]).map { index in
+      Image(
+        width: 96, height: 96, model: .rgb, pixels: Array(bytes[(index * size)..<((index + 1) * size)]))
+    }
+    let probabilities = try #require(expected["vww96.probs_noperson_person"])
+    #expect(relativeDifference(loaded.logits(pictures).softmax(), probabilities) < 1e-4)
+    let card = try Catalogue.entry("mobilenet_v1_0.25_vww").card().weights[0]
+    #expect(FileManager.default.contents(atPath: path)?.count == card.bytes)
+  }
 }

@@ -80,6 +80,8 @@ public enum LabelSet: String, Sendable, Codable {
   case digits
   /// CIFAR-10's classes in its order.
   case cifar10
+  /// Whether there is a person in the picture.
+  case visualWakeWords
 
   /// One name per class.
   public func names() throws -> [String] {
@@ -87,6 +89,7 @@ public enum LabelSet: String, Sendable, Codable {
     case .digits: (0...9).map(String.init)
     case .cifar10:
       ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    case .visualWakeWords: ["no person", "person"]
     case .imagenet:
       try String(contentsOf: try Resources.url("imagenet", "txt"), encoding: .utf8)
         .split(separator: "\n").map(String.init)
