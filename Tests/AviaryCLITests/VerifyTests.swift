@@ -30,6 +30,32 @@ struct VerifyTests {
     }
   }
 
+  @Test("inspect tells a whole model, one without a classifier, and the nearest to what fits none")
+  func inspect() throws {
+    try withTemporaryFolder { folder throws in
+      let path = "\(folder)/weights.npz"
+      let entries = try Zoo.load("lenet").model.stateEntries
+      func report(_ tensors: [(String, Tensor)]) throws -> [String: Any] {
+        try WeightFile.write(try WeightArchive(tensors), to: path, as: .npz)
+        #expect(aviary("inspect", path).status == 0)
+        let outcome = aviary("inspect", path, "--json")
+        return try #require(
+          try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+      }
+      let tensors = entries.map { ($0.name, $0.value) }
+      let whole = try report(tensors)
+      #expect(whole["model"] as? String == "lenet" && whole["classes"] as? Int == 10)
+      let cut = try report(tensors.filter { !$0.0.hasPrefix("fc3") })
+      #expect(cut["model"] as? String == "lenet" && cut["last_stage"] as? String == "hidden")
+      #expect(aviary("inspect", path).output.contains("without a classifier: its stages through hidden"))
+      let other = try report(tensors.filter { $0.0 != "conv2.bias" } + [("extra", Tensor.zeros([3]))])
+      let nearest = try #require(other["nearest"] as? [String: Any])
+      #expect(other["model"] == nil && nearest["model"] as? String == "lenet")
+      #expect(nearest["missing"] as? [String] == ["conv2.bias"])
+      #expect(nearest["unexpected"] as? [String] == ["extra"])
+    }
+  }
+
   @Test("convert --check proves the way there and back, in every format and type")
   func check() throws {
     try withTemporaryFolder { folder throws in

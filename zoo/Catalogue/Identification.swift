@@ -60,17 +60,22 @@ extension Zoo {
     return Identification(archive, entry, dialect, model)
   }
 
-  /// Of the networks with the most similar tensors, the one of which most names and shapes match.
-  private static func nearest(to archive: WeightArchive, _ fingerprint: TensorFingerprint) -> Identification?
-  {
+  /// Of the networks with the most similar tensors, the one of which most names and shapes match. Where none does, half of the tensors must
+  /// have equal sizes: anything less is chance.
+  private static func nearest(
+    to archive: WeightArchive, _ fingerprint: TensorFingerprint
+  ) -> Identification? {
     let tried = 4
-    return IdentificationCandidate.all.map { (candidate: $0, similarity: $0.similarity(to: fingerprint)) }
-      .filter { $0.similarity > 0 }.sorted { $0.similarity > $1.similarity }.prefix(tried)
-      .compactMap { Identification(archive, $0.candidate) }
-      .enumerated().max {
-        ($0.element.report.matched.count, -$0.offset) < ($1.element.report.matched.count, -$1.offset)
-      }?
-      .element
+    let similar = IdentificationCandidate.all.map {
+      (candidate: $0, similarity: $0.similarity(to: fingerprint))
+    }.filter { $0.similarity > 0 }.sorted { $0.similarity > $1.similarity }
+    var best: Identification?
+    for (candidate, similarity) in similar.prefix(tried) {
+      guard let found = Identification(archive, candidate) else { continue }
+      let matched = found.report.matched.count
+      if matched > best?.report.matched.count ?? 0 || best == nil && similarity >= 0.5 { best = found }
+    }
+    return best
   }
 }
 
