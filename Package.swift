@@ -44,13 +44,14 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
     .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
-      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto"],
+      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],
       exclude: ["PortableFormat.md"]),
     .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
@@ -58,7 +59,7 @@ let package = Package(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
       path: "zoo", exclude: ["LeNet/Samples"],
-      resources: (["Labels"] + familyResources).map { .process($0) }),
+      resources: (["Labels", "Registry"] + familyResources).map { .process($0) }),
     .target(
       name: "Aviary",
       dependencies: [
@@ -84,7 +85,7 @@ let package = Package(
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AviaryWeightsTests", dependencies: ["AviaryWeights"], exclude: ["Fixtures"]),
+      name: "AviaryWeightsTests", dependencies: ["AviaryWeights", "TestSupport"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -25,7 +25,9 @@ struct Option: Sendable {
     self.help = help
   }
 
-  static let weights = Option("weights", "FILE", "the weights: portable, Keras HDF5, safetensors or npz")
+  static let weights = Option(
+    "weights", "FILE",
+    "a file of weights in any format; without it, those that come with the zoo or were pulled")
   static let classes = Option("classes", "N", "outputs; a number other than the weights' own gets a new head")
   static let channels = Option(
     "channels", "C", "of the input: the first convolution is summed for 1, which makes pictures grey")

@@ -7,8 +7,9 @@ enum Program {
 
   static let commands: [any Command.Type] = [
     ListCommand.self, InfoCommand.self, InspectCommand.self, RunCommand.self, PredictCommand.self,
-    EvaluateCommand.self, ConvertCommand.self, FinetuneCommand.self, TrainCommand.self, DrawCommand.self,
-    BenchCommand.self,
+    EvaluateCommand.self, ConvertCommand.self, VerifyCommand.self, FinetuneCommand.self, TrainCommand.self,
+    DrawCommand.self,
+    BenchCommand.self, PullCommand.self, CacheCommand.self, BundleCommand.self,
   ]
 
   /// Runs a command line and returns the exit status: 0, 1 for an error, 2 for a command line that makes no sense.

@@ -186,3 +186,35 @@ struct DatasetTests {
     #expect(data.split(validation: 0).validation.count == 0)
   }
 }
+
+@Suite("CIFAR-10")
+struct CIFAR10Tests {
+  private func record(_ label: UInt8, _ red: UInt8, _ green: UInt8, _ blue: UInt8) -> [UInt8] {
+    [label] + [red, green, blue].flatMap { [UInt8](repeating: $0, count: 1024) }
+  }
+
+  @Test("plain and compressed files are read in order and normalised per channel")
+  func reading() throws {
+    let folder = try TemporaryFolder()
+    let first = try folder.write("a.bin", record(3, 255, 0, 51) + record(9, 0, 0, 0))
+    let second = try folder.writeCompressed("b.bin.gz", record(0, 51, 51, 51))
+    let data = try CIFAR10(files: [first, second], mean: [0.5, 0, 0.2], std: [0.5, 1, 2])
+    #expect(data.count == 3)
+    #expect((0..<3).map(data.label) == [3, 9, 0])
+    let values = data.input(0).values()
+    #expect(data.input(0).shape == [3, 32, 32])
+    #expect(values[0] == 1 && values[1024] == 0 && abs(values[2048]) < 1e-6)
+    #expect(abs(data.input(2).values()[3071]) < 1e-6)
+  }
+
+  @Test("damaged files are refused by name")
+  func damage() throws {
+    let folder = try TemporaryFolder()
+    let cut = try folder.write("cut.bin", Array(record(3, 1, 2, 3).dropLast()))
+    #expect(throws: DataFile.Failure.self) { try CIFAR10(files: [cut]) }
+    let label = try folder.write("label.bin", record(10, 1, 2, 3))
+    let error = #expect(throws: DataFile.Failure.self) { try CIFAR10(files: [label]) }
+    #expect(error?.description.contains("the label 10 of example 0") == true)
+    #expect(throws: DataFile.Failure.self) { try CIFAR10(files: [folder.path + "/none.bin"]) }
+  }
+}

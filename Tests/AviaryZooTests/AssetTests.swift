@@ -4,6 +4,7 @@ import AviaryVision
 import AviaryWeights
 import AviaryZoo
 import Foundation
+import TestSupport
 import Testing
 
 /// Real weights on real pictures, which are too large for the repository: the folder is in `AVIARY_ASSETS`.
@@ -63,5 +64,43 @@ struct AssetTests {
     #expect(accuracy >= 0.99)
     let card = try Catalogue.entry("lenet").card()
     #expect(card.weights.first?.top1 == (Double(accuracy) * 10_000).rounded() / 100)
+  }
+
+  @Test("ResNet-20 for CIFAR-10 gives PyTorch's logits and reads 81.35 % of the test pictures")
+  func resNet20() throws {
+    let assets = try #require(assets)
+    let loaded = try Zoo.load("resnet20", weights: "\(assets)/weights/resnet20-cifar10-12fca82f.th")
+    #expect(loaded.dialect.name == "cifar10")
+    let expected = try GoldenFile(URL(filePath: "\(assets)/data/reference_torch.safetensors"))
+    let input = try #require(expected["resnet_cifar.input"])
+    let logits = try #require(expected["resnet20.logits"])
+    #expect(relativeDifference(loaded.model(input), logits) < 1e-4)
+
+    let preprocessing = loaded.preprocessing
+    let pictures = try CIFAR10(
+      files: ["\(assets)/data/cifar10/test_2000.bin.gz"], mean: preprocessing.mean, std: preprocessing.std)
+    #expect(pictures.classNames == loaded.labels)
+    #expect(pictures.count == 2000)
+    #expect(try loaded.model.evaluation(on: pictures, batchSize: 250).accuracy == 0.8135)
+  }
+
+  @Test("the person detector of MLPerf Tiny gives Keras' probabilities, and its file is the published one")
+  func visualWakeWords() throws {
+    let assets = try #require(assets)
+    let path = "\(assets)/weights/mobilenetv1_025_vww96_mlperftiny.h5"
+    let loaded = try Zoo.load("mobilenet_v1_0.25_vww", weights: path)
+    #expect(loaded.labels == ["no person", "person"])
+    let expected = try GoldenFile(URL(filePath: "\(assets)/data/reference_keras.safetensors"))
+    let pixels = try #require(expected["vww96.input_u8_nhwc"])
+    let bytes = pixels.values(of: UInt8.self)
+    let size = 96 * 96 * 3
+    let pictures = (0..<pixels.shape[0]).map { index in
+      Image(
+        width: 96, height: 96, model: .rgb, pixels: Array(bytes[(index * size)..<((index + 1) * size)]))
+    }
+    let probabilities = try #require(expected["vww96.probs_noperson_person"])
+    #expect(relativeDifference(loaded.logits(pictures).softmax(), probabilities) < 1e-4)
+    let card = try Catalogue.entry("mobilenet_v1_0.25_vww").card().weights[0]
+    #expect(FileManager.default.contents(atPath: path)?.count == card.bytes)
   }
 }

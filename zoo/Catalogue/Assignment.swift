@@ -10,23 +10,30 @@ extension Dialect {
   /// Of the maps that can be meant, the one that gives most of the network's names is taken: Keras' maps for Keras' files, the others
   /// for the rest, where names may be ours already.
   func imported(_ archive: WeightArchive, into model: any StagedModel) throws -> WeightArchive {
+    try translated(archive, into: model).archive
+  }
+
+  /// As ``imported(_:into:)``, with the name of the map that was taken; nil where the names are ours already.
+  func translated(
+    _ archive: WeightArchive, into model: any StagedModel
+  ) throws -> (archive: WeightArchive, map: String?) {
     let isKeras = archive.keras != nil
     let expected = model.stateEntries.filter { !$0.isFixed }.map(\.name)
     func fit(_ candidate: WeightArchive) -> Int { expected.count { candidate.spec($0) != nil } }
-    var best = isKeras ? nil : (archive: archive, fit: fit(archive))
-    if best?.fit == expected.count { return archive }
+    var best: (archive: WeightArchive, map: String?, fit: Int)? = isKeras ? nil : (archive, nil, fit(archive))
+    if best?.fit == expected.count { return (archive, nil) }
     var failure: (any Error)?
-    for map in try loadNameMaps(for: model) where (map.theirs == "keras") == isKeras {
+    for (name, map) in zip(nameMaps, try loadNameMaps(for: model)) where (map.theirs == "keras") == isKeras {
       do {
         let candidate = try map.importedWithRest(archive, expecting: expected)
         let fit = fit(candidate)
-        if fit > best?.fit ?? -1 { best = (candidate, fit) }
+        if fit > best?.fit ?? -1 { best = (candidate, name, fit) }
       } catch {
         failure = failure ?? error
       }
     }
     if best == nil, let failure { throw failure }
-    return best?.archive ?? archive
+    return (best?.archive ?? archive, best?.map)
   }
 
   /// The map between a framework's names and ours, if there is one; with the layers of the model's new head when it has one.
@@ -61,7 +68,7 @@ extension WeightArchive {
     guard let last = model.stateEntries.last(where: \.isTrained), let shape = spec(last.name)?.shape else {
       return nil
     }
-    return shape.first.flatMap { $0 > 0 ? $0 : nil }
+    return shape.first.flatMap { 1..<(1 << 24) ~= $0 ? $0 : nil }
   }
 }
 

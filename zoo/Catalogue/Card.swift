@@ -30,8 +30,16 @@ public struct Card: Sendable, Codable, Hashable {
     public var dialect: String
     public var framework: String
     public var licence: String
-    /// The published file, and a digest of it as its publisher gives it.
+    /// What tells the set from others of the same dialect; ``dialect`` when absent.
+    public var tag: String?
+    /// The published file.
     public var file: String?
+    /// Where it is, below the address of its framework (see `Registry/sources.json`) or a whole address; ``file`` when absent.
+    public var url: String?
+    /// Length of the file.
+    public var bytes: Int?
+    /// A digest of the file, as its publisher gives it.
+    public var sha256: String?
     public var sha256Prefix: String?
     public var md5: String?
     /// Percent of ImageNet's validation pictures (or of the data set named by ``data``).
@@ -40,6 +48,8 @@ public struct Card: Sendable, Codable, Hashable {
     public var data: String?
     /// As the framework counts them, running statistics included where it includes them.
     public var parameters: Int?
+    /// What the stages return for the picture of `PortableFormat.md`, section 3.1.
+    public var stages: [StageStatistics]?
     /// The command that made weights of this project's own.
     public var recipe: String?
   }
@@ -70,6 +80,8 @@ public enum LabelSet: String, Sendable, Codable {
   case digits
   /// CIFAR-10's classes in its order.
   case cifar10
+  /// Whether there is a person in the picture.
+  case visualWakeWords
 
   /// One name per class.
   public func names() throws -> [String] {
@@ -77,6 +89,7 @@ public enum LabelSet: String, Sendable, Codable {
     case .digits: (0...9).map(String.init)
     case .cifar10:
       ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    case .visualWakeWords: ["no person", "person"]
     case .imagenet:
       try String(contentsOf: try Resources.url("imagenet", "txt"), encoding: .utf8)
         .split(separator: "\n").map(String.init)

@@ -24,17 +24,24 @@ public struct LoadedModel {
   public var licence: String?
   /// Published or measured numbers, such as `top1` as a fraction of 1.
   public var metrics: [String: Double]?
+  /// What the file of the weights says its stages return; nil for weights that may have changed since.
+  var stages: [StageStatistics]?
 
-  /// Writes the weights and everything bound to them as a portable file.
+  /// Writes the weights and everything bound to them as a portable file, with what its stages return for a fixed input.
   ///
   /// - Throws: `WeightsError` when the file cannot be written; nothing is left of it then.
   public func save(to path: String, floats: DType? = nil) throws {
-    try WeightFile.write(try archive(), to: path, as: .portable, floats: floats)
+    var archive = try archive()
+    // What is rounded gives other numbers.
+    if floats ?? .float32 == .float32 { archive.portable?.stages = stageStatistics().storable }
+    try WeightFile.write(archive, to: path, as: .portable, floats: floats)
   }
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    try describing(try WeightArchive(model.stateEntries.map { ($0.name, value(of: $0)) }))
+    var archive = try describing(try WeightArchive(model.stateEntries.map { ($0.name, value(of: $0)) }))
+    archive.portable?.stages = nil
+    return archive
   }
 
   /// The value that files hold: statistics of pixels that other frameworks keep in the network belong to the preprocessing here.
@@ -55,6 +62,7 @@ public struct LoadedModel {
     metadata.source = source
     metadata.licence = licence
     metadata.metrics = metrics
+    metadata.stages = stages
     var configuration: [String: JSONValue] = [:]
     if let transfer = model as? TransferModel {
       configuration["branch"] = .string(transfer.branch)

@@ -26,7 +26,8 @@ public enum Zoo {
     return result
   }
 
-  /// A model by name with the weights of a file in any known format, or with those that come with the zoo when no file is given.
+  /// A model by name with the weights of a file in any known format, or, when no file is given, with those that come with the zoo
+  /// or were pulled (see ``pull(_:mirror:isOffline:isForced:policy:waiting:report:)``). Never uses the network. A name with a dot chooses a set: `resnet50.keras_v1`.
   ///
   /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
   /// Classes, input channels or an input size (height and width) other than the weights' own adapt the network: a new head starts from
@@ -43,9 +44,10 @@ public enum Zoo {
   public static func load(
     _ name: String, weights path: String?, _ adaptation: Adaptation
   ) throws -> LoadedModel {
-    let entry = try Catalogue.entry(name)
-    guard let path = path ?? (try? Resources.url(name, "safetensors").path) else {
-      throw NoWeights(model: name)
+    let (entry, chosen) = try Catalogue.selection(name)
+    guard let path = path ?? (chosen == nil ? try? Resources.url(name, "safetensors").path : nil) else {
+      guard let (weights, file) = try pulled(entry, chosen) else { throw NoWeights(model: name) }
+      return try load(entry, try WeightFile.open(file.path), adaptation).published(as: weights, file)
     }
     let file = try WeightFile.open(path)
     // A flipped bit in the data shows in nothing but the digest.
@@ -156,7 +158,10 @@ public enum Zoo {
       smallestSide: model is TransferModel ? nil : entry.smallestSide)
     result.source = metadata.source
     result.licence = metadata.licence
-    if report.initialised.isEmpty { result.metrics = metadata.metrics }
+    if report.initialised.isEmpty {
+      result.metrics = metadata.metrics
+      result.stages = metadata.stages
+    }
     return (result.reporting(report, classes: classes, adaptation), archive)
   }
 }
@@ -181,33 +186,15 @@ extension LoadedModel {
   fileprivate func adapted(_ adaptation: Adaptation) throws(AdaptationError) -> LoadedModel {
     var result = self
     try result.adapt(adaptation)
+    if !result.changes.isEmpty { result.stages = nil }
     return result
-  }
-}
-
-extension Zoo {
-  /// The model and dialect whose tensors an archive has, by names and shapes; nil when it is none of the catalogue's.
-  public static func identify(_ archive: WeightArchive) -> (entry: ZooEntry, dialect: Dialect)? {
-    if let name = archive.portable?.model, let entry = try? Catalogue.entry(name),
-      let dialect = archive.portable?.dialect.flatMap({ entry.dialect(named: $0) })
-    {
-      return (entry, dialect)
-    }
-    for entry in Catalogue.entries {
-      guard let card = try? entry.card() else { continue }
-      for dialect in entry.dialects {
-        let template = dialect.make(card.classes)
-        guard let imported = try? dialect.imported(archive, into: template) else { continue }
-        let model = imported.classCount(template).map(dialect.make) ?? template
-        if model.fits(imported) { return (entry, dialect) }
-      }
-    }
-    return nil
   }
 }
 
 /// The zoo has no weights of its own for a model.
 public struct NoWeights: Error, CustomStringConvertible, Equatable {
   public let model: String
-  public var description: String { "no weights of \(model) come with the zoo: name a file with --weights" }
+  public var description: String {
+    "there are no weights of \(model) here: run 'aviary pull \(model)', or name a file with --weights"
+  }
 }

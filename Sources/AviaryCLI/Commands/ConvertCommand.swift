@@ -12,6 +12,10 @@ enum ConvertCommand: Command {
       "portable, torchvision, keras (.h5), keras3 (.weights.h5) or npz; by default by OUT's ending"),
     Option("model", "NAME", "the model the weights are of; found out where not given"),
     Option("dtype", "TYPE", "f32, f16 or bf16: how floating-point values are stored"),
+    Option(
+      "check", nil,
+      "read OUT back, compare every tensor and the outputs of both networks, and keep OUT only if all are equal"
+    ),
   ]
   static let example = "aviary convert vgg19_weights.h5 vgg19.safetensors"
 
@@ -22,17 +26,61 @@ enum ConvertCommand: Command {
     let file = try WeightFile.open(paths[0])
     let entry =
       try arguments.string("model").map { try Catalogue.entry($0) } ?? Zoo.identify(file.archive)?.entry
-    let archive: WeightArchive
-    if let entry {
-      let (model, weights) = try Zoo.described(entry, file)
-      archive = target.isKeras ? try model.kerasArchive(of: weights) : weights
-    } else {
-      archive = file.archive
-    }
-    try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats)
-    Console.print(
+    var archive = try archive(entry, file, target)
+    if floats ?? .float32 != .float32 { archive.portable?.stages = nil }
+    let summary =
       "\(paths[1]): \(target.format.summary), \(archive.count) tensors"
-        + (entry.map { " of \($0.name)" } ?? ", names kept: not a model of the zoo"))
+      + (entry.map { " of \($0.name)" } ?? ", names kept: not a model of the zoo")
+    guard arguments.has("check") else {
+      try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats)
+      return Console.print(summary)
+    }
+    if let entry, target == .portable {
+      archive.portable?.stages = try Zoo.stages(entry, file, roundedTo: floats)
+    }
+    let result = try write(archive, to: paths[1], as: target.format, floats: floats) { path in
+      try ConversionCheck(of: file, at: path, floats: floats, model: entry)
+    }
+    Console.print(summary)
+    Console.print(text(result, floats))
+  }
+
+  private static func archive(
+    _ entry: ZooEntry?, _ file: WeightFile, _ target: Target
+  ) throws -> WeightArchive {
+    guard let entry else { return file.archive }
+    let (model, weights) = try Zoo.described(entry, file)
+    return target.isKeras ? try model.kerasArchive(of: weights) : weights
+  }
+
+  /// Writes beside `path`, lets `check` look at the result, and puts it in place if that throws nothing.
+  private static func write<Result>(
+    _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType?,
+    check: (String) throws -> Result
+  ) throws -> Result {
+    let unchecked = path + ".unchecked"
+    defer { unlink(unchecked) }
+    try WeightFile.write(archive, to: unchecked, as: format, floats: floats)
+    let result = try check(unchecked)
+    guard rename(unchecked, path) == 0 else {
+      throw WeightsError(.unwritable, "cannot write: \(String(cString: strerror(errno)))", file: path)
+    }
+    return result
+  }
+
+  private static func text(_ check: ConversionCheck, _ floats: DType?) -> String {
+    let tensors =
+      "checked: \(check.tensorCount) tensors read back bit-equal"
+      + (floats.map { ", floating-point values rounded to \($0)" } ?? "")
+    guard let outputs = check.outputs else {
+      return tensors + "; outputs were not compared, since the file is of no model of the zoo"
+    }
+    let rounding =
+      outputs.roundingDifference > outputs.difference
+      ? "; rounding the weights changes outputs by up to \(outputs.roundingDifference)" : ""
+    return tensors
+      + "; outputs of both networks differ by at most \(outputs.difference), the largest is \(outputs.largest)"
+      + rounding
   }
 
   private enum Target: String {

@@ -4,10 +4,11 @@ import Foundation
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures loss and accuracy on a folder with one sub-folder per class, or on MNIST's test files."
+    "Measures loss and accuracy on a folder with one sub-folder per class, MNIST's test files or a file of CIFAR-10."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option.channels, Option.size, Option("data", "FOLDER", "the pictures"),
+    Option.weights, Option.channels, Option.size,
+    Option("data", "FOLDER", "the pictures, or a binary file of CIFAR-10 (.bin, .bin.gz)"),
     Option("batch", "N", "pictures at a time, by default 64"),
     Option.exact, Option.eager, Option.precision, Option.json,
   ]
@@ -31,9 +32,17 @@ enum EvaluateCommand: Command {
       String(format: "accuracy %.4f  loss %.4f  on %d examples", result.accuracy, result.loss, result.count))
   }
 
-  /// MNIST's files when the folder has them, else pictures by class.
+  /// MNIST's files when the folder has them, CIFAR-10's where a file is named, else pictures by class.
   static func dataset(_ folder: String, isTraining: Bool, _ loaded: LoadedModel) throws -> any Dataset {
     try loaded.requirePictures()
+    if folder.hasSuffix(".bin") || folder.hasSuffix(".bin.gz") {
+      let preprocessing = loaded.preprocessing
+      guard preprocessing.channels == .rgb else {
+        throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR-10 has RGB")
+      }
+      return try CIFAR10(
+        files: [folder], divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
+    }
     if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
       try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)
       return try MNIST(folder: folder, isTraining: isTraining)

@@ -13,16 +13,51 @@ enum InspectCommand: Command {
     let file: WeightFile.Description
     let model: String?
     let dialect: String?
+    /// The map between the file's names and ours.
+    let nameMap: String?
+    let classes: Int?
+    /// The last stage of a file without a classifier.
+    let lastStage: String?
+    let nearest: Nearest?
+
+    init(_ file: WeightFile.Description, _ found: Identification?) {
+      let fitting = found.flatMap { $0.fits ? $0 : nil }
+      self.file = file
+      model = fitting?.entry.name
+      dialect = fitting?.dialect.name
+      nameMap = fitting?.nameMap
+      classes = if case .whole(let classes) = fitting?.extent { classes } else { nil }
+      lastStage = if case .features(let stage) = fitting?.extent { stage } else { nil }
+      nearest = fitting == nil ? found.map(Nearest.init) : nil
+    }
+  }
+
+  /// The model most like a file that fits none.
+  private struct Nearest: Encodable {
+    let model: String
+    let dialect: String
+    let nameMap: String?
+    let matched: Int
+    let missing: [String]
+    let unexpected: [String]
+    let misshaped: [String]
+
+    init(_ found: Identification) {
+      model = found.entry.name
+      dialect = found.dialect.name
+      nameMap = found.nameMap
+      matched = found.report.matched.count
+      missing = found.report.missing.map(\.name)
+      unexpected = found.report.unexpected
+      misshaped = found.report.misshaped.map(\.name)
+    }
   }
 
   static func run(_ arguments: Arguments) throws {
     let file = try WeightFile.open(try arguments.operands(1)[0])
-    let identified = Zoo.identify(file.archive)
-    if arguments.has("json") {
-      return try Console.printJSON(
-        Report(file: file.description, model: identified?.entry.name, dialect: identified?.dialect.name))
-    }
+    let found = Zoo.identification(of: file.archive)
     let description = file.description
+    if arguments.has("json") { return try Console.printJSON(Report(description, found)) }
     let rows = description.tensors.map { [$0.name, $0.dtype.rawValue, $0.shape.shapeText] }
     Console.print(Console.table(["tensor", "type", "shape"], rows))
     Console.print(
@@ -30,8 +65,43 @@ enum InspectCommand: Command {
 
       \(file.path): \(description.summary), \(description.byteCount.grouped) bytes
       \(description.tensorCount) tensors, \(description.parameterCount.grouped) values\(metadata(description))
-      model: \(identified.map { "\($0.entry.name), dialect \($0.dialect.name)" } ?? "none of the zoo's")
+      \(model(found))
       """)
+  }
+
+  private static func model(_ found: Identification?) -> String {
+    guard let found else { return "model: none of the zoo's" }
+    let map = found.nameMap.map { ", name map \($0)" } ?? ""
+    let name = "\(found.entry.name), dialect \(found.dialect.name)\(map)"
+    switch found.extent {
+    case .whole(let classes): return "model: \(name), \(classes) classes"
+    case .features(let stage): return "model: \(name), without a classifier: its stages through \(stage)"
+    case .nearest where found.report.matched.isEmpty:
+      return "model: none of the zoo's; by the sizes of its tensors the nearest is \(name), but no name fits"
+    case .nearest:
+      return """
+        model: none of the zoo's; the nearest is \(name)
+        \(found.report.matched.count) of its tensors match\(differences(found.report))
+        """
+    }
+  }
+
+  /// The first of what does not fit, a line each.
+  private static func differences(_ report: LoadReport) -> String {
+    let shown = 8
+    func lines(_ title: String, _ names: [String]) -> [String] {
+      names.isEmpty
+        ? []
+        : [
+          "\(names.count) \(title): \(names.prefix(shown).joined(separator: ", "))\(names.count > shown ? ", …" : "")"
+        ]
+    }
+    let misshaped = report.misshaped.map {
+      "\($0.name) (\($0.found.shapeText) instead of \($0.expected.shapeText))"
+    }
+    return
+      (lines("missing", report.missing.map(\.name)) + lines("left over", report.unexpected)
+      + lines("of another shape", misshaped)).map { "\n" + $0 }.joined()
   }
 
   /// A line for each string beside the tensors, cut to what fits on one.

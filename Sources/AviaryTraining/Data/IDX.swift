@@ -1,22 +1,12 @@
 import AviaryTensors
-import CZlib
-import Foundation
 
 /// Files of the MNIST database: big-endian header, unsigned bytes, plain or compressed by gzip.
 public enum IDX {
-  /// What is wrong with a file.
-  public struct Failure: Error, CustomStringConvertible {
-    public let path: String
-    public let reason: String
-    public var description: String { "\(path): \(reason)" }
-  }
-
-  /// No real file of this kind is larger: what claims more is damaged.
-  private static let limit = 1 << 30
+  public typealias Failure = DataFile.Failure
 
   /// The extents and bytes of one file.
   public static func read(_ path: String) throws(Failure) -> (shape: Shape, bytes: [UInt8]) {
-    let content = try decompressed(path)
+    let content = try DataFile.read(path)
     guard content.count >= 4, content[0] == 0, content[1] == 0 else {
       throw Failure(path: path, reason: "not an IDX file: it must begin with two zero bytes")
     }
@@ -31,7 +21,9 @@ public enum IDX {
       content[(4 + 4 * axis)..<(8 + 4 * axis)].reduce(0) { $0 << 8 | Int($1) }
     }
     // Extents that are no file's: their product stays beyond every size instead of wrapping around to a small one.
-    let expected = shape.reduce(1) { $0 > limit || $1 > limit ? limit + 1 : $0 * $1 }
+    let expected = shape.reduce(1) {
+      $0 > DataFile.limit || $1 > DataFile.limit ? DataFile.limit + 1 : $0 * $1
+    }
     guard shape.allSatisfy({ $0 > 0 }), expected == content.count - 4 - 4 * rank else {
       throw Failure(
         path: path,
@@ -39,26 +31,6 @@ public enum IDX {
       )
     }
     return (shape, Array(content.dropFirst(4 + 4 * rank)))
-  }
-
-  /// gzip or not, zlib finds out.
-  private static func decompressed(_ path: String) throws(Failure) -> [UInt8] {
-    guard let file = gzopen(path, "rb") else { throw Failure(path: path, reason: "cannot be opened") }
-    defer { gzclose(file) }
-    var content: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 18)
-    while true {
-      let count = gzread(file, &chunk, UInt32(chunk.count))
-      if count < 0 { throw Failure(path: path, reason: "the gzip stream is damaged") }
-      if count == 0 { break }
-      content += chunk.prefix(Int(count))
-      guard content.count <= limit else { throw Failure(path: path, reason: "more than \(limit) bytes") }
-    }
-    // A stream that ends early is no error to gzread: only its status tells.
-    var status: Int32 = 0
-    _ = gzerror(file, &status)
-    guard status == Z_OK else { throw Failure(path: path, reason: "the gzip stream is truncated") }
-    return content
   }
 }
 

@@ -70,7 +70,12 @@ struct AtomicFile {
   private func commit(to target: String) throws {
     guard fsync(descriptor) == 0, rename(temporaryPath, target) == 0 else { throw failure() }
     close(descriptor)
-    let folder = open(URL(fileURLWithPath: target).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
+    Self.flushFolder(of: target)
+  }
+
+  /// Flushes the folder that a file was renamed into.
+  static func flushFolder(of path: String) {
+    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
     guard folder >= 0 else { return }
     // Some file systems cannot flush a folder; the file itself is safe.
     fsync(folder)

@@ -1,13 +1,19 @@
 import CCrypto
 
-/// SHA-256, computed piece by piece by libcrypto.
+/// A digest, computed piece by piece by libcrypto.
 struct Digest: ~Copyable {
   private let context: OpaquePointer
 
-  init() {
+  enum Algorithm {
+    case sha256
+    /// Protects against accidents only; some publishers have nothing better.
+    case md5
+  }
+
+  init(_ algorithm: Algorithm = .sha256) {
     context = EVP_MD_CTX_new()
-    let started = EVP_DigestInit_ex(context, EVP_sha256(), nil)
-    precondition(started == 1, "libcrypto has no SHA-256")
+    let started = EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil)
+    precondition(started == 1, "libcrypto has no \(algorithm)")
   }
 
   deinit { EVP_MD_CTX_free(context) }
@@ -16,13 +22,15 @@ struct Digest: ~Copyable {
     if !bytes.isEmpty { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
   }
 
-  /// 64 lower-case hexadecimal digits. Ends the computation.
+  /// Lower-case hexadecimal digits, 64 of SHA-256 and 32 of MD5. Ends the computation.
   consuming func finished() -> String {
-    var result = [UInt8](repeating: 0, count: 32)
-    EVP_DigestFinal_ex(context, &result, nil)
-    return result.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    var count: UInt32 = 0
+    EVP_DigestFinal_ex(context, &result, &count)
+    return result.prefix(Int(count)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
+  /// The SHA-256 of bytes in memory.
   static func hex(of bytes: UnsafeRawBufferPointer) -> String {
     let digest = Digest()
     digest.update(bytes)

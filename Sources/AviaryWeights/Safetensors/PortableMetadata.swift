@@ -26,6 +26,8 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   public var licence: String?
   /// Published or measured numbers: `top1`, `top5`, as fractions of 1 unless the name says otherwise.
   public var metrics: [String: Double]?
+  /// What each stage of the network returns for a fixed input, by which a file that was damaged or is read as another network is noticed.
+  public var stages: [StageStatistics]?
   /// SHA-256 of the data after the header, 64 lower-case hexadecimal digits. Set by the writer.
   public var dataSHA256: String?
   /// The layers and spellings of the Keras file these weights came from, which lets them go back unchanged.
@@ -48,6 +50,20 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       self.framework = framework
       self.url = url
       self.sha256 = sha256
+    }
+  }
+
+  /// Mean and magnitude of what a stage of the network returns.
+  public struct StageStatistics: Codable, Hashable, Sendable {
+    public let name: String
+    public let mean: Double
+    /// The mean of absolute values.
+    public let magnitude: Double
+
+    public init(name: String, mean: Double, magnitude: Double) {
+      self.name = name
+      self.mean = mean
+      self.magnitude = magnitude
     }
   }
 
@@ -106,7 +122,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     case numClasses = "num_classes"
     case preprocessing, labels
     case labelOffset = "label_offset"
-    case outputs, source, licence, metrics
+    case outputs, source, licence, metrics, stages
     case dataSHA256 = "data_sha256"
     case keras
   }

@@ -1,0 +1,204 @@
+import Foundation
+
+/// Files of weights that were downloaded, each called by the SHA-256 of its content, in a folder of the user's.
+///
+/// `weights/<sha256>` are the files, `weights/index.json` says what they are, `weights/partial` holds downloads that are not complete and
+/// `weights/locks` what keeps processes from doing the same work twice. A folder with files and an index is a bundle as well: carried to
+/// another machine, it is added to the cache there.
+public struct WeightCache: Sendable {
+  /// A file in the cache.
+  public struct Entry: Sendable, Equatable {
+    public let name: String
+    public let path: String
+    public let file: String
+    public let byteCount: Int
+    public let sha256: String
+    public let url: String?
+  }
+
+  let folder: String
+
+  /// The cache to use in a scope instead of the user's.
+  @TaskLocal public static var current: WeightCache?
+
+  /// The cache in a folder, which need not be there yet.
+  public init(folder: String) { self.folder = folder + "/weights" }
+
+  /// ``current``, else `$AVIARY_CACHE`, else `aviary` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`): where the measured algorithms are too.
+  ///
+  /// Throws ``WeightsError`` where the environment names no such folder.
+  public static func user(
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws -> WeightCache {
+    if let current { return current }
+    if let folder = environment["AVIARY_CACHE"], !folder.isEmpty { return WeightCache(folder: folder) }
+    guard let cache = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map({ $0 + "/.cache" }) else {
+      throw WeightsError(.unreadable, "there is no folder for a cache: set AVIARY_CACHE or HOME")
+    }
+    return WeightCache(folder: cache + "/aviary")
+  }
+
+  // MARK: Looking up
+
+  /// Everything in the cache, by name.
+  public func entries() throws -> [Entry] {
+    try CacheIndex(folder: folder).entries.sorted { $0.key < $1.key }.map { entry($0.key, $0.value) }
+  }
+
+  /// Whether there is a file called `name`; reads nothing of it.
+  public func contains(_ name: String) -> Bool {
+    guard let known = try? CacheIndex(folder: folder).entries[name] else { return false }
+    return FileStamp(path(known)) != nil
+  }
+
+  /// The file of weights called `name`, nil when there is none.
+  ///
+  /// A file that was changed since it was last found whole is read and compared with its digest.
+  /// - Throws: ``WeightsError`` when it is damaged.
+  public func file(_ name: String) throws -> Entry? {
+    guard let known = try CacheIndex(folder: folder).entries[name], let stamp = FileStamp(path(known)) else {
+      return nil
+    }
+    if stamp.byteCount != known.byteCount || stamp.modified != known.modified {
+      try verify(name, known)
+    }
+    return entry(name, known)
+  }
+
+  /// Reads the whole file called `name` and compares it with its digest; throws ``WeightsError`` when they differ or it is gone.
+  public func verify(_ name: String) throws {
+    guard let known = try CacheIndex(folder: folder).entries[name] else {
+      throw WeightsError(.unreadable, "\(name.quoted) is not in the cache", file: folder)
+    }
+    try verify(name, known)
+  }
+
+  private func verify(_ name: String, _ known: CacheIndex.Entry) throws {
+    let path = path(known)
+    guard let stamp = FileStamp(path) else {
+      throw WeightsError(.unreadable, "the cache lacks this file of \(name)", file: path)
+    }
+    guard stamp.byteCount == known.byteCount, try FileDigests(ofFile: path).sha256 == known.sha256 else {
+      throw WeightsError(
+        .malformed, "the cached file of \(name) is damaged; 'aviary pull \(name) --force' fetches it again",
+        file: path)
+    }
+    // A cache that may only be read is as good; it is compared again the next time.
+    try? update { index in
+      if index.entries[name]?.sha256 == known.sha256 { index.entries[name]?.modified = stamp.modified }
+    }
+  }
+
+  // MARK: Filling
+
+  /// The file of weights called `name`, fetched when it is not here.
+  ///
+  /// Of several processes that want the same file one fetches it and the others wait.
+  /// - Parameters:
+  ///   - file: the name it is published under.
+  ///   - origin: the address of its publisher, when the download is from another.
+  ///   - isForced: fetches it whether it is here or not.
+  ///   - accept: throws `WeightsError` for a file that can be read but is not what it should be.
+  ///   - waiting: called when another process is fetching it.
+  /// - Throws: ``DownloadError`` or ``WeightsError``; the cache is then as it was.
+  public func pull(
+    _ name: String, file: String, _ download: Download, publishedAt origin: String? = nil,
+    isForced: Bool = false,
+    policy: Download.Policy = .init(), accept: (WeightFile) throws -> Void = { _ in },
+    waiting: () -> Void = {}, report: @escaping (Download.Event) -> Void = { _ in }
+  ) throws -> Entry {
+    try makeFolder("locks")
+    try makeFolder("partial")
+    return try FileLock.hold("\(folder)/locks/\(fileName(name))", waiting: waiting) {
+      if !isForced, let found = try self.file(name) { return found }
+      let partial = "\(folder)/partial/\(fileName(name))"
+      let digests = try download.fetch(to: partial, policy: policy, report: report)
+      defer { unlink(partial + ".json") }
+      do {
+        // Its own header shows what a server that publishes no digest cut off.
+        try accept(try WeightFile.open(partial))
+      } catch let error as WeightsError {
+        unlink(partial)
+        throw DownloadError(.wrongContent, download.url, "what came cannot be used: \(error.reason)")
+      }
+      return try admit(
+        partial, name, file: file, url: origin ?? download.url.withoutCredentials,
+        sha256: digests.sha256)
+    }
+  }
+
+  /// Moves a checked file into its place and enters it.
+  func admit(_ source: String, _ name: String, file: String, url: String?, sha256: String) throws
+    -> Entry
+  {
+    let target = "\(folder)/\(sha256)"
+    guard rename(source, target) == 0, let stamp = FileStamp(target) else {
+      throw WeightsError(.unwritable, "cannot write: \(String(cString: strerror(errno)))", file: target)
+    }
+    AtomicFile.flushFolder(of: target)
+    let known = CacheIndex.Entry(
+      sha256: sha256, byteCount: stamp.byteCount, modified: stamp.modified, file: file, url: url)
+    var replaced: CacheIndex.Entry?
+    try update { index in
+      replaced = index.entries.updateValue(known, forKey: name)
+      if let old = replaced, index.entries.values.contains(where: { $0.sha256 == old.sha256 }) {
+        replaced = nil
+      }
+    }
+    if let replaced { unlink(path(replaced)) }
+    return entry(name, known)
+  }
+
+  /// Removes everything, unfinished downloads too; returns the bytes that are free then.
+  @discardableResult public func clear() throws -> Int {
+    var freed = 0
+    try update { index in
+      for known in index.entries.values {
+        freed += FileStamp(path(known))?.byteCount ?? 0
+        unlink(path(known))
+      }
+      index.entries = [:]
+    }
+    let partial = "\(folder)/partial"
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? [] {
+      freed += FileStamp("\(partial)/\(name)")?.byteCount ?? 0
+      unlink("\(partial)/\(name)")
+    }
+    return freed
+  }
+
+  // MARK: Places
+
+  func path(_ known: CacheIndex.Entry) -> String { "\(folder)/\(known.sha256)" }
+
+  func entry(_ name: String, _ known: CacheIndex.Entry) -> Entry {
+    Entry(
+      name: name, path: path(known), file: known.file, byteCount: known.byteCount, sha256: known.sha256,
+      url: known.url)
+  }
+
+  /// A name as a file's: what separates folders is taken out.
+  private func fileName(_ name: String) -> String {
+    "_" + name.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" }
+  }
+
+  func makeFolder(_ name: String) throws {
+    let path = "\(folder)/\(name)"
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw WeightsError(.unwritable, "the cache's folder cannot be made", file: path)
+    }
+  }
+
+  /// Changes the index while no other process does.
+  private func update(_ body: (inout CacheIndex) throws -> Void) throws {
+    try makeFolder("locks")
+    try FileLock.hold("\(folder)/locks/index") {
+      var index = try CacheIndex(folder: folder)
+      let before = index
+      try body(&index)
+      if index != before { try index.write(folder: folder) }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+
+/// A file of weights to be fetched: from where, and what its publisher says of it.
+public struct Download: Sendable {
+  public let url: String
+  public let digest: PublishedDigest?
+  /// The exact length, where it is known.
+  public let byteCount: Int?
+
+  /// How much patience is in order.
+  public struct Policy: Sendable {
+    /// Tries in a row that bring no new bytes.
+    public var attempts = 5
+    /// Seconds without a byte after which a try is given up.
+    public var stallSeconds = 30
+    /// Seconds before the second try; doubled for each further one.
+    public var firstDelay = 0.5
+    /// The longest wait, whatever a server asks for.
+    public var longestDelay = 30.0
+
+    public init() {}
+  }
+
+  /// No published file of weights comes near this.
+  private static let maximumBytes = 64 << 30
+  /// Tries altogether: a server that breaks off again and again after a few bytes must not be asked for ever.
+  private static let allAttempts = 100
+
+  public init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil) {
+    self.url = url
+    self.digest = digest
+    self.byteCount = byteCount
+  }
+
+  /// What happens while a file is fetched.
+  public enum Event: Sendable, Equatable {
+    case received(Int, of: Int?)
+    case waiting(seconds: Double, reason: String)
+    case checking(Int, of: Int)
+  }
+
+  /// Fetches the file to `path`, where an interrupted earlier try is gone on with, and checks it.
+  ///
+  /// - Returns: the digests of the file, which lies complete and flushed to the disk at `path`.
+  /// - Throws: ``DownloadError``. What can be gone on with stays, what is wrong is removed.
+  func fetch(
+    to path: String, policy: Policy = Policy(), report: @escaping (Event) -> Void = { _ in }
+  ) throws -> FileDigests {
+    let file = try PartialFile(path, url: url, maximumBytes: byteCount ?? Self.maximumBytes) {
+      report(.received($0, of: $1))
+    }
+    do {
+      while true {
+        try receive(file, policy, report)
+        do {
+          return try check(file, report)
+        } catch let error as DownloadError where error.kind == .wrongContent && file.wasResumed {
+          // The beginning may be of an older content. Once more, all of it.
+          try file.discard()
+        }
+      }
+    } catch let error as DownloadError {
+      if error.kind == .wrongContent { file.remove() }
+      throw error
+    }
+  }
+
+  /// Tries until the file is complete.
+  private func receive(_ file: PartialFile, _ policy: Policy, _ report: (Event) -> Void) throws {
+    var failures = 0
+    for _ in 1...Self.allAttempts {
+      let before = file.count
+      do {
+        try file.request(stallSeconds: policy.stallSeconds).send(to: file)
+        return try file.finish()
+      } catch let error as DownloadError {
+        if case .rejected(416) = error.kind, before > 0 {
+          // There is nothing behind what is here: it is complete already, or of another content. Only all of it tells.
+          try file.discard()
+          continue
+        }
+        guard error.isTransient else { throw error }
+        failures = file.count > before ? 1 : failures + 1
+        guard failures < policy.attempts else { throw error }
+        let delay = policy.delay(after: failures, error)
+        report(.waiting(seconds: delay, reason: error.reason))
+        Thread.sleep(forTimeInterval: delay)
+      }
+    }
+    throw DownloadError(.interrupted, url, "the connection broke off \(Self.allAttempts) times")
+  }
+
+  private func check(_ file: PartialFile, _ report: (Event) -> Void) throws -> FileDigests {
+    if let byteCount, byteCount != file.count {
+      throw DownloadError(
+        .wrongContent, url, "\(file.count) bytes instead of the \(byteCount) that are published")
+    }
+    let digests = try FileDigests(ofFile: file.path) { report(.checking($0, of: file.count)) }
+    try digest?.check(digests, url: url)
+    return digests
+  }
+}
+
+extension Download.Policy {
+  /// Seconds to wait after `failures` tries in a row: doubled each time, a little at random so that many clients do not come at once.
+  func delay(after failures: Int, _ error: DownloadError) -> Double {
+    if case .unavailable(_, let seconds?) = error.kind { return min(max(seconds, 0), longestDelay) }
+    let growing = firstDelay * pow(2, Double(min(failures, 16) - 1))
+    return min(growing, longestDelay) * Double.random(in: 0.75...1)
+  }
+}

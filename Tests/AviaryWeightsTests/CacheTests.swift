@@ -1,0 +1,121 @@
+import AviaryTensors
+import Foundation
+import TestSupport
+import Testing
+
+@testable import AviaryWeights
+
+@Suite("The cache of weights", .serialized)
+struct CacheTests {
+  /// A cache with one file in it.
+  private func withFilledCache(_ body: (WeightCache, _ path: String, _ file: [UInt8]) throws -> Void) throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+    try withCache { cache throws in
+      let entry = try cache.pull(
+        "net.tv", file: "net.pth", Download(url: server.address + "/net.pth"), policy: .impatient)
+      try body(cache, entry.path, file)
+    }
+  }
+
+  @Test("a changed file is compared with its digest before it is used")
+  func damage() throws {
+    try withFilledCache { cache, path, file throws in
+      // Touched only: read once more, and as good as before.
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
+      #expect(try cache.file("net.tv")?.path == path)
+      #expect(try CacheIndex(folder: cache.folder).entries["net.tv"]?.modified == 1_000_000_000)
+      var damaged = file
+      damaged[damaged.count - 9] ^= 1
+      try Data(damaged).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: WeightsError.self) { try cache.file("net.tv") }
+      #expect(error?.description.contains("aviary pull net.tv --force") == true)
+      #expect(throws: WeightsError.self) { try cache.verify("net.tv") }
+      unlink(path)
+      #expect(try cache.file("net.tv") == nil)
+      #expect(!cache.contains("net.tv"))
+    }
+  }
+
+  @Test("clearing leaves nothing")
+  func clear() throws {
+    try withFilledCache { cache, path, file throws in
+      #expect(try cache.clear() == file.count)
+      #expect(try cache.entries().isEmpty)
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+  }
+
+  @Test("the place: a scope's, the variable's, the user's")
+  func place() throws {
+    let named = try WeightCache.user(environment: ["AVIARY_CACHE": "/a", "HOME": "/h"])
+    #expect(named.folder == "/a/weights")
+    #expect(
+      try WeightCache.user(environment: ["XDG_CACHE_HOME": "/x", "HOME": "/h"]).folder == "/x/aviary/weights")
+    #expect(try WeightCache.user(environment: ["HOME": "/h"]).folder == "/h/.cache/aviary/weights")
+    #expect(throws: WeightsError.self) { try WeightCache.user(environment: [:]) }
+    try WeightCache.$current.withValue(WeightCache(folder: "/s")) { () throws in
+      #expect(try WeightCache.user(environment: ["AVIARY_CACHE": "/a"]).folder == "/s/weights")
+    }
+  }
+
+  @Test("a bundle goes to another machine's cache")
+  func bundle() throws {
+    try withFilledCache { cache, _, file throws in
+      let folder = cache.folder + "-bundle"
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      try cache.bundle(["net.tv"], to: folder)
+      #expect(throws: WeightsError.self) { try cache.bundle(["net.tv"], to: folder) }
+      #expect(throws: WeightsError.self) { try cache.bundle(["other.tv"], to: folder + "2") }
+      #expect(!FileManager.default.fileExists(atPath: folder + "2"))
+      try withCache { other throws in
+        let digest = sha256(file)
+        #expect(throws: DownloadError.self) {
+          try other.add(bundle: folder) { _ in .md5(String(repeating: "0", count: 32)) }
+        }
+        #expect(try other.entries().isEmpty)
+        #expect(try other.add(bundle: folder) { _ in .sha256(digest) }.map(\.name) == ["net.tv"])
+        #expect(try other.file("net.tv")?.sha256 == digest)
+      }
+    }
+  }
+
+  @Test("bundles that are damaged, lead elsewhere or are none")
+  func hostileBundles() throws {
+    try withFilledCache { cache, path, file throws in
+      let digest = sha256(file)
+      let folder = cache.folder + "-bundle"
+      func refused(_ prepare: () throws -> Void) throws {
+        try cache.bundle(["net.tv"], to: folder)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try prepare()
+        try withCache { other throws in
+          #expect(throws: WeightsError.self) { try other.add(bundle: folder) }
+          #expect(try other.entries().isEmpty)
+        }
+      }
+      func index(_ change: (String) -> String) throws {
+        let path = folder + "/index.json"
+        try change(String(contentsOfFile: path, encoding: .utf8)).write(
+          toFile: path, atomically: true, encoding: .utf8)
+      }
+      try refused { try Data(file.dropLast(1)).write(to: URL(fileURLWithPath: "\(folder)/\(digest)")) }
+      try refused {
+        var flipped = file
+        flipped[500] ^= 1
+        try Data(flipped).write(to: URL(fileURLWithPath: "\(folder)/\(digest)"))
+      }
+      try refused { unlink("\(folder)/\(digest)") }
+      try refused {
+        unlink("\(folder)/\(digest)")
+        try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(digest)", withDestinationPath: path)
+      }
+      try refused { try index { $0.replacingOccurrences(of: digest, with: "../../../../etc/passwd") } }
+      try refused { try index { $0.replacingOccurrences(of: digest, with: digest.uppercased()) } }
+      try refused { try index { $0.replacingOccurrences(of: "\"version\" : 1", with: "\"version\" : 2") } }
+      try refused { try index { String($0.dropLast(9)) } }
+      try refused { unlink("\(folder)/index.json") }
+    }
+  }
+}

@@ -1,0 +1,306 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import AviaryWeights
+
+@Suite("Downloads", .serialized)
+struct DownloadTests {
+  private func pull(
+    _ cache: WeightCache, _ server: LocalServer, _ digest: PublishedDigest? = nil, byteCount: Int? = nil,
+    isForced: Bool = false
+  ) throws -> [UInt8] {
+    let entry = try cache.pull(
+      "net.tv", file: "net.pth",
+      Download(url: server.address + "/net.pth", digest: digest, byteCount: byteCount), isForced: isForced,
+      policy: .impatient)
+    let bytes = Array(try #require(FileManager.default.contents(atPath: entry.path)))
+    #expect(entry.sha256 == sha256(bytes) && entry.byteCount == bytes.count)
+    #expect(entry.path.hasSuffix("/weights/\(entry.sha256)"))
+    return bytes
+  }
+
+  /// What a pull that must fail throws; the cache has nothing of it then.
+  private func failure(
+    _ cache: WeightCache, _ server: LocalServer, _ digest: PublishedDigest? = nil, byteCount: Int? = nil
+  ) throws -> DownloadError {
+    let error = #expect(throws: DownloadError.self) {
+      try pull(cache, server, digest, byteCount: byteCount)
+    }
+    #expect(try cache.entries().isEmpty)
+    return try #require(error)
+  }
+
+  @Test("a file is fetched once, whatever digest is published")
+  func plain() throws {
+    let file = try weightsFile()
+    let digest = sha256(file)
+    for published in [nil, .sha256(digest), .sha256Prefix(String(digest.prefix(8)))] as [PublishedDigest?] {
+      try withCache { cache throws in
+        let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+        #expect(try pull(cache, server, published, byteCount: file.count) == file)
+        #expect(try pull(cache, server, published) == file)
+        #expect(server.requests.map(\.path) == ["/net.pth"])
+        #expect(try cache.file("net.tv")?.file == "net.pth")
+        #expect(try pull(cache, server, published, isForced: true) == file)
+        #expect(server.requests.count == 2)
+      }
+    }
+  }
+
+  @Test("another digest or length: refused, and nothing stays")
+  func wrongContent() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+    try withCache { cache throws in
+      let zeros = String(repeating: "0", count: 32)
+      for digest in [.md5(zeros), .sha256(zeros + zeros), .sha256Prefix("0badf00d"), .sha256Prefix("")]
+        as [PublishedDigest]
+      {
+        let error = try failure(cache, server, digest)
+        #expect(error.kind == .wrongContent)
+      }
+      #expect(try failure(cache, server, byteCount: file.count - 1).kind == .wrongContent)
+      #expect(try failure(cache, server, byteCount: file.count + 1).kind == .wrongContent)
+      let left = try FileManager.default.contentsOfDirectory(atPath: cache.folder + "/partial")
+      #expect(left.isEmpty)
+    }
+  }
+
+  @Test("a connection that breaks off is gone on with where it ended")
+  func truncation() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, number in
+      let reply = LocalServer.Reply(file: file, tag: "\"1\"", to: request)
+      return number < 4 ? reply.cut(after: 50_000) : reply
+    }
+    try withCache { cache throws in
+      #expect(try pull(cache, server, .sha256(sha256(file))) == file)
+      #expect(server.requests.map(\.rangeStart) == [nil, 50_000, 100_000, 150_000, 200_000])
+      #expect(server.requests.last?.headers["if-range"] == "\"1\"")
+    }
+  }
+
+  @Test("what an earlier process fetched is gone on with, unless the content has changed since")
+  func resume() throws {
+    let (old, new) = (try weightsFile(), try weightsFile(seed: 2))
+    for isChanged in [false, true] {
+      let server = try LocalServer { request, number in
+        if number == 0 { return LocalServer.Reply(file: old, tag: "\"1\"", to: request).cut(after: 100_000) }
+        if number < 3 { return LocalServer.Reply([], status: 503) }
+        return isChanged
+          ? .init(file: new, tag: "\"2\"", to: request) : .init(file: old, tag: "\"1\"", to: request)
+      }
+      try withCache { cache throws in
+        let error = try failure(cache, server)
+        #expect(error.kind == .unavailable(status: 503, retryAfter: nil))
+        #expect(try pull(cache, server) == (isChanged ? new : old))
+        #expect(server.requests.map(\.rangeStart) == [nil, 100_000, 100_000, 100_000])
+      }
+    }
+  }
+
+  @Test("a server that mixes old and new content is found out by the digest, and all is fetched anew")
+  func mixture() throws {
+    let (old, new) = (try weightsFile(), try weightsFile(seed: 2))
+    let server = try LocalServer { request, number in
+      if number == 0 { return LocalServer.Reply(file: old, tag: "\"1\"", to: request).cut(after: 100_000) }
+      return .init(file: new, tag: request.headers["if-range"] ?? "\"2\"", to: request)
+    }
+    try withCache { cache throws in
+      #expect(try pull(cache, server, .sha256(sha256(new))) == new)
+      #expect(server.requests.map(\.rangeStart) == [nil, 100_000, nil])
+    }
+  }
+
+  @Test("servers without ranges, without tags, with another range than asked for, and with none left")
+  func ranges() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      let server = try LocalServer { _, number in
+        let reply = LocalServer.Reply(file, headers: ["ETag": "\"1\""])
+        return number == 0 ? reply.cut(after: 70_000) : reply
+      }
+      #expect(try pull(cache, server) == file)
+      #expect(server.requests.map(\.rangeStart) == [nil, 70_000])
+    }
+    try withCache { cache throws in
+      let server = try LocalServer { request, number in
+        if number == 0 { return LocalServer.Reply(file: file, tag: "\"1\"", to: request).cut(after: 70_000) }
+        if number > 1 { return .init(file: file, tag: "\"1\"", to: request) }
+        return .init(
+          Array(file[10...]), status: 206,
+          headers: ["Content-Range": "bytes 10-\(file.count - 1)/\(file.count)"])
+      }
+      #expect(try pull(cache, server) == file)
+      #expect(server.requests.map(\.rangeStart) == [nil, 70_000, nil])
+    }
+    try withCache { cache throws in
+      let server = try LocalServer { request, number in
+        if number == 0 { return LocalServer.Reply(file: file, tag: "\"1\"", to: request).cut(after: 70_000) }
+        return number == 1 ? .init([], status: 416) : .init(file: file, tag: "\"1\"", to: request)
+      }
+      #expect(try pull(cache, server) == file)
+      #expect(server.requests.map(\.rangeStart) == [nil, 70_000, nil])
+    }
+  }
+
+  @Test("silence is not waited for without end")
+  func stall() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, number in
+      var reply = LocalServer.Reply(file: file, tag: "\"1\"", to: request)
+      if number == 0 {
+        reply.sent = 80_000
+        reply.silence = 6
+      }
+      return reply
+    }
+    try withCache { cache throws in
+      let start = Date()
+      #expect(try pull(cache, server) == file)
+      #expect(Date().timeIntervalSince(start) < 5)
+      #expect(server.requests.map(\.rangeStart) == [nil, 80_000])
+    }
+  }
+
+  @Test("redirects are followed, but not in a circle or to another protocol")
+  func redirects() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      let server = try LocalServer { request, _ in
+        request.path == "/there"
+          ? .init(file: file, tag: "\"1\"", to: request)
+          : .init(Array("<html>moved</html>".utf8), status: 302, headers: ["Location": "/there"])
+      }
+      #expect(try pull(cache, server) == file)
+      let circle = try LocalServer { _, _ in .init([], status: 301, headers: ["Location": "/net.pth"]) }
+      try cache.clear()
+      #expect(try failure(cache, circle).reason.contains("redirects"))
+      let local = try LocalServer { _, _ in
+        .init([], status: 302, headers: ["Location": "file:///etc/passwd"])
+      }
+      #expect(try failure(cache, local).kind == .rejected(status: nil))
+    }
+  }
+
+  @Test("a web page with status 200 is refused at once, and so is what is no file of weights")
+  func pages() throws {
+    let page = Array("\n<!DOCTYPE html><html>Please log in</html>".utf8)
+    let answers: [LocalServer.Reply] = [
+      .init(page, headers: ["Content-Type": "text/html; charset=utf-8"]), .init(page),
+      .init(page + [UInt8](repeating: 0x20, count: 100_000)), .init(Array("busy".utf8)), .init([]),
+      .init(Array("{\"error\": \"no such model\"}".utf8)),
+    ]
+    for (index, answer) in answers.enumerated() {
+      let server = try LocalServer { _, _ in answer }
+      try withCache { cache throws in
+        let error = try failure(cache, server)
+        #expect(error.kind == .wrongContent, "\(error)")
+        #expect(error.reason.contains("a web page") == (index < 3))
+        #expect(server.requests.count == 1)
+      }
+    }
+  }
+
+  @Test("busy servers are asked again, as often and as late as is sensible; a missing file is not")
+  func statuses() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      let busy = try LocalServer { request, number in
+        number < 2
+          ? .init([], status: number == 0 ? 503 : 429, headers: ["Retry-After": "86400"])
+          : .init(file: file, tag: "\"1\"", to: request)
+      }
+      #expect(try pull(cache, busy) == file)
+      #expect(busy.requests.count == 3)
+      try cache.clear()
+      let broken = try LocalServer { _, _ in .init([], status: 500) }
+      #expect(try failure(cache, broken).kind == .unavailable(status: 500, retryAfter: nil))
+      #expect(broken.requests.count == 3)
+      let missing = try LocalServer { request, number in
+        number == 0 ? .init([], status: 404) : .init(file: file, tag: "\"1\"", to: request)
+      }
+      #expect(try failure(cache, missing).kind == .rejected(status: 404))
+      #expect(missing.requests.count == 1)
+      #expect(try pull(cache, missing) == file)
+    }
+  }
+
+  @Test("lengths that are missing or wrong")
+  func lengths() throws {
+    let file = try weightsFile()
+    func server(announced: Int?, sent: Int? = nil) throws -> LocalServer {
+      try LocalServer { _, _ in
+        var reply = LocalServer.Reply(file)
+        reply.announced = announced
+        reply.sent = sent
+        return reply
+      }
+    }
+    try withCache { cache throws in
+      // Without a length the end of the connection ends the file; where it is too early, the file's own header says so.
+      #expect(try pull(cache, server(announced: nil)) == file)
+      try cache.clear()
+      #expect(try failure(cache, server(announced: nil, sent: 90_000)).kind == .wrongContent)
+      #expect(try failure(cache, server(announced: 90_000)).kind == .wrongContent)
+      #expect(try failure(cache, server(announced: file.count + 10)).kind == .interrupted)
+    }
+  }
+
+  @Test("addresses that lead nowhere")
+  func addresses() throws {
+    try withCache { cache throws in
+      for (url, kind) in [
+        ("file:///etc/passwd", .rejected(status: nil)), ("no address", .rejected(status: nil)),
+        ("http://127.0.0.1:1/x", .interrupted),
+      ] as [(String, DownloadError.Kind)] {
+        let error = #expect(throws: DownloadError.self) {
+          try cache.pull("net.tv", file: "x", Download(url: url), policy: .impatient)
+        }
+        #expect(error?.kind == kind, "\(String(describing: error))")
+      }
+    }
+  }
+
+  @Test("passwords in addresses appear in no message and no file")
+  func credentials() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, number in
+      number == 0 ? .init([], status: 404) : .init(file: file, tag: "\"1\"", to: request)
+    }
+    try withCache { cache throws in
+      let url = server.address.replacingOccurrences(of: "//", with: "//me:secret@") + "/net.pth"
+      let error = #expect(throws: DownloadError.self) {
+        try cache.pull("net.tv", file: "x", Download(url: url), policy: .impatient)
+      }
+      #expect(error?.description.hasPrefix(server.address + "/net.pth: ") == true)
+      let entry = try cache.pull("net.tv", file: "x", Download(url: url), policy: .impatient)
+      #expect(entry.url == server.address + "/net.pth")
+      #expect(server.requests.last?.headers["authorization"] != nil)
+    }
+  }
+
+  @Test("two that want the same file fetch it once")
+  func concurrency() async throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, _ in
+      Thread.sleep(forTimeInterval: 0.3)
+      return .init(file: file, tag: "\"1\"", to: request)
+    }
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("aviary-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let digests = try await withThrowingTaskGroup(of: String.self) { group in
+      for _ in 0..<3 {
+        group.addTask {
+          let cache = WeightCache(folder: folder.path)
+          let download = Download(url: server.address + "/net.pth")
+          return try cache.pull("net.tv", file: "net.pth", download, policy: .impatient).sha256
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(digests == Array(repeating: sha256(file), count: 3))
+    #expect(server.requests.count == 1)
+  }
+}

@@ -1,0 +1,92 @@
+import AviaryWeights
+import Foundation
+
+/// A set of weights that a framework publishes for a model: where it is and what is known of it.
+public struct PublishedWeights: Sendable {
+  public let entry: ZooEntry
+  public let card: Card.Weights
+
+  /// What it is pulled by: `resnet50.tv_v1`.
+  public var name: String { "\(entry.name).\(card.pullName)" }
+
+  /// The name of the published file.
+  public var file: String { card.file ?? card.url?.split(separator: "/").last.map(String.init) ?? name }
+
+  /// The digest that its publisher gives, if any.
+  public var digest: PublishedDigest? {
+    card.sha256.map { .sha256($0) } ?? card.sha256Prefix.map { .sha256Prefix($0) }
+      ?? card.md5.map { .md5($0) }
+  }
+
+  /// Where the file is: at its publisher's, or at the same path below the address of a mirror.
+  ///
+  /// Throws ``NotPublished`` when the card says nowhere.
+  public func url(mirror: String? = nil) throws -> String {
+    guard let path = card.url ?? card.file else { throw NotPublished(name: name) }
+    if path.contains("://") {
+      guard let mirror else { return path }
+      return mirror.withSlash + (path.split(separator: "/").last ?? "")
+    }
+    guard let base = try mirror ?? Self.sources()[card.framework] else { throw NotPublished(name: name) }
+    return base.withSlash + path
+  }
+
+  /// The addresses below which frameworks publish their files.
+  static func sources() throws -> [String: String] {
+    try JSONDecoder().decode(
+      [String: String].self, from: Data(contentsOf: try Resources.url("sources", "json")))
+  }
+}
+
+extension String {
+  fileprivate var withSlash: String { hasSuffix("/") ? self : self + "/" }
+}
+
+extension Card.Weights {
+  /// What tells the set from others of its model.
+  var pullName: String { tag ?? dialect }
+  /// Comes with the zoo.
+  var isOurs: Bool { framework == "aviary" }
+}
+
+extension ZooEntry {
+  /// The sets of weights that exist elsewhere, the preferred one first.
+  public func published() throws -> [PublishedWeights] {
+    try card().weights.filter { !$0.isOurs }.map { PublishedWeights(entry: self, card: $0) }
+  }
+}
+
+extension Catalogue {
+  /// A model and, where the text says it, one of its sets of weights: `resnet50`, `resnet50.keras_v1`.
+  ///
+  /// - Throws: ``UnknownModel``, ``UnknownWeights``.
+  public static func selection(_ text: String) throws -> (entry: ZooEntry, weights: PublishedWeights?) {
+    if let entry = entries.first(where: { $0.name == text }) { return (entry, nil) }
+    // Names of models have dots in them as well.
+    for entry in entries where text.hasPrefix(entry.name + ".") {
+      let tag = String(text.dropFirst(entry.name.count + 1))
+      let published = try entry.published()
+      guard let weights = published.first(where: { $0.card.pullName == tag }) else {
+        throw UnknownWeights(given: text, known: published.map(\.name))
+      }
+      return (entry, weights)
+    }
+    return (try entry(text), nil)
+  }
+}
+
+/// A model has no such set of weights.
+public struct UnknownWeights: Error, CustomStringConvertible, Equatable {
+  public let given: String
+  public let known: [String]
+  public var description: String {
+    "there are no weights called \(given)"
+      + (known.isEmpty ? "" : "; there are \(known.joined(separator: ", "))")
+  }
+}
+
+/// There is no address to fetch weights from.
+public struct NotPublished: Error, CustomStringConvertible, Equatable {
+  public let name: String
+  public var description: String { "no address is known for weights of \(name): name a file with --weights" }
+}

@@ -1,0 +1,94 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryWeights
+import Foundation
+
+extension Tensor {
+  /// The picture that files of weights are compared on: 1×C×H×W values from -2 up to 2 that any language can make.
+  ///
+  /// Value i, counted in row-major order from 1, is 4u − 2, where u is the upper 24 bits of splitmix64's i-th number from the state 0,
+  /// divided by 2²⁴ (Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generators", figure 15).
+  public static func deterministicPicture(_ shape: Shape) -> Tensor {
+    var state: UInt64 = 0
+    let values = (0..<shape.elementCount).map { _ in
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+      mixed ^= mixed >> 31
+      return 4 * Float(mixed >> 40) * 0x1p-24 - 2
+    }
+    return Tensor(values, shape: [1] + shape)
+  }
+}
+
+/// Mean and magnitude of what a stage of a network returns.
+public typealias StageStatistics = PortableMetadata.StageStatistics
+
+extension StageStatistics {
+  init(_ name: String, _ output: Tensor) {
+    var (sum, absolute) = (0.0, 0.0)
+    let values = output.values()
+    for value in values {
+      sum += Double(value)
+      absolute += Double(abs(value))
+    }
+    let count = Double(max(values.count, 1))
+    self.init(name: name, mean: (sum / count).shortened, magnitude: (absolute / count).shortened)
+  }
+
+  /// Rounding differs between machines by far less than this share of the magnitude, and other networks by far more.
+  static let tolerance = 2e-4
+
+  /// Whether another computation of the same stage can have given these numbers.
+  func agrees(with other: StageStatistics) -> Bool {
+    let allowed = Self.tolerance * max(magnitude, other.magnitude) + 1e-12
+    // Comparisons with what is no number are false.
+    return name == other.name && abs(mean - other.mean) <= allowed
+      && abs(magnitude - other.magnitude) <= allowed
+  }
+}
+
+extension Double {
+  /// With nine significant digits, more than differ between machines anyway.
+  fileprivate var shortened: Double { Double(String(format: "%.9g", self)) ?? self }
+}
+
+extension StagedModel {
+  /// What each stage returns for an input, in numbers. The model is put into evaluation mode.
+  public func stageStatistics(_ input: Tensor) -> [StageStatistics] {
+    evaluate()
+    return withExactArithmetic {
+      var value = input
+      return stages.map { stage in
+        value = stage(value)
+        return StageStatistics(stage.name, value)
+      }
+    }
+  }
+}
+
+extension LoadedModel {
+  /// What each stage returns for the deterministic picture, in numbers.
+  public func stageStatistics() -> [StageStatistics] {
+    model.stageStatistics(.deterministicPicture(inputShape))
+  }
+}
+
+extension [StageStatistics] {
+  /// For a file; nil when a stage overflows, which JSON cannot say.
+  var storable: [StageStatistics]? {
+    allSatisfy { $0.mean.isFinite && $0.magnitude.isFinite } ? self : nil
+  }
+}
+
+extension Zoo {
+  /// What the stages of a model with a file's weights return, once these are rounded to `floats`; nil when that cannot be stored.
+  public static func stages(
+    _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?
+  ) throws -> [StageStatistics]? {
+    let loaded = try load(entry, file)
+    if let floats { loaded.model.round(to: floats) }
+    return loaded.stageStatistics().storable
+  }
+}

@@ -1,0 +1,149 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryWeights
+
+/// Whether a network with the weights of a file computes, stage by stage, what is expected of it.
+public struct Verification: Sendable {
+  /// Where the expected numbers come from.
+  public enum Origin: Sendable, Equatable {
+    /// The file was written with them.
+    case file
+    /// The card of the model.
+    case card
+    /// Another file of the same model.
+    case other(String)
+  }
+
+  public struct Row: Sendable {
+    public let found: StageStatistics
+    public let expected: StageStatistics?
+    public let agrees: Bool
+  }
+
+  public let origin: Origin
+  public let rows: [Row]
+  /// Other readings of the same tensors that would give what is expected.
+  public let fittingReadings: [String]
+
+  /// The first stage that differs; nil when all agree.
+  public var firstDivergence: String? { rows.first { !$0.agrees }?.found.name }
+
+  /// What most often makes a stage differ like that, most likely first; empty when all agree.
+  public var likelyCauses: [String] {
+    guard let index = rows.firstIndex(where: { !$0.agrees }), let expected = rows[index].expected else {
+      return []
+    }
+    let found = rows[index].found
+    guard found.mean.isFinite, found.magnitude.isFinite else {
+      return ["damaged values: a stage overflows"]
+    }
+    let ratio = abs(found.magnitude / max(expected.magnitude, .leastNormalMagnitude) - 1)
+    if index == 0 {
+      return ["channel order of the input", "padding of the first layers", "damaged or exchanged values"]
+    }
+    return ratio < 0.01
+      ? ["batch normalization's epsilon", "padding", "average pooling that counts padding"]
+      : ["placement of strides", "flatten order", "damaged or exchanged values"]
+  }
+}
+
+extension LoadedModel {
+  /// Compares the stages with expected ones; where they differ, tries other readings of the same tensors.
+  public func verification(against expected: [StageStatistics], from origin: Verification.Origin) throws
+    -> Verification
+  {
+    let found = stageStatistics()
+    let byName = Dictionary(expected.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let rows = found.map { stage in
+      let wanted = byName[stage.name]
+      return Verification.Row(
+        found: stage, expected: wanted, agrees: wanted.map { $0.agrees(with: stage) } ?? false)
+    }
+    let isWhole = rows.allSatisfy(\.agrees)
+    return Verification(
+      origin: origin, rows: rows, fittingReadings: isWhole ? [] : try fittingReadings(expected))
+  }
+
+  /// The expected numbers that belong to these weights: those of the file, else of the card when the weights are the card's.
+  ///
+  /// - Parameter isPublished: whether the weights came with the zoo or were pulled.
+  public func expectedStages(
+    isPublished: Bool
+  ) throws -> (stages: [StageStatistics], origin: Verification.Origin)? {
+    if let stages { return (stages, .file) }
+    guard isPublished else { return nil }
+    let card = try Catalogue.entry(name).card()
+    return card.weights.first { $0.dialect == dialect.name }?.stages.map { ($0, .card) }
+  }
+
+  // MARK: Other readings
+
+  private func fittingReadings(_ expected: [StageStatistics]) throws -> [String] {
+    func fits(_ stages: [StageStatistics]) -> Bool {
+      stages.count == expected.count && zip(stages, expected).allSatisfy { $0.agrees(with: $1) }
+    }
+    let input = Tensor.deterministicPicture(inputShape)
+    var readings: [String] = []
+    if inputShape[0] == 3, fits(model.stageStatistics(input.reversingChannels())) {
+      readings.append("the first layer's channels are in the other order (RGB and BGR exchanged)")
+    }
+    if fits(flattenedOtherwise(input)) {
+      readings.append("the first linear layer was made for the other flatten order (channels last)")
+    }
+    guard !(model is TransferModel) else { return readings }
+    for other in try Catalogue.entry(name).dialects where other.name != dialect.name {
+      if let neighbour = neighbour(other), fits(neighbour.stageStatistics(input)) {
+        readings.append("the dialect \(other.name)")
+      }
+    }
+    return readings
+  }
+
+  /// The same weights in another dialect's network; nil when their shapes do not allow it.
+  ///
+  /// Constants of the other network that these weights lack are neutral: biases 0, scales of normalization 1.
+  private func neighbour(_ other: Dialect) -> (any StagedModel)? {
+    let own = Dictionary(
+      model.stateEntries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let network = other.make(labels.count)
+    for entry in network.stateEntries where !entry.isFixed {
+      if let known = own[entry.name] {
+        guard known.shape == entry.shape else { return nil }
+        entry.value = known.value
+      } else if entry.name.hasSuffix(".bias") {
+        entry.value = .zeros(entry.shape)
+      } else if entry.name.hasSuffix(".weight"), entry.shape.count == 1 {
+        entry.value = .ones(entry.shape)
+      } else {
+        return nil
+      }
+    }
+    return network
+  }
+
+  /// The stages when layers that flatten get their input as frameworks with the channels last would lay it out.
+  private func flattenedOtherwise(_ input: Tensor) -> [StageStatistics] {
+    model.evaluate()
+    return withExactArithmetic {
+      var value = input
+      return model.stages.map { stage in
+        for (_, layer) in stage.layers {
+          if layer is Flatten, value.rank == 4 {
+            let shape = value.shape
+            value = value.permuted([0, 2, 3, 1]).reshaped([shape[0], shape[1] * shape[2] * shape[3]])
+          } else {
+            value = layer(value)
+          }
+        }
+        return StageStatistics(stage.name, value)
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// N×C×H×W with the channels in the other order.
+  fileprivate func reversingChannels() -> Tensor {
+    concatenate((0..<shape[1]).reversed().map { sliced(1, $0..<($0 + 1)) }, axis: 1)
+  }
+}
