@@ -68,9 +68,10 @@ struct LinearMap: Operation {
     let (rows, w) = (shape.dropLast().reduce(1, *), inputs[1].cast(to: .float32))
     let x = inputs[0].cast(to: .float32).reshaped([rows, w.shape[1]])
     let bias = inputs.count > 2 ? inputs[2].cast(to: .float32) : nil
-    if rows == 1, w.count > 0, case .rowMajor = w.layout {
+    if rows == 1, w.count > 0 {
       let kernel = InnerProductKernel(inputs: w.shape[1], outputs: w.shape[0], hasBias: bias != nil)
-      return [kernel.run(x, w, bias: bias).reshaped(shape)]
+      let weights = context.isRecording ? w.rowMajor() : w.packed(to: .rowMajor(w.shape))
+      return [kernel.run(x, weights, bias: bias).reshaped(shape)]
     }
     let product = MatmulKernel.run(
       x, w.transposed(), bias: bias, shape: [rows, w.shape[0]], packs: !context.isRecording)
