@@ -96,8 +96,8 @@ extension StagedModel {
   /// A new head covers what depends on the number of classes (`other` being the same network for another number), and the whole last
   /// stage when the file has nothing of it.
   func replaceable(
-    _ adaptation: Adaptation, _ archive: WeightArchive, other: any StagedModel
-  ) throws(StageError) -> Set<String> {
+    _ adaptation: Adaptation, _ archive: WeightArchive, other: () throws -> any StagedModel
+  ) throws -> Set<String> {
     var names: Set<String> = []
     func add(_ stages: ArraySlice<Stage>) {
       let covered = stages.flatMap(\.parameterNames)
@@ -112,7 +112,7 @@ extension StagedModel {
     }
     if adaptation.part != .whole { names.formUnion(auxiliaryNames) }
     guard adaptation.classes != nil else { return names }
-    let shapes = Dictionary(uniqueKeysWithValues: other.stateEntries.map { ($0.name, $0.shape) })
+    let shapes = Dictionary(uniqueKeysWithValues: try other().stateEntries.map { ($0.name, $0.shape) })
     names.formUnion(stateEntries.filter { shapes[$0.name] != $0.shape }.map(\.name))
     let before = names
     add(stages.suffix(1))

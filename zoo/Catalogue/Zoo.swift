@@ -96,7 +96,7 @@ public enum Zoo {
       let classes = adaptation.classes ?? archive.classCount(template) ?? card.classes
       let model = dialect.make(classes)
       let input = model.take(inputOf: archive, from: dialect.inputShape(card))
-      let replaceable = try model.replaceable(adaptation, archive, other: dialect.make(classes + 1))
+      let replaceable = try model.replaceable(adaptation, archive) { dialect.make(classes + 1) }
       let report = model.report(archive, replaceable: replaceable)
       if report.isComplete && report.unexpected.isEmpty {
         var preprocessing = dialect.preprocessing.with(channels: input[0]).with(statisticsOf: archive)
@@ -141,8 +141,9 @@ public enum Zoo {
     let description = try DescribedNetwork(metadata, dialect, entry, card, classes: promised, file: file.path)
     let model = try description.build(classes: classes)
     let archive = try dialect.imported(file.archive, into: model)
-    let replaceable = try model.replaceable(
-      adaptation, archive, other: try description.build(classes: classes + 1))
+    let replaceable = try model.replaceable(adaptation, archive) {
+      try description.build(classes: classes + 1)
+    }
     let report = model.report(archive, replaceable: replaceable)
     try report.requireComplete(file: file.path)
     let names = classes == promised ? metadata.labels : nil
