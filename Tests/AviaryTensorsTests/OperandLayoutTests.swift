@@ -1,4 +1,3 @@
-import COneDNN
 import TestSupport
 import Testing
 
@@ -29,11 +28,8 @@ enum Arrangement: CaseIterable, Sendable {
       let axis = x.rank - 1
       return concatenate([x, x, x], axis: axis).copied().sliced(axis, x.shape[axis]..<(2 * x.shape[axis]))
     case .blocked:
-      let tags = [3: dnnl_nCw16c, 4: dnnl_nChw16c, 5: dnnl_nCdhw16c]
-      guard x.dtype == .float32, let tag = tags[x.rank] else { return x }
-      var raw = dnnl_memory_desc_t()
-      dnnl_memory_desc_init_by_tag(&raw, Int32(x.rank), x.shape.map(Int64.init), dnnl_f32, tag)
-      return x.reordered(to: MemoryDescriptor(raw))
+      guard x.dtype == .float32, 3...5 ~= x.rank else { return x }
+      return x.reordered(to: .blockedChannels(x.shape, block: 16))
     }
   }
 }

@@ -20,7 +20,7 @@ public enum AlgorithmChoice: Sendable {
 ///
 /// The file belongs to one processor, library version and number of threads; a damaged or foreign one is ignored and replaced.
 final class AlgorithmMemory: Sendable {
-  static let shared = AlgorithmMemory(path: AlgorithmMemory.defaultPath)
+  static let shared = AlgorithmMemory(path: CacheFolder.path().map { $0 + "/algorithms.json" })
 
   private struct Document: Codable {
     var machine: String
@@ -31,14 +31,6 @@ final class AlgorithmMemory: Sendable {
   private let choices = Mutex<[String: ConvolutionKernel.Algorithm]?>(nil)
 
   init(path: String?) { self.path = path }
-
-  /// `$AVIARY_CACHE`, else the user's cache folder; nil where there is none.
-  private static var defaultPath: String? {
-    let environment = ProcessInfo.processInfo.environment
-    if let folder = environment["AVIARY_CACHE"] { return folder + "/algorithms.json" }
-    let cache = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { $0 + "/.cache" }
-    return cache.map { $0 + "/aviary/algorithms.json" }
-  }
 
   func algorithm(for kernel: ConvolutionKernel) -> ConvolutionKernel.Algorithm {
     let key = kernel.measurementKey

@@ -30,12 +30,18 @@ final class MemoryDescriptor: Sendable, Hashable {
   /// The most channels that oneDNN's kernels keep together.
   static let largestChannelBlock = 16
 
-  /// Float32 N×C×H×W with channels in blocks of 8 or 16, as direct and Winograd convolutions like it.
+  /// Float32 N×C×spatial (one to three axes) with channels in blocks of 8 or 16, as direct and Winograd convolutions like it.
   static func blockedChannels(_ shape: Shape, block: Int) -> MemoryDescriptor {
+    let tags = [
+      3: (dnnl_nCw8c, dnnl_nCw16c), 4: (dnnl_nChw8c, dnnl_nChw16c), 5: (dnnl_nCdhw8c, dnnl_nCdhw16c),
+    ]
+    guard let (eight, sixteen) = tags[shape.count] else {
+      preconditionFailure("channels of \(shape.shapeText) in blocks")
+    }
     var raw = dnnl_memory_desc_t()
     OneDNN.check(
       dnnl_memory_desc_init_by_tag(
-        &raw, Int32(shape.count), shape.map(Int64.init), dnnl_f32, block == 8 ? dnnl_nChw8c : dnnl_nChw16c),
+        &raw, Int32(shape.count), shape.map(Int64.init), dnnl_f32, block == 8 ? eight : sixteen),
       "channels of \(shape.shapeText) in blocks of \(block)")
     return MemoryDescriptor(raw)
   }

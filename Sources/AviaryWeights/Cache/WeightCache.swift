@@ -1,3 +1,4 @@
+import AviaryTensors
 import Foundation
 
 /// Files of weights that were downloaded, each called by the SHA-256 of its content, in a folder of the user's.
@@ -31,11 +32,10 @@ public struct WeightCache: Sendable {
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws -> WeightCache {
     if let current { return current }
-    if let folder = environment["AVIARY_CACHE"], !folder.isEmpty { return WeightCache(folder: folder) }
-    guard let cache = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map({ $0 + "/.cache" }) else {
+    guard let folder = CacheFolder.path(environment: environment) else {
       throw WeightsError(.unreadable, "there is no folder for a cache: set AVIARY_CACHE or HOME")
     }
-    return WeightCache(folder: cache + "/aviary")
+    return WeightCache(folder: folder)
   }
 
   // MARK: Looking up
