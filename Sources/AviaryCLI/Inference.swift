@@ -18,7 +18,8 @@ extension Arguments {
     if has("eager") {
       return { input in isExact ? withExactArithmetic { loaded.model(input) } : loaded.model(input) }
     }
-    let algorithms: AlgorithmChoice = isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
+    let algorithms: AlgorithmChoice =
+      runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
     var compiled: CompiledModel?
     return { input in
       let model =

@@ -36,8 +36,13 @@ extension Layer {
       [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
     evaluate()
     var weights: [ObjectIdentifier: () -> Tensor] = [:]
-    for (_, parameter) in namedParameters { weights[parameter.tracedIdentity] = { parameter.value.detached } }
-    for (_, buffer) in namedBuffers { weights[buffer.tracedIdentity] = { buffer.value } }
+    for (_, member) in members() {
+      switch member {
+      case .parameter(let parameter): weights[parameter.tracedIdentity] = { parameter.value.detached }
+      case .buffer(let buffer): weights[buffer.tracedIdentity] = { buffer.value }
+      case .module: break
+      }
+    }
     let model = CompiledModel { spec in
       CompiledGraph(spec, algorithms: algorithms, precision: precision, weights: { weights[$0.identity]?() })
       { self($0) }

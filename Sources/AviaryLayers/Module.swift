@@ -47,68 +47,12 @@ public protocol ModeDependent: Module {
   var isTraining: Bool { get set }
 }
 
-/// One entry of the walk over a module.
-enum Member {
-  case parameter(Parameter)
-  case buffer(Buffer)
-  case module(any Module)
-}
-
 extension Module {
   /// Everything inside this module, depth first in the order of declaration, with dotted names.
-  func members(prefix: String = "") -> [(name: String, member: Member)] {
-    if let container = self as? any Container {
-      return container.namedChildren.flatMap { Self.entries(prefix + $0.name, $0.module) }
-    }
-    var mirror: Mirror? = Mirror(reflecting: self)
-    var levels: [Mirror] = []
-    while let level = mirror {
-      levels.append(level)
-      mirror = level.superclassMirror
-    }
-    return levels.reversed().flatMap(\.children).flatMap { child in
-      Self.entries(prefix + (child.label ?? "").snakeCased, child.value)
-    }
-  }
-
-  private static func entries(_ name: String, _ value: Any) -> [(name: String, member: Member)] {
-    switch value {
-    case let parameter as Parameter: return [(name, .parameter(parameter))]
-    case let buffer as Buffer: return [(name, .buffer(buffer))]
-    case let module as any Module:
-      // A container may give a child no name: what is inside then counts as its own.
-      return [(name, .module(module))]
-        + module.members(prefix: name.hasSuffix(".") || name.isEmpty ? name : name + ".")
-    default: break
-    }
-    let mirror = Mirror(reflecting: value)
-    switch mirror.displayStyle {
-    case .optional: return mirror.children.first.map { entries(name, $0.value) } ?? []
-    case .collection:
-      guard let first = mirror.children.first, Self.isPart(first.value) else { return [] }
-      return mirror.children.enumerated().flatMap { entries("\(name).\($0.offset)", $0.element.value) }
-    default:
-      assert(
-        !hidesParameters(mirror, depth: 3),
-        "parameters of \(name) are hidden inside a \(mirror.subjectType): make them properties or an array")
-      return []
-    }
-  }
-
-  private static func isPart(_ value: Any) -> Bool {
-    if value is Parameter || value is Buffer || value is any Module { return true }
-    let mirror = Mirror(reflecting: value)
-    guard mirror.displayStyle == .optional || mirror.displayStyle == .collection else { return false }
-    return mirror.children.first.map { isPart($0.value) } ?? false
-  }
-
-  /// For the assertion alone: does a tuple, dictionary or struct hold what only properties and arrays may?
-  private static func hidesParameters(_ mirror: Mirror, depth: Int) -> Bool {
-    guard depth > 0, [.tuple, .dictionary, .struct].contains(mirror.displayStyle) else { return false }
-    return mirror.children.prefix(8).contains {
-      $0.value is Parameter || $0.value is any Module
-        || hidesParameters(Mirror(reflecting: $0.value), depth: depth - 1)
-    }
+  func members() -> [(name: String, member: Member)] {
+    var walk = MemberWalk()
+    walk.visit(self, prefix: "")
+    return walk.members
   }
 }
 
@@ -153,20 +97,6 @@ extension Module {
   private func setMode(isTraining: Bool) {
     for case let module as any ModeDependent in [self] + namedModules.map(\.module) {
       module.isTraining = isTraining
-    }
-  }
-}
-
-extension String {
-  /// `runningMean` becomes `running_mean`.
-  var snakeCased: String {
-    reduce(into: "") { result, character in
-      if character.isUppercase {
-        if !result.isEmpty { result.append("_") }
-        result.append(character.lowercased())
-      } else {
-        result.append(character)
-      }
     }
   }
 }

@@ -8,3 +8,6 @@ int omp_get_thread_num(void);
 int omp_get_num_threads(void);
 int omp_get_max_threads(void);
 void omp_set_num_threads(int count);
+
+// oneDNN's mark for a factor that is given with each run: a macro on an unnamed union, which Swift does not see.
+static inline float dnnl_runtime_factor(void) { return DNNL_RUNTIME_F32_VAL; }

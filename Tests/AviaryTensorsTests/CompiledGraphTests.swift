@@ -86,7 +86,7 @@ struct CompiledGraphTests {
   func equalsEager(test: Case) {
     let input = sample(test.shape)
     let expected = test.body(input)
-    for algorithms in [AlgorithmChoice.direct, .measured] {
+    for algorithms in [AlgorithmChoice.once, .direct, .measured] {
       let compiled = CompiledGraph(
         TensorSpec(test.shape), algorithms: algorithms, weights: { _ in nil }, capturing: test.body)
       let first = compiled(input)

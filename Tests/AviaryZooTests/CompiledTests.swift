@@ -16,7 +16,7 @@ struct CompiledTests {
   }
 
   @Test(
-    "every model and dialect: compiled equals eager, measured and direct",
+    "every model and dialect: compiled equals eager, for many runs and for one",
     arguments: Catalogue.entries.map(\.name))
   func equalsEager(name: String) throws {
     let entry = try Catalogue.entry(name)
@@ -26,7 +26,7 @@ struct CompiledTests {
     for dialect in entry.dialects {
       let model = try prepared(name, dialect)
       let expected = withExactArithmetic { model(input) }
-      for algorithms in [AlgorithmChoice.measured, .direct] {
+      for algorithms in [AlgorithmChoice.measured, .once] {
         let compiled = model.compiled(for: input.shape, algorithms: algorithms)
         let first = compiled(input)
         #expect(relativeDifference(first, expected) < 1e-4, "\(dialect.name)")

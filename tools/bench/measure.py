@@ -158,8 +158,12 @@ def cold(item, folder, settings: Settings, busy: bool) -> Result:
     environment = settings.environment(busy)
     answers = {}
     with players.BusyCore(sys.executable) if busy else contextlib.nullcontext():
+        names = list(commands)
         for turn in range(settings.rounds + 1):
-            for name, command in commands.items():
+            first = turn % len(names)
+            # As in turns: what one leaves behind in the machine's memory must not always meet the same next one.
+            for name in names[first:] + names[:first]:
+                command = commands[name]
                 output, seconds, memory = players.run_once(command, environment)
                 if turn == 0:
                     # The first one finds files that the system has not read yet; it is the answer that counts.

@@ -76,28 +76,28 @@ extension Module {
   /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
   func report(_ archive: WeightArchive, replaceable: Set<String> = []) -> LoadReport {
     let absent = removeAuxiliaryClassifiers(absentFrom: archive)
+    let (expected, optional) = expectations
     return LoadReport(
-      expected: expectedShapes, optional: optionalNames, archive: archive, absent: absent,
-      replaceable: replaceable)
+      expected: expected, optional: optional, archive: archive, absent: absent, replaceable: replaceable)
   }
 
   /// Whether an archive has the module's tensors and no others, auxiliary classifiers aside.
   func fits(_ archive: WeightArchive) -> Bool {
     _ = removeAuxiliaryClassifiers(absentFrom: archive)
-    return LoadReport.fits(expected: expectedShapes, optional: optionalNames, archive: archive)
+    let (expected, optional) = expectations
+    return LoadReport.fits(expected: expected, optional: optional, archive: archive)
   }
 
   private func removeAuxiliaryClassifiers(absentFrom archive: WeightArchive) -> [String] {
     (self as? any AuxiliaryClassifiers)?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
   }
 
-  /// What a file must hold.
-  private var expectedShapes: [String: Shape] {
-    Dictionary(uniqueKeysWithValues: stateEntries.filter { !$0.isFixed }.map { ($0.name, $0.shape) })
+  /// What a file must hold, and what it may hold besides.
+  private var expectations: (expected: [String: Shape], optional: Set<String>) {
+    let entries = stateEntries
+    let expected = entries.filter { !$0.isFixed }.map { ($0.name, $0.shape) }
+    return (Dictionary(uniqueKeysWithValues: expected), Set(entries.filter(\.isFixed).map(\.name)))
   }
-
-  /// What a file may hold besides.
-  private var optionalNames: Set<String> { Set(stateEntries.filter(\.isFixed).map(\.name)) }
 
   /// Takes over the values of an archive that a report found complete.
   func assign(_ archive: WeightArchive, _ report: LoadReport) {

@@ -3,7 +3,10 @@ import Synchronization
 
 /// How a compiled network chooses between algorithms that compute the same.
 public enum AlgorithmChoice: Sendable {
-  /// Direct convolutions only: exact arithmetic, small packed weights, nothing measured. For one run of a network that was just loaded.
+  /// Direct convolutions only, and weights that are brought into their kernels' layouts by each run: the least work and memory for one
+  /// run of a network that was just loaded.
+  case once
+  /// Direct convolutions only: exact arithmetic, small packed weights, nothing measured.
   case direct
   /// The faster one, measured once for each shape and kept in a file for the next process.
   case measured

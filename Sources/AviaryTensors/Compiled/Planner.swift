@@ -188,14 +188,6 @@ struct Planner {
     }
   }
 
-  /// Once packed, weights in a mapped file are not read again by this plan.
-  func releasePages(_ value: Graph.Value) {
-    switch graph.constants[value] {
-    case .ready(let tensor), .scaled(let tensor, _): tensor.storage.releasePages()
-    case nil: break
-    }
-  }
-
   func name(_ node: Graph.Node) -> String {
     node.operation.onnxName + (node.addend == nil ? "" : " + Add")
       + (node.activation == nil ? "" : " + activation")

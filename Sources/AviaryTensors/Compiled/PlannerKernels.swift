@@ -1,11 +1,10 @@
 /// Networks of convolutions and linear maps.
 extension Planner {
   mutating func lower(_ convolution: Convolution, _ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
     let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
     var kernel = ConvolutionKernel(
-      convolution.geometry, input: graph.specs[node.inputs[0]].shape, weights: weights.shape,
-      hasBias: bias != nil)
+      convolution.geometry, input: graph.specs[node.inputs[0]].shape,
+      weights: graph.specs[node.inputs[1]].shape, hasBias: bias != nil)
     kernel.finishing = finishing(node)
     kernel.dtype = precision
     kernel.hasFixedWeights = true
@@ -14,10 +13,11 @@ extension Planner {
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
     let layout = primitive.descriptor(.destination(0))
     let result = destination(node, layout)
-    let grouped = weights.reshaped(kernel.groupedWeights).reordered(to: primitive.descriptor(.weights(0)))
-    releasePages(node.inputs[1])
+    let weights = packed(node.inputs[1], primitive.descriptor(.weights(0))) {
+      $0.reshaped(kernel.groupedWeights)
+    }
     var operands = [
-      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(grouped)),
+      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, weights),
       (Primitive.Slot.destination, result),
     ]
     if let bias {
@@ -27,11 +27,11 @@ extension Planner {
   }
 
   mutating func lowerLinear(_ node: Graph.Node) {
-    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
+    let weights = graph.specs[node.inputs[1]].shape
     let bias = node.inputs.count > 2 ? graph.constants[node.inputs[2]]?.tensor : nil
-    let (inputs, outputs) = (weights.shape[1], weights.shape[0])
+    let (inputs, outputs) = (weights[1], weights[0])
     let rows = graph.specs[node.inputs[0]].shape.elementCount / inputs
-    if rows == 1, precision == .float32 { return lowerVector(node, weights, bias) }
+    if rows == 1, precision == .float32 { return lowerVector(node, bias) }
     let primitive = MatmulKernel.primitive(
       MemoryDescriptor(shape: [rows, inputs], dtype: precision), .any([inputs, outputs], precision),
       hasBias: bias != nil, shape: [rows, outputs],
@@ -42,10 +42,9 @@ extension Planner {
     let spec = graph.specs[node.outputs[0]]
     let result = plan.addAlias(
       of: destination(node, .rowMajor(spec.shape)), TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
-    let packed = weights.transposed().reordered(to: primitive.descriptor(.weights(0)))
-    releasePages(node.inputs[1])
+    let kernelWeights = packed(node.inputs[1], primitive.descriptor(.weights(0))) { $0.transposed() }
     var operands = [
-      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(packed)),
+      (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, kernelWeights),
       (Primitive.Slot.destination, result),
     ]
     if let bias {
@@ -57,7 +56,8 @@ extension Planner {
 
   /// A linear map of one row. For one run the weights are read where they are; for many they move from the file, whose pages are small,
   /// to memory that is read faster.
-  private mutating func lowerVector(_ node: Graph.Node, _ weights: Tensor, _ bias: Tensor?) {
+  private mutating func lowerVector(_ node: Graph.Node, _ bias: Tensor?) {
+    let weights = graph.constants[node.inputs[1]]!.tensor.cast(to: .float32)
     let (inputs, outputs) = (weights.shape[1], weights.shape[0])
     let spec = graph.specs[node.outputs[0]]
     let kernel = InnerProductKernel(
@@ -68,7 +68,7 @@ extension Planner {
     let result = plan.addAlias(
       of: destination(node, .rowMajor(spec.shape)), TensorSpec([1, outputs]), .rowMajor([1, outputs]))
     var kept = weights.rowMajor()
-    if case .measured = algorithms {
+    if algorithms != .once {
       kept = kept.copied()
       releasePages(node.inputs[1])
     }

@@ -141,7 +141,7 @@ extension Primitive {
     }
   }
 
-  private static func name(of description: const_dnnl_primitive_desc_t?) -> String {
+  static func name(of description: const_dnnl_primitive_desc_t?) -> String {
     var name: UnsafePointer<CChar>?
     dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name)
     return name.map { String(cString: $0) } ?? "unknown"
@@ -174,8 +174,13 @@ enum PrimitiveCache {
   private static let capacity = 4096
 
   static func primitive(_ key: Key, make: () -> Primitive) -> Primitive {
+    availablePrimitive(key, make: make)!
+  }
+
+  /// As above, for primitives that oneDNN may not have; it is asked again each time then.
+  static func availablePrimitive(_ key: Key, make: () -> Primitive?) -> Primitive? {
     if let found = primitives.withLock({ $0[key] }) { return found }
-    let made = make()
+    guard let made = make() else { return nil }
     primitives.withLock {
       if $0.count >= capacity { $0.removeAll(keepingCapacity: true) }
       $0[key] = made

@@ -60,33 +60,3 @@ enum HDF5Walk {
     }
   }
 }
-
-/// Names with numbers in the order people expect: `conv2d_2` before `conv2d_10`.
-enum NumericOrder {
-  static func precedes(_ a: String, _ b: String) -> Bool {
-    var x = a.unicodeScalars[...]
-    var y = b.unicodeScalars[...]
-    while let p = x.first, let q = y.first {
-      if isDigit(p), isDigit(q) {
-        let m = number(&x)
-        let n = number(&y)
-        if m != n { return (m.count, m) < (n.count, n) }
-      } else {
-        if p != q { return p < q }
-        x.removeFirst()
-        y.removeFirst()
-      }
-    }
-    if x.isEmpty && y.isEmpty { return a < b }
-    return x.isEmpty
-  }
-
-  private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
-
-  /// The digits at the front without leading zeros: longer is larger.
-  private static func number(_ text: inout String.UnicodeScalarView.SubSequence) -> String {
-    let digits = text.prefix(while: isDigit)
-    text = text[digits.endIndex...]
-    return String(String.UnicodeScalarView(digits.drop { $0 == "0" }))
-  }
-}
