@@ -22,14 +22,12 @@ import Testing
     #expect(archive.shapes == ["a": [2, 3]])
     #expect(archive.byteCount == 24)
     var turned = WeightArchive()
-    try turned.append("b", from: archive, "a") { try LayoutTransform.dense.apply($0) }
+    try turned.append("b", from: archive, "a", moving: try LayoutTransform.dense.importing([2, 3]))
     #expect(turned.spec("b") == TensorSpec([3, 2], .float32))
     #expect(counter.count.withLock { $0 } == 0)
     #expect(areIdentical(turned["b"], ramp([2, 3]).permuted([1, 0])))
     #expect(counter.count.withLock { $0 } == 1)
-    #expect(throws: WeightsError.self) {
-      try turned.append("c", from: archive, "a") { try LayoutTransform.convolution.apply($0) }
-    }
+    #expect(throws: WeightsError.self) { try LayoutTransform.convolution.importing([2, 3]) }
     #expect(throws: WeightsError.self) { try turned.append("b", from: archive, "a") }
   }
 

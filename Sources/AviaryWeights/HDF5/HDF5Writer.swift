@@ -49,18 +49,23 @@ extension HDF5Writer.Group {
   {
     let spec = archive.spec(name)!
     let type = dtype ?? spec.dtype
-    try archive.withBytes(of: name, as: type) {
-      try write($0, TensorSpec(spec.shape, type), to: relativePath)
+    try write(TensorSpec(spec.shape, type), to: relativePath) { write in
+      try archive.forEachPiece(of: name, as: type, write)
     }
   }
 
   /// Writes `tensor` at `relativePath`.
   func write(_ tensor: Tensor, to relativePath: String) throws {
-    try tensor.withUnsafeBytes { try write($0, tensor.spec, to: relativePath) }
+    try write(tensor.spec, to: relativePath) { write in try tensor.withUnsafeBytes(write) }
   }
 
+  /// A dataset whose values `body` hands over in row-major order, a piece after another.
+  ///
   /// bfloat16 goes out as Keras writes it, as two opaque bytes with a note beside them.
-  private func write(_ bytes: UnsafeRawBufferPointer, _ spec: TensorSpec, to relativePath: String) throws {
+  private func write(
+    _ spec: TensorSpec, to relativePath: String,
+    _ body: (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
     var steps = relativePath.split(separator: "/").map(String.init)
     guard let name = steps.popLast() else {
       throw WeightsError(.unsupported, "\(relativePath.quoted) is not a path a dataset can have")
@@ -72,8 +77,17 @@ extension HDF5Writer.Group {
     let type = try storedType(spec.dtype)
     let data = try HDF5Handle(
       H5Dcreate2(parent.handle.id, name, type.id, space.id, 0, 0, 0), .unwritable, failure)
-    let status = bytes.isEmpty ? 0 : H5Dwrite(data.id, type.id, 0, 0, 0, bytes.baseAddress)
-    guard status >= 0 else { throw HDF5Library.failure(.unwritable, failure) }
+    let target = HDF5Target(dataset: data, space: space, type: type, shape: spec.shape)
+    var done = 0
+    do {
+      try body { bytes in
+        let count = bytes.count / spec.dtype.byteCount
+        try target.write(bytes, done..<(done + count))
+        done += count
+      }
+    } catch let error as WeightsError {
+      throw error.inPart("dataset \(relativePath.quoted)")
+    }
     if spec.dtype == .bfloat16 { try Self(handle: data).write("bfloat16", attribute: "dtype") }
   }
 
