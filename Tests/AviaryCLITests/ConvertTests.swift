@@ -80,6 +80,48 @@ struct ConvertTests {
     }
   }
 
+  @Test("--check between Keras' formats, which order the weights of a layer each in its way")
+  func order() throws {
+    try withTemporaryFolder { folder throws in
+      let (source, target) = ("\(folder)/source.h5", "\(folder)/target.weights.h5")
+      var archive = try WeightArchive([
+        ("conv/bias", Tensor.uniform([4])), ("conv/kernel", Tensor.uniform([3, 3, 2, 4])),
+      ])
+      archive = try KerasSpelling.legacy(archive)
+      archive.keras?.layers[0].weights.reverse()
+      try WeightFile.write(archive, to: source, as: .kerasWeights)
+      let outcome = aviary("convert", source, target, "--check")
+      #expect(outcome.status == 0 && outcome.output.contains("2 tensors"), "\(outcome.errors)")
+    }
+  }
+
+  @Test("what is no regular file is not replaced", arguments: [[], ["--check"]])
+  func special(options: [String]) throws {
+    try withTemporaryFolder { folder throws in
+      let weights = "\(folder)/lenet.safetensors"
+      try Zoo.load("lenet").save(to: weights)
+      #expect(mkfifo("\(folder)/pipe", 0o600) == 0)
+      for (name, target) in [("loop", "loop"), ("link", "pipe"), ("good", "real.npz")] {
+        try FileManager.default.createSymbolicLink(
+          atPath: "\(folder)/\(name)", withDestinationPath: "\(folder)/\(target)")
+      }
+      let before = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+      for (name, reason) in [
+        ("pipe", "not a regular file"), ("link", "not a regular file"), ("loop", "symbolic links"),
+        ("/", "folder"),
+      ] {
+        let path = name == "/" ? folder : "\(folder)/\(name)"
+        let outcome = aviary(["convert", weights, path, "--to", "npz"] + options)
+        #expect(outcome.status == 1 && outcome.errors.contains(reason), "\(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("aviary: \(path): cannot write"), "\(outcome.errors)")
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == before)
+      // A link to a file that is not there yet leads to where it is to be.
+      #expect(aviary(["convert", weights, "\(folder)/good", "--to", "npz"] + options).status == 0)
+      #expect(FileManager.default.fileExists(atPath: "\(folder)/real.npz"))
+    }
+  }
+
   @Test("a result that differs is found, tensor and output")
   func difference() throws {
     try withTemporaryFolder { folder throws in

@@ -124,6 +124,14 @@ extension WeightArchive {
     return own.isFloatingPoint ? floats ?? own : own
   }
 
+  /// Bytes of each tensor when floating-point tensors are stored as `floats`; at least as many as a format without bfloat16 needs.
+  func storedSizes(floats: DType?) -> [Int] {
+    names.map { name in
+      let type = storedType(name, floats: floats)
+      return sources[name]!.spec.shape.elementCount * (type == .bfloat16 ? .float32 : type).byteCount
+    }
+  }
+
   /// Elements that are moved or converted at a time.
   private static let pieceCount = 2 << 20
 
