@@ -55,6 +55,23 @@ import Testing
     }
   }
 
+  @Test func whatKilledWritersLeaveIsRemoved() throws {
+    try withTemporaryFolder { folder in
+      // No process has so large a number; this one has its own.
+      let names = [".a.npz.99999999-x.partial", ".a.npz.\(getpid())-x.partial", ".b.npz.99999999-x.partial"]
+      for name in names {
+        let path = folder.appendingPathComponent(name).path
+        try Data([1]).write(to: URL(fileURLWithPath: path))
+        var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+        #expect(utimes(path, &times) == 0)
+      }
+      let path = folder.appendingPathComponent("a.npz").path
+      try WeightFile.write(try WeightArchive([("a", ramp([2]))]), to: path, as: .npz)
+      let left = try contents(folder).sorted()
+      #expect(left == [names[1], names[2], "a.npz"].sorted())
+    }
+  }
+
   @Test(arguments: [
     ([2, 3], [3, 1], 0, 6, true), ([2, 3], [3, 1], 1, 6, false), ([2, 3], [1, 2], 0, 6, true),
     ([2, 3], [4, 1], 0, 6, false), ([5], [0], 5, 6, true), ([5], [0], 6, 6, false), ([], [], 5, 6, true),

@@ -30,7 +30,7 @@ struct CacheTests {
       damaged[damaged.count - 9] ^= 1
       try Data(damaged).write(to: URL(fileURLWithPath: path))
       let error = #expect(throws: WeightsError.self) { try cache.file("net.tv") }
-      #expect(error?.description.contains("aviary pull net.tv --force") == true)
+      #expect(error?.description.contains("aviary pull net.tv'") == true)
       #expect(throws: WeightsError.self) { try cache.verify("net.tv") }
       unlink(path)
       #expect(try cache.file("net.tv") == nil)

@@ -49,12 +49,30 @@ struct AtomicFile {
       throw Self.failure(path)
     }
     let url = URL(fileURLWithPath: target)
-    let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-    let name = ".\(url.lastPathComponent.prefix(100)).\(suffix).partial"
+    let folder = url.deletingLastPathComponent()
+    let prefix = ".\(url.lastPathComponent.prefix(100))."
+    Self.removeLeftovers(prefix, in: folder)
+    let suffix = "\(getpid())-\(String(UInt32.random(in: .min ... .max), radix: 36))\(Self.ending)"
     self.path = path
-    temporaryPath = url.deletingLastPathComponent().appendingPathComponent(name).path
+    temporaryPath = folder.appendingPathComponent(prefix + suffix).path
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw failure() }
+  }
+
+  private static let ending = ".partial"
+
+  /// Removes what processes that were killed while they wrote the same file left behind.
+  private static func removeLeftovers(_ prefix: String, in folder: URL) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    where name.hasPrefix(prefix) && name.hasSuffix(ending) {
+      let writer = pid_t(name.dropFirst(prefix.count).prefix { $0.isNumber }) ?? 0
+      guard writer > 0, kill(writer, 0) != 0, errno == ESRCH else { continue }
+      let path = folder.appendingPathComponent(name).path
+      // A number says nothing of processes on another machine; what one of those is writing changes.
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mtim.tv_sec < time(nil) - 10 else { continue }
+      unlink(path)
+    }
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws {
