@@ -148,6 +148,8 @@ struct ErrorTests {
     expectError(aviary("predict", "lenet", "no.png"), 1, "no.png")
     expectError(aviary("info", "vgg19", "--freeze", "block9"), 1, "block5")
     expectError(aviary("run", "lenet", "--input", "x.npy"), 2, "--output is missing")
+    expectError(aviary("pull", "lenet", "--offline", "--force"), 2, "only one")
+    expectError(aviary("bundle", "lenet"), 2, "--output FOLDER")
   }
 
   @Test("damaged and wrong files")
