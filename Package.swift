@@ -85,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AviaryWeightsTests", dependencies: ["AviaryWeights", "TestSupport"], exclude: ["Fixtures"]),
+      name: "AviaryWeightsTests",
+      dependencies: ["AviaryWeights", "CHDF5", "CZlib", "TestSupport"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

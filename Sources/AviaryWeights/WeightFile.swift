@@ -49,6 +49,23 @@ public struct WeightFile: Sendable {
     }
   }
 
+  /// As ``write(_:to:as:floats:)``, once `check` has looked at what was written, under a name for the time being, and thrown nothing.
+  public static func write<Result>(
+    _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType? = nil,
+    check: (_ temporaryPath: String) throws -> Result
+  ) throws -> Result {
+    var result: Result?
+    try AtomicFile.write(to: path) { file in
+      do {
+        try write(archive, to: file.temporaryPath, as: format, floats: floats)
+        result = try check(file.temporaryPath)
+      } catch let error as WeightsError where error.file == file.temporaryPath {
+        throw WeightsError(error.kind, error.reason, file: path)
+      }
+    }
+    return result!
+  }
+
   // MARK: Recognition
 
   private static func read(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {

@@ -13,6 +13,11 @@ static inline CURLcode aviary_curl_set_list(CURL *curl, CURLoption option, struc
   return curl_easy_setopt(curl, option, value);
 }
 
+/// Where to write what went wrong, as text of at most CURL_ERROR_SIZE bytes.
+static inline void aviary_curl_set_details(CURL *curl, char *details) {
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, details);
+}
+
 typedef size_t (*aviary_curl_bytes)(char *bytes, size_t size, size_t count, void *context);
 
 typedef int (*aviary_curl_clock)(void *context, curl_off_t total, curl_off_t done, curl_off_t up_total, curl_off_t up);

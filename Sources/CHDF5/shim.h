@@ -11,6 +11,7 @@ static inline hid_t aviary_h5_type_int64(void) { return H5T_STD_I64LE; }
 static inline hid_t aviary_h5_type_uint8(void) { return H5T_STD_U8LE; }
 static inline hid_t aviary_h5_type_string(void) { return H5T_C_S1; }
 static inline hid_t aviary_h5_class_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t aviary_h5_class_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline size_t aviary_h5_variable_size(void) { return H5T_VARIABLE; }
 static inline unsigned aviary_h5_truncate(void) { return H5F_ACC_TRUNC; }
 

@@ -22,14 +22,12 @@ import Testing
     #expect(archive.shapes == ["a": [2, 3]])
     #expect(archive.byteCount == 24)
     var turned = WeightArchive()
-    try turned.append("b", from: archive, "a") { try LayoutTransform.dense.apply($0) }
+    try turned.append("b", from: archive, "a", moving: try LayoutTransform.dense.importing([2, 3]))
     #expect(turned.spec("b") == TensorSpec([3, 2], .float32))
     #expect(counter.count.withLock { $0 } == 0)
     #expect(areIdentical(turned["b"], ramp([2, 3]).permuted([1, 0])))
     #expect(counter.count.withLock { $0 } == 1)
-    #expect(throws: WeightsError.self) {
-      try turned.append("c", from: archive, "a") { try LayoutTransform.convolution.apply($0) }
-    }
+    #expect(throws: WeightsError.self) { try LayoutTransform.convolution.importing([2, 3]) }
     #expect(throws: WeightsError.self) { try turned.append("b", from: archive, "a") }
   }
 
@@ -54,6 +52,23 @@ import Testing
       let again = try WeightFile.open(path).archive
       #expect(again.count == 64)
       #expect(again.byteCount == 64 * 2 * size)
+    }
+  }
+
+  @Test func whatKilledWritersLeaveIsRemoved() throws {
+    try withTemporaryFolder { folder in
+      // No process has so large a number; this one has its own.
+      let names = [".a.npz.99999999-x.partial", ".a.npz.\(getpid())-x.partial", ".b.npz.99999999-x.partial"]
+      for name in names {
+        let path = folder.appendingPathComponent(name).path
+        try Data([1]).write(to: URL(fileURLWithPath: path))
+        var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+        #expect(utimes(path, &times) == 0)
+      }
+      let path = folder.appendingPathComponent("a.npz").path
+      try WeightFile.write(try WeightArchive([("a", ramp([2]))]), to: path, as: .npz)
+      let left = try contents(folder).sorted()
+      #expect(left == [names[1], names[2], "a.npz"].sorted())
     }
   }
 

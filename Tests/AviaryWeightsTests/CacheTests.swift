@@ -30,7 +30,7 @@ struct CacheTests {
       damaged[damaged.count - 9] ^= 1
       try Data(damaged).write(to: URL(fileURLWithPath: path))
       let error = #expect(throws: WeightsError.self) { try cache.file("net.tv") }
-      #expect(error?.description.contains("aviary pull net.tv --force") == true)
+      #expect(error?.description.contains("aviary pull net.tv'") == true)
       #expect(throws: WeightsError.self) { try cache.verify("net.tv") }
       unlink(path)
       #expect(try cache.file("net.tv") == nil)
@@ -44,6 +44,42 @@ struct CacheTests {
       #expect(try cache.clear() == file.count)
       #expect(try cache.entries().isEmpty)
       #expect(!FileManager.default.fileExists(atPath: path))
+    }
+  }
+
+  @Test("a damaged index is said to be, and clearing mends it")
+  func damagedIndex() throws {
+    try withFilledCache { cache, path, _ throws in
+      try Data("{bad".utf8).write(to: URL(fileURLWithPath: "\(cache.folder)/\(CacheIndex.fileName)"))
+      let error = #expect(throws: WeightsError.self) { try cache.entries() }
+      #expect(error?.description.contains("'aviary cache clear'") == true)
+      // Before anything is downloaded.
+      #expect(throws: WeightsError.self) {
+        try cache.pull("net.tv", file: "x", Download(url: "http://127.0.0.1:1/x"), policy: .impatient)
+      }
+      try cache.clear()
+      #expect(try cache.entries().isEmpty && !FileManager.default.fileExists(atPath: path))
+    }
+  }
+
+  @Test("pulling takes what is there without writing, and fetches what is damaged again")
+  func pullingAgain() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+    try withCache { cache throws in
+      func pull() throws -> WeightCache.Entry {
+        try cache.pull("net.tv", file: "x", Download(url: server.address + "/x"), policy: .impatient)
+      }
+      let entry = try pull()
+      // Nothing can be locked where a file is in the place of the folder of locks.
+      let locks = "\(cache.folder)/locks"
+      try FileManager.default.removeItem(atPath: locks)
+      try Data().write(to: URL(fileURLWithPath: locks))
+      #expect(try pull() == entry && server.requests.count == 1)
+      try FileManager.default.removeItem(atPath: locks)
+      try Data(file.dropLast(3)).write(to: URL(fileURLWithPath: entry.path))
+      #expect(try pull() == entry && server.requests.count == 2)
+      #expect(FileManager.default.contents(atPath: entry.path) == Data(file))
     }
   }
 

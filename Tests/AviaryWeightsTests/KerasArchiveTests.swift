@@ -31,7 +31,7 @@ import Testing
       let path = folder.appendingPathComponent("a.keras").path
       try AtomicFile.write(to: path) { file in
         var zip = ZipWriter(to: file)
-        try Array("{}".utf8).withUnsafeBytes { try zip.add("config.json", [$0]) }
+        try zip.add("config.json") { write in try Array("{}".utf8).withUnsafeBytes(write) }
         try zip.finish()
       }
       let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }

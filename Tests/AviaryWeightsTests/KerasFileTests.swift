@@ -45,7 +45,7 @@ import Testing
   @Test func readsOlderAttributePaths() throws {
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("old.weights.h5").path
-      try HDF5Writer.write(to: path) { root in
+      try HDF5Writer.write(to: path, sizes: []) { root in
         for (index, layer) in ["conv2d_10", "conv2d_2", "dropout/seed_generator", "sequential/layers/dense"]
           .enumerated()
         {

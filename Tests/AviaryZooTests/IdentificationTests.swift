@@ -1,9 +1,10 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import Testing
+
+@testable import AviaryZoo
 
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
 
@@ -29,6 +30,45 @@ struct IdentificationTests {
         let found = try #require(Zoo.identification(of: try archive(dialect.make(classes))))
         #expect(found.entry.name == entry.name && found.extent == .whole(classes: classes), "\(entry.name)")
       }
+    }
+  }
+
+  @Test("every dialect of Keras is found by Keras' names and layouts, and by which map")
+  func everyKerasDialect() throws {
+    var count = 0
+    for entry in Catalogue.entries {
+      let classes = try entry.card().classes
+      for dialect in entry.dialects {
+        let model = dialect.make(classes)
+        guard let map = try dialect.loadNameMap(for: model) else { continue }
+        let exported = try map.exported(archive(model))
+        guard exported.unmatched.isEmpty else { continue }
+        count += 1
+        let found = try #require(Zoo.identification(of: exported.archive), "\(entry.name).\(dialect.name)")
+        #expect(
+          found.entry.name == entry.name && found.extent == .whole(classes: classes),
+          "\(entry.name).\(dialect.name) is taken for \(found.entry.name).\(found.dialect.name)")
+        #expect(found.nameMap != nil && found.report.missing.isEmpty && found.report.unexpected.isEmpty)
+      }
+    }
+    #expect(count > 20)
+  }
+
+  @Test("other classes and input channels are no hindrance", arguments: [1, 4])
+  func adapted(channels: Int) throws {
+    for name in ["resnet50", "mobilenet_v2", "vgg16", "densenet121", "lenet"] {
+      let entry = try Catalogue.entry(name)
+      let model = entry.dialects[0].make(7)
+      let first = try #require(model.stateEntries.first { $0.shape.count == 4 })
+      var weights = WeightArchive()
+      for entry in model.stateEntries {
+        var shape = entry.shape
+        if entry.name == first.name { shape[1] = channels }
+        try weights.append(entry.name, TensorSpec(shape, .float32)) { [shape] in .zeros(shape) }
+      }
+      let found = try #require(Zoo.identification(of: weights))
+      #expect(found.entry.name == name && found.extent == .whole(classes: 7), "\(name): \(found.extent)")
+      #expect(found.report.misshaped.isEmpty)
     }
   }
 

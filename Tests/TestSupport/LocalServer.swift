@@ -44,6 +44,14 @@ public final class LocalServer: Sendable {
       }
     }
 
+    /// What comes before the body.
+    var head: [UInt8] {
+      var head = "HTTP/1.1 \(status) Status\r\nConnection: close\r\n"
+      for (name, value) in headers { head += "\(name): \(value)\r\n" }
+      if let announced { head += "Content-Length: \(announced)\r\n" }
+      return Array((head + "\r\n").utf8)
+    }
+
     /// The same, broken off after some bytes.
     public func cut(after count: Int) -> Reply {
       var copy = self
@@ -99,7 +107,7 @@ public final class LocalServer: Sendable {
   }
 
   /// A proxy that this machine may use for other addresses must not be asked for ours.
-  private static let bypassProxy: Void = { _ = setenv("no_proxy", "127.0.0.1", 1) }()
+  static let bypassProxy: Void = { _ = setenv("no_proxy", "127.0.0.1", 1) }()
 
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))
@@ -110,10 +118,7 @@ public final class LocalServer: Sendable {
     defer { close(connection) }
     guard let request = read(connection) else { return }
     let reply = answer(request)
-    var head = "HTTP/1.1 \(reply.status) Status\r\nConnection: close\r\n"
-    for (name, value) in reply.headers { head += "\(name): \(value)\r\n" }
-    if let announced = reply.announced { head += "Content-Length: \(announced)\r\n" }
-    guard send(Array((head + "\r\n").utf8), connection) else { return }
+    guard send(reply.head, connection) else { return }
     guard send(Array(reply.body.prefix(reply.sent ?? reply.body.count)), connection) else { return }
     if reply.silence > 0 { Thread.sleep(forTimeInterval: reply.silence) }
   }

@@ -42,6 +42,7 @@ public struct ConversionCheck: Sendable {
   private static func compare(
     _ source: WeightArchive, _ result: WeightArchive, _ floats: DType?, _ path: String
   ) throws -> Int {
+    let (source, result) = (try named(source), try named(result))
     // Formats that spell names in their own way keep the order.
     let isNamed = source.names.allSatisfy { result.spec($0) != nil }
     guard source.count == result.count else {
@@ -53,6 +54,11 @@ public struct ConversionCheck: Sendable {
       try compare(source[name]!, result[counterpart]!, floats, name, path)
     }
     return source.count
+  }
+
+  /// Keras' formats differ in how they spell names and order the weights of a layer.
+  private static func named(_ archive: WeightArchive) throws -> WeightArchive {
+    archive.keras == nil ? archive : try archive.withCanonicalKerasNames()
   }
 
   private static func compare(

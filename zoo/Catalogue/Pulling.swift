@@ -22,7 +22,9 @@ extension Zoo {
     if isOffline {
       guard let file = try cache.file(weights.name) else {
         throw DownloadError(
-          .offline, url, "\(weights.name) is not in the cache, and --offline fetches nothing")
+          .offline, url,
+          "\(weights.name) is not in the cache, and nothing is to be fetched: 'aviary pull \(weights.name)' does"
+        )
       }
       return (weights, file)
     }

@@ -38,7 +38,7 @@ enum ConvertCommand: Command {
     if let entry, target == .portable {
       archive.portable?.stages = try Zoo.stages(entry, file, roundedTo: floats)
     }
-    let result = try write(archive, to: paths[1], as: target.format, floats: floats) { path in
+    let result = try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats) { path in
       try ConversionCheck(of: file, at: path, floats: floats, model: entry)
     }
     Console.print(summary)
@@ -51,21 +51,6 @@ enum ConvertCommand: Command {
     guard let entry else { return file.archive }
     let (model, weights) = try Zoo.described(entry, file)
     return target.isKeras ? try model.kerasArchive(of: weights) : weights
-  }
-
-  /// Writes beside `path`, lets `check` look at the result, and puts it in place if that throws nothing.
-  private static func write<Result>(
-    _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType?,
-    check: (String) throws -> Result
-  ) throws -> Result {
-    let unchecked = path + ".unchecked"
-    defer { unlink(unchecked) }
-    try WeightFile.write(archive, to: unchecked, as: format, floats: floats)
-    let result = try check(unchecked)
-    guard rename(unchecked, path) == 0 else {
-      throw WeightsError(.unwritable, "cannot write: \(String(cString: strerror(errno)))", file: path)
-    }
-    return result
   }
 
   private static func text(_ check: ConversionCheck, _ floats: DType?) -> String {

@@ -28,6 +28,10 @@ enum PullCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     guard !arguments.operands.isEmpty else { throw UsageError("which model? usage: aviary pull \(operands)") }
+    if arguments.has("offline"), arguments.has("force") {
+      throw UsageError(
+        "--offline downloads nothing and --force downloads in any case: only one of them can be")
+    }
     var results: [Result] = []
     for name in arguments.operands {
       let (weights, file) = try pull(name, arguments)

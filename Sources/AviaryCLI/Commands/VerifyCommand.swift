@@ -53,11 +53,14 @@ enum VerifyCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
+    // The other network is gone before the one that is verified is loaded: one after another they need half the memory.
+    let other = try arguments.string("against").map { path in
+      (path: path, stages: try Zoo.load(name, weights: path).stageStatistics())
+    }
     let loaded = try Zoo.load(name, weights: arguments.string("weights"))
     let result: Verification
-    if let path = arguments.string("against") {
-      let other = try Zoo.load(name, weights: path)
-      result = try loaded.verification(against: other.stageStatistics(), from: .other(path))
+    if let other {
+      result = try loaded.verification(against: other.stages, from: .other(other.path))
     } else if let (stages, origin) = try loaded.expectedStages(isPublished: !arguments.has("weights")) {
       result = try loaded.verification(against: stages, from: origin)
     } else {

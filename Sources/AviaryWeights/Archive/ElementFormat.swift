@@ -98,6 +98,19 @@ extension ElementFormat {
     return Tensor(mapping: file.file, byteOffset: start, shape: shape, dtype: dtype)
   }
 
+  /// The tensor of the row-major elements that `body` writes as a file stores them: where they can stay as they are, into its own memory.
+  func tensor(
+    shape: Shape, bigEndian: Bool, storedFilledBy body: (UnsafeMutableRawBufferPointer) throws -> Void
+  ) throws -> Tensor {
+    if isVerbatim, !bigEndian || byteCount == 1 {
+      return try Tensor(shape: shape, dtype: dtype, bytesFilledBy: body)
+    }
+    let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount(of: shape)!, alignment: 64)
+    defer { stored.deallocate() }
+    try body(stored)
+    return try tensor(from: UnsafeRawBufferPointer(stored), shape: shape, bigEndian: bigEndian)
+  }
+
   /// The tensor of row-major elements `bytes`, which must be as many as `shape` asks for.
   func tensor(
     from bytes: UnsafeRawBufferPointer, shape: Shape, bigEndian: Bool = false

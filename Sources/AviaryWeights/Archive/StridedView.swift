@@ -89,13 +89,7 @@ struct StridedView: Sendable {
     defer { file.releasePages(start..<end) }
     return try file.withBytes { bytes in
       let source = UnsafeRawBufferPointer(rebasing: bytes[start...])
-      if format.isVerbatim, !bigEndian || format.byteCount == 1 {
-        return Tensor(shape: shape, dtype: format.dtype) { copyElements(of: source, to: $0) }
-      }
-      let target = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
-      defer { target.deallocate() }
-      copyElements(of: source, to: target)
-      return try format.tensor(from: UnsafeRawBufferPointer(target), shape: shape, bigEndian: bigEndian)
+      return try format.tensor(shape: shape, bigEndian: bigEndian) { copyElements(of: source, to: $0) }
     }
   }
 

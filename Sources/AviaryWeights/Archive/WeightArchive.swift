@@ -4,27 +4,40 @@ import AviaryTensors
 ///
 /// Readers return an archive and writers take one. Tensors of mapped files are not read before their values are, and tensors that need
 /// work (a conversion, a transpose, a strided view) are computed whenever they are asked for and not kept: whoever takes one after
-/// another needs memory for one.
+/// another needs memory for one, and writers, which take pieces, for less than two whatever happens on the way.
 public struct WeightArchive: Sendable {
   /// A tensor, or how to compute it.
   private enum Source: Sendable {
     case ready(Tensor)
     case computed(TensorSpec, @Sendable () -> Tensor)
+    indirect case moved(Source, AxisMove)
 
     var spec: TensorSpec {
       switch self {
       case .ready(let tensor): tensor.spec
       case .computed(let spec, _): spec
+      case .moved(let source, let move): TensorSpec(move.merged, source.spec.dtype)
       }
     }
 
     var tensor: Tensor {
+      let elements = elements
+      let tensor = elements.reshaped(spec.shape)
+      // What was copied needs the file no more.
+      if tensor.identity != elements.identity { elements.releasePages() }
+      return tensor
+    }
+
+    /// The elements in row-major order, under a shape that may be finer than ``spec``'s: a view as long as it can be one, and nothing
+    /// but the original after a move there and back.
+    var elements: Tensor {
       switch self {
       case .ready(let tensor): return tensor
       case .computed(let spec, let compute):
         let tensor = compute()
         precondition(tensor.spec == spec, "a tensor of another shape or type than announced was computed")
         return tensor
+      case .moved(let source, let move): return move.unmerged(source.elements)
       }
     }
   }
@@ -111,43 +124,46 @@ extension WeightArchive {
     return own.isFloatingPoint ? floats ?? own : own
   }
 
-  /// Hands the row-major bytes of the tensor called `name`, as elements of `dtype` or its own type, to `body`, and lets go of them:
-  /// memory is freed, pages of mapped files are dropped. For writers, which take one tensor after another.
-  func withBytes<Result>(
-    of name: String, as dtype: DType? = nil, _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
+  /// Bytes of each tensor when floating-point tensors are stored as `floats`; at least as many as a format without bfloat16 needs.
+  func storedSizes(floats: DType?) -> [Int] {
+    names.map { name in
+      let type = storedType(name, floats: floats)
+      return sources[name]!.spec.shape.elementCount * (type == .bfloat16 ? .float32 : type).byteCount
+    }
+  }
+
+  /// Elements that are moved or converted at a time.
+  private static let pieceCount = 2 << 20
+
+  /// Hands the row-major bytes of the tensor called `name`, as elements of `dtype` or its own type, to `body`, a piece after another, and
+  /// lets go of them: memory is freed, pages of mapped files are dropped. For writers, which take one tensor after another.
+  func forEachPiece(
+    of name: String, as dtype: DType? = nil, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let source = sources[name]!
     defer {
       if CachingAllocator.statistics.cached > Self.keptBytes { CachingAllocator.trim() }
     }
-    let tensor = sources[name]!.tensor
-    defer { tensor.releasePages() }
-    return try tensor.cast(to: dtype ?? tensor.dtype).withUnsafeBytes(body)
+    let elements = source.elements
+    defer { elements.releasePages() }
+    let dtype = dtype ?? elements.dtype
+    // What lies as it is wanted is handed over as it lies.
+    if case .ready = source, dtype == elements.dtype { return try elements.withUnsafeBytes(body) }
+    try elements.forEachPiece(limit: Self.pieceCount) { try $0.cast(to: dtype).withUnsafeBytes(body) }
   }
 }
 
 // MARK: Archives of other archives' tensors
 
 extension WeightArchive {
-  /// Adds the tensor that another archive calls `source`, changed by `transform` when it is asked for.
+  /// Adds the tensor that another archive calls `source`, with its elements moved when it is asked for.
   ///
-  /// Throws what `transform` throws, which must depend on shape and type alone, and ``WeightsError`` when the name is taken.
+  /// Throws ``WeightsError`` when the name is taken. The move must be for the tensor's shape.
   mutating func append(
-    _ name: String, from other: WeightArchive, _ source: String,
-    transform: (@Sendable (Tensor) throws -> Tensor)? = nil
+    _ name: String, from other: WeightArchive, _ source: String, moving move: AxisMove? = nil
   ) throws {
     let original = other.sources[source]!
-    guard let transform else { return try append(name, original) }
-    let spec = try Trace.of { try transform(.abstract(original.spec)) }.result.spec
-    try append(name, spec) {
-      do {
-        let tensor = original.tensor
-        let result = try transform(tensor)
-        if result.identity != tensor.identity { tensor.releasePages() }
-        return result
-      } catch {
-        preconditionFailure("a transform that shape and type allowed failed: \(error)")
-      }
-    }
+    try append(name, move.map { .moved(original, $0) } ?? original)
   }
 
   /// The same metadata with some of the tensors, under the given names. Throws ``WeightsError`` when a name occurs twice.

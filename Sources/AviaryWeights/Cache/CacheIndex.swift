@@ -26,10 +26,12 @@ struct CacheIndex: Codable, Equatable {
     }
 
     /// Names of files come from here: nothing but a digest may be one.
-    var isPlausible: Bool {
-      sha256.utf8.count == 64
-        && sha256.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
-        && byteCount >= 0
+    var isPlausible: Bool { Self.isDigest(sha256) && byteCount >= 0 }
+
+    /// Whether a name is a SHA-256 in hexadecimal digits.
+    static func isDigest(_ name: String) -> Bool {
+      name.utf8.count == 64
+        && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
   }
 
@@ -46,7 +48,8 @@ struct CacheIndex: Codable, Equatable {
       guard let data = FileManager.default.contents(atPath: path), data.count <= Self.limit else {
         throw WeightsError(.unreadable, "the cache's index cannot be read")
       }
-      let index = try JSONValue.decode(CacheIndex.self, from: Array(data), what: "the cache's index")
+      let index = try JSONValue.decode(
+        CacheIndex.self, from: Array(data), what: "the cache's index ('aviary cache clear' begins a new one)")
       guard index.version <= Self.currentVersion else {
         throw WeightsError(
           .unsupported, "the cache's index has version \(index.version), newer than this program")

@@ -80,7 +80,7 @@ public struct WeightCache: Sendable {
     }
     guard stamp.byteCount == known.byteCount, try FileDigests(ofFile: path).sha256 == known.sha256 else {
       throw WeightsError(
-        .malformed, "the cached file of \(name) is damaged; 'aviary pull \(name) --force' fetches it again",
+        .malformed, "the cached file of \(name) is damaged; 'aviary pull \(name)' fetches it again",
         file: path)
     }
     // A cache that may only be read is as good; it is compared again the next time.
@@ -93,7 +93,8 @@ public struct WeightCache: Sendable {
 
   /// The file of weights called `name`, fetched when it is not here.
   ///
-  /// Of several processes that want the same file one fetches it and the others wait.
+  /// Of several processes that want the same file one fetches it and the others wait. A damaged file is fetched again; a whole one is
+  /// enough in a cache that may only be read.
   /// - Parameters:
   ///   - file: the name it is published under.
   ///   - origin: the address of its publisher, when the download is from another.
@@ -107,10 +108,13 @@ public struct WeightCache: Sendable {
     policy: Download.Policy = .init(), accept: (WeightFile) throws -> Void = { _ in },
     waiting: () -> Void = {}, report: @escaping (Download.Event) -> Void = { _ in }
   ) throws -> Entry {
+    // A damaged index would show only after the download.
+    _ = try CacheIndex(folder: folder)
+    if !isForced, let found = try? self.file(name) { return found }
     try makeFolder("locks")
     try makeFolder("partial")
     return try FileLock.hold("\(folder)/locks/\(fileName(name))", waiting: waiting) {
-      if !isForced, let found = try self.file(name) { return found }
+      if !isForced, let found = try? self.file(name) { return found }
       let partial = "\(folder)/partial/\(fileName(name))"
       let digests = try download.fetch(to: partial, policy: policy, report: report)
       defer { unlink(partial + ".json") }
@@ -149,22 +153,22 @@ public struct WeightCache: Sendable {
     return entry(name, known)
   }
 
-  /// Removes everything, unfinished downloads too; returns the bytes that are free then.
+  /// Removes everything, unfinished downloads and a damaged index too; returns the bytes that are free then.
   @discardableResult public func clear() throws -> Int {
-    var freed = 0
-    try update { index in
-      for known in index.entries.values {
-        freed += FileStamp(path(known))?.byteCount ?? 0
-        unlink(path(known))
+    try makeFolder("locks")
+    return try FileLock.hold("\(folder)/locks/index") {
+      var freed = 0
+      func remove(_ folder: String, where isOurs: (String) -> Bool) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isOurs(name) {
+          freed += FileStamp("\(folder)/\(name)")?.byteCount ?? 0
+          unlink("\(folder)/\(name)")
+        }
       }
-      index.entries = [:]
+      try CacheIndex().write(folder: folder)
+      remove(folder, where: CacheIndex.Entry.isDigest)
+      remove("\(folder)/partial") { _ in true }
+      return freed
     }
-    let partial = "\(folder)/partial"
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? [] {
-      freed += FileStamp("\(partial)/\(name)")?.byteCount ?? 0
-      unlink("\(partial)/\(name)")
-    }
-    return freed
   }
 
   // MARK: Places

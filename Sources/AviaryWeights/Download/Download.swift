@@ -17,8 +17,13 @@ public struct Download: Sendable {
     public var firstDelay = 0.5
     /// The longest wait, whatever a server asks for.
     public var longestDelay = 30.0
+    /// Whose certificates servers may have.
+    var certificates: TrustedCertificates
 
-    public init() {}
+    /// - Parameter environment: may say whose certificates to trust, see ``TrustedCertificates``.
+    public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+      certificates = TrustedCertificates(environment: environment)
+    }
   }
 
   /// No published file of weights comes near this.
@@ -71,7 +76,7 @@ public struct Download: Sendable {
     for _ in 1...Self.allAttempts {
       let before = file.count
       do {
-        try file.request(stallSeconds: policy.stallSeconds).send(to: file)
+        try file.request(policy).send(to: file)
         return try file.finish()
       } catch let error as DownloadError {
         if case .rejected(416) = error.kind, before > 0 {

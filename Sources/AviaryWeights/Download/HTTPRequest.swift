@@ -5,11 +5,12 @@ import Foundation
 struct HTTPRequest {
   let url: String
   /// The first byte wanted.
-  var offset = 0
+  let offset: Int
   /// What the bytes before ``offset`` were sent with: the server sends the whole file when it has another by now.
-  var validator: String?
+  let validator: String?
   /// Seconds without a byte after which the transfer is given up.
-  var stallSeconds = 30
+  let stallSeconds: Int
+  let certificates: TrustedCertificates
   private static let redirects = 10
 
   /// What takes an answer. An error thrown here ends the transfer and leaves ``HTTPRequest/send(to:)``.
@@ -38,6 +39,10 @@ struct HTTPRequest {
       if let validator { headers = curl_slist_append(headers, "If-Range: \(validator)") }
     }
     configure(curl, headers)
+    let details = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    details.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    defer { details.deallocate() }
+    aviary_curl_set_details(curl, details)
     let code = withExtendedLifetime(context) {
       aviary_curl_set_callbacks(
         curl,
@@ -48,15 +53,20 @@ struct HTTPRequest {
       return curl_easy_perform(curl)
     }
     if let failure = context.failure { throw failure }
-    guard code == CURLE_OK else { throw error(code, status: aviary_curl_status(curl), context.response) }
+    guard code == CURLE_OK else {
+      throw error(code, String(cString: details), status: aviary_curl_status(curl), context.response)
+    }
     try context.begin()
   }
 
   private func configure(_ curl: UnsafeMutableRawPointer, _ headers: UnsafeMutablePointer<curl_slist>?) {
     // A secure address must not lead to an insecure one.
-    aviary_curl_set_protocols(curl, "http,https", url.hasPrefix("https:") ? "https" : "http,https")
+    aviary_curl_set_protocols(
+      curl, "http,https", url.lowercased().hasPrefix("https:") ? "https" : "http,https")
     aviary_curl_set_text(curl, CURLOPT_URL, url)
     aviary_curl_set_text(curl, CURLOPT_USERAGENT, "aviary")
+    if let file = certificates.file { aviary_curl_set_text(curl, CURLOPT_CAINFO, file) }
+    if let folder = certificates.folder { aviary_curl_set_text(curl, CURLOPT_CAPATH, folder) }
     if let headers { aviary_curl_set_list(curl, CURLOPT_HTTPHEADER, headers) }
     for (option, value) in [
       (CURLOPT_FOLLOWLOCATION, 1), (CURLOPT_MAXREDIRS, Self.redirects), (CURLOPT_FAILONERROR, 1),
@@ -64,7 +74,9 @@ struct HTTPRequest {
     ] { aviary_curl_set_number(curl, option, value) }
   }
 
-  private func error(_ code: CURLcode, status: Int, _ response: HTTPResponse) -> DownloadError {
+  private func error(
+    _ code: CURLcode, _ details: String, status: Int, _ response: HTTPResponse
+  ) -> DownloadError {
     let text = String(cString: curl_easy_strerror(code))
     switch code {
     case CURLE_HTTP_RETURNED_ERROR:
@@ -82,8 +94,15 @@ struct HTTPRequest {
       return DownloadError(.interrupted, url, "nothing came for \(stallSeconds) seconds")
     case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_RECV_ERROR:
       return DownloadError(.interrupted, url, "the connection broke off")
-    case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_PEER_FAILED_VERIFICATION,
-      CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CACERT_BADFILE:
+      return DownloadError(.rejected(status: nil), url, certificates.explanation(code, details))
+    case CURLE_UNSUPPORTED_PROTOCOL where (300..<400).contains(status):
+      let kind = url.prefix { $0 != ":" }.lowercased()
+      let target = response.header("location") ?? "another protocol"
+      return DownloadError(
+        .rejected(status: nil), url, "redirects from \(kind) to \(target.withoutCredentials) are not followed"
+      )
+    case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
       return DownloadError(.rejected(status: nil), url, text)
     default: return DownloadError(.interrupted, url, text)
     }

@@ -58,8 +58,10 @@ final class PartialFile: HTTPRequest.Receiver {
   deinit { close(descriptor) }
 
   /// The request for what is missing.
-  func request(stallSeconds: Int) -> HTTPRequest {
-    HTTPRequest(url: url, offset: count, validator: origin.validator, stallSeconds: stallSeconds)
+  func request(_ policy: Download.Policy) -> HTTPRequest {
+    HTTPRequest(
+      url: url, offset: count, validator: origin.validator, stallSeconds: policy.stallSeconds,
+      certificates: policy.certificates)
   }
 
   /// Forgets all bytes.

@@ -3,8 +3,8 @@ import AviaryTensors
 /// The pieces of a dataset that is stored in chunks, each possibly compressed.
 ///
 /// Every chunk must be there: weights have no holes, and a file that stores nothing cannot then declare much.
-struct HDF5Chunks {
-  private struct Chunk {
+struct HDF5Chunks: Sendable {
+  private struct Chunk: Sendable {
     let origin: [Int]
     let address: Int
     let storedSize: Int
@@ -12,7 +12,7 @@ struct HDF5Chunks {
     let skippedFilters: UInt32
   }
 
-  private let file: HDF5File
+  private let file: FileWindow
   private let shape: Shape
   private let chunkShape: Shape
   private let elementSize: Int
@@ -22,7 +22,7 @@ struct HDF5Chunks {
 
   /// - Parameter layout: the layout message behind its version and class.
   init(_ layout: inout ByteReader, _ header: HDF5ObjectHeader, shape: Shape, elementSize: Int) throws {
-    file = header.file
+    file = header.file.window
     self.shape = shape
     self.elementSize = elementSize
     let rank = Int(try layout.uint8()) - 1
@@ -35,11 +35,11 @@ struct HDF5Chunks {
       throw WeightsError(.malformed, "its chunks do not fit its shape")
     }
     filters = try header.first(.filters).map { try HDF5Filter.pipeline(ByteReader($0.body)) } ?? []
-    try readTree(at: Int(clamping: root), level: nil)
+    try readTree(header.file, at: Int(clamping: root), level: nil)
     try checkComplete()
   }
 
-  private mutating func readTree(at address: Int, level: UInt8?) throws {
+  private mutating func readTree(_ file: HDF5File, at address: Int, level: UInt8?) throws {
     guard seen.insert(address).inserted else { throw WeightsError(.malformed, "its index runs in a circle") }
     var reader = file.reader(at: address)
     guard try reader.bytes(4).elementsEqual("TREE".utf8), try reader.uint8() == 1 else {
@@ -58,7 +58,7 @@ struct HDF5Chunks {
       try reader.skip(8)
       let child = try reader.count64()
       if own > 0 {
-        try readTree(at: child, level: own)
+        try readTree(file, at: child, level: own)
       } else {
         chunks.append(Chunk(origin: origin, address: child, storedSize: size, skippedFilters: mask))
       }
@@ -75,7 +75,7 @@ struct HDF5Chunks {
       ElementFormat.uint8.byteCount(of: counts) == chunks.count
     else { throw WeightsError(.malformed, "chunks are missing or out of place: it has \(chunks.count)") }
     let stored = chunks.reduce(0) { $0 + $1.storedSize }
-    guard stored <= file.window.count else {
+    guard stored <= file.count else {
       throw WeightsError(.refused, "its chunks take \(stored) bytes, more than the file")
     }
     // Deflate gains at most a factor of 1032.
@@ -84,26 +84,30 @@ struct HDF5Chunks {
     else { throw WeightsError(.refused, "\(stored) stored bytes cannot unpack to what it declares") }
   }
 
-  /// The dataset's elements in row-major order.
-  func withAssembled<Result>(
-    byteCount: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
-    let result = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
-    defer { result.deallocate() }
+  /// The dataset, whose elements are of the type `format`.
+  func tensor(_ format: ElementFormat, bigEndian: Bool) throws -> Tensor {
+    try format.tensor(shape: shape, bigEndian: bigEndian, storedFilledBy: assemble)
+  }
+
+  /// Fills `target` with the dataset's elements in row-major order.
+  private func assemble(into target: UnsafeMutableRawBufferPointer) throws {
     let size = chunkShape.elementCount * elementSize
     for chunk in chunks {
-      var reader = file.reader(at: chunk.address)
-      var bytes = Array(try reader.bytes(chunk.storedSize))
-      for (index, filter) in filters.enumerated().reversed()
-      where chunk.skippedFilters >> UInt32(index) & 1 == 0 {
-        bytes = try filter.undone(bytes, unpackedSize: size)
+      try file.withBytes { file in
+        var reader = ByteReader(file)
+        reader.position = chunk.address
+        var bytes = Array(try reader.bytes(chunk.storedSize))
+        for (index, filter) in filters.enumerated().reversed()
+        where chunk.skippedFilters >> UInt32(index) & 1 == 0 {
+          bytes = try filter.undone(bytes, unpackedSize: size)
+        }
+        guard bytes.count == size else {
+          throw WeightsError(.malformed, "a chunk has \(bytes.count) bytes instead of \(size)")
+        }
+        bytes.withUnsafeBytes { copy($0, of: chunk, into: target) }
       }
-      guard bytes.count == size else {
-        throw WeightsError(.malformed, "a chunk has \(bytes.count) bytes instead of \(size)")
-      }
-      bytes.withUnsafeBytes { copy($0, of: chunk, into: result) }
+      file.releasePages(chunk.address..<(chunk.address + chunk.storedSize))
     }
-    return try body(UnsafeRawBufferPointer(result))
   }
 
   /// Row by row along the last axis; chunks at the edges reach beyond the dataset.
@@ -130,62 +134,6 @@ struct HDF5Chunks {
       target += chunk.origin.last ?? 0
       (result.baseAddress! + target * elementSize)
         .copyMemory(from: bytes.baseAddress! + source * elementSize, byteCount: rowBytes)
-    }
-  }
-}
-
-/// A step that was applied to chunks before they were stored.
-enum HDF5Filter {
-  case deflate
-  /// First bytes of all elements, then second bytes, …
-  case shuffle(elementSize: Int)
-  /// Four bytes of checksum at the end.
-  case fletcher32
-
-  static func pipeline(_ reader: ByteReader) throws -> [HDF5Filter] {
-    var reader = reader
-    let version = try reader.uint8()
-    let count = try reader.uint8()
-    guard version == 1 || version == 2, count <= 32 else {
-      throw WeightsError(.malformed, "its list of filters is damaged")
-    }
-    if version == 1 { try reader.skip(6) }
-    return try (0..<count).map { _ in
-      let code = try reader.uint16()
-      let nameLength = version == 1 || code >= 256 ? Int(try reader.uint16()) : 0
-      try reader.skip(2)
-      let valueCount = Int(try reader.uint16())
-      try reader.skip(version == 1 ? (nameLength + 7) / 8 * 8 : nameLength)
-      let values = try (0..<valueCount).map { _ in Int(try reader.uint32()) }
-      if version == 1, valueCount % 2 == 1 { try reader.skip(4) }
-      switch code {
-      case 1: return .deflate
-      case 2: return .shuffle(elementSize: values.first ?? 1)
-      case 3: return .fletcher32
-      default: throw WeightsError(.unsupported, "it is compressed by filter \(code), which is not read")
-      }
-    }
-  }
-
-  /// The bytes before the filter.
-  func undone(_ bytes: [UInt8], unpackedSize: Int) throws -> [UInt8] {
-    switch self {
-    case .deflate:
-      return try [UInt8](unsafeUninitializedCapacity: unpackedSize) { buffer, count in
-        try bytes.withUnsafeBytes { packed in
-          try Inflate.unpack(packed, into: UnsafeMutableRawBufferPointer(buffer), wrapper: .zlib)
-        }
-        count = unpackedSize
-      }
-    case .shuffle(let size):
-      guard size > 0 else { throw WeightsError(.malformed, "its list of filters is damaged") }
-      let count = bytes.count / size
-      var result = bytes
-      for index in 0..<count {
-        for byte in 0..<size { result[index * size + byte] = bytes[byte * count + index] }
-      }
-      return result
-    case .fletcher32: return Array(bytes.dropLast(4))
     }
   }
 }

@@ -34,8 +34,8 @@ struct HDF5Dataset {
           to: &archive, name, in: header.file.window, at: address, shape: shape, bigEndian: bigEndian)
       } else {
         var layout = try header.required(.layout)
-        try archive.append(
-          name, try scattered(&layout, format, bigEndian: bigEndian, shape, byteCount: byteCount))
+        try appendScattered(
+          to: &archive, name, &layout, format, bigEndian: bigEndian, shape, byteCount: byteCount)
       }
       return true
     } catch let error as WeightsError {
@@ -60,23 +60,32 @@ struct HDF5Dataset {
     return Int(clamping: address)
   }
 
-  /// The values of small datasets, which are in the header, and of those in chunks.
-  private func scattered(
-    _ layout: inout ByteReader, _ format: ElementFormat, bigEndian: Bool, _ shape: Shape, byteCount: Int
-  ) throws -> Tensor {
+  /// Adds the values of small datasets, which are in the header, and of those in chunks.
+  private func appendScattered(
+    to archive: inout WeightArchive, _ name: String, _ layout: inout ByteReader, _ format: ElementFormat,
+    bigEndian: Bool, _ shape: Shape, byteCount: Int
+  ) throws {
     let version = try layout.uint8()
     switch try layout.uint8() {
     case 0:
       let size = Int(try layout.uint16())
       try check(stored: UInt64(size), shape, format, byteCount)
-      return try format.tensor(from: try layout.bytes(byteCount), shape: shape, bigEndian: bigEndian)
+      let bytes = try layout.bytes(byteCount)
+      try archive.append(name, try format.tensor(from: bytes, shape: shape, bigEndian: bigEndian))
     case 2:
       guard version == 3 else {
         throw WeightsError(.unsupported, "its chunks have an index of HDF5 1.10 or later, which is not read")
       }
       let chunks = try HDF5Chunks(&layout, header, shape: shape, elementSize: format.byteCount)
-      return try chunks.withAssembled(byteCount: byteCount) {
-        try format.tensor(from: $0, shape: shape, bigEndian: bigEndian)
+      // They are put together once to see that they are sound, and again when they are asked for: all datasets at once may not fit into
+      // memory.
+      let spec = try chunks.tensor(format, bigEndian: bigEndian).spec
+      try archive.append(name, spec) {
+        do {
+          return try chunks.tensor(format, bigEndian: bigEndian)
+        } catch {
+          preconditionFailure("chunks that were sound cannot be read again: \(error)")
+        }
       }
     default: throw WeightsError(.refused, "it is a virtual dataset, made of other files")
     }

@@ -64,14 +64,12 @@ final class HDF5File {
     return heap
   }
 
-  /// Counts the bytes of a tensor; refuses more than deflate could have packed into the file.
+  /// Counts the bytes of a tensor; refuses more than the file can honestly hold.
   ///
   /// One dataset may be reached under many names, and each makes a tensor of its own.
   func account(for bytes: Int) throws {
-    accountedBytes += bytes
-    guard accountedBytes <= 1 << 30 || accountedBytes / 1032 <= window.count else {
-      throw WeightsError(.refused, "its datasets unpack to more than a thousand times the file's size")
-    }
+    accountedBytes += min(bytes, 1 << 40)
+    try UnpackingLimit.check(accountedBytes, fileBytes: window.count)
   }
 }
 

@@ -36,6 +36,8 @@ enum HDF5Library {
         }, reason)
     }
     H5Eclear2(hid_t(H5E_DEFAULT))
+    // Where the system refused something, its word is enough of a report that is long and full of addresses.
+    if let system = reason.firstMatch(of: #/error message = '([^']*)'/#) { reason = String(system.1) }
     return WeightsError(kind, reason.isEmpty ? what : "\(what) (\(reason))")
   }
 }

@@ -8,9 +8,14 @@ struct HDF5Writer {
     fileprivate let handle: HDF5Handle
   }
 
-  /// Lets `body` fill the root group of a new file at `path`, complete or not at all.
-  static func write(to path: String, _ body: (Group) throws -> Void) throws {
+  /// Lets `body` fill the root group of a new file at `path` with datasets of the given sizes in bytes, complete or not at all.
+  ///
+  /// libhdf5 crashes when a file cannot be closed because the disk is full, so there has to be room before anything is written.
+  static func write(to path: String, sizes: [Int], _ body: (Group) throws -> Void) throws {
+    // What libhdf5 writes beside the values: groups, headers, attributes.
+    let room = sizes.reduce(64 << 10) { $0 + $1 + (16 << 10) }
     try AtomicFile.write(to: path) { file in
+      try file.reserve(room)
       try HDF5Library.run {
         let access = try HDF5Handle(
           H5Pcreate(aviary_h5_class_file_access()), .unwritable, "libhdf5 does not start")
@@ -19,13 +24,20 @@ struct HDF5Writer {
         let id = H5Fcreate(file.temporaryPath, aviary_h5_truncate(), 0, access.id)
         guard id >= 0 else { throw HDF5Library.failure(.unwritable, "cannot write") }
         do {
+          // Creating the file emptied it.
+          try file.reserve(room)
           try body(Group(handle: try HDF5Handle(H5Gopen2(id, "/", 0), .unwritable, "cannot write")))
+          var size: hsize_t = 0
+          guard H5Fflush(id, H5F_SCOPE_GLOBAL) >= 0, H5Fget_filesize(id, &size) >= 0, H5Fclose(id) >= 0 else {
+            throw HDF5Library.failure(.unwritable, "cannot write")
+          }
+          try file.truncate(to: Int(size))
         } catch {
+          // Where no room can be reserved: once the bytes, which nobody will see, are given up, there is room to close the file.
+          try? file.truncate(to: 0)
           H5Fclose(id)
           throw error
         }
-        // Closing writes what is still in memory: a full disk shows here.
-        guard H5Fclose(id) >= 0 else { throw HDF5Library.failure(.unwritable, "cannot write") }
       }
     }
   }
@@ -49,18 +61,23 @@ extension HDF5Writer.Group {
   {
     let spec = archive.spec(name)!
     let type = dtype ?? spec.dtype
-    try archive.withBytes(of: name, as: type) {
-      try write($0, TensorSpec(spec.shape, type), to: relativePath)
+    try write(TensorSpec(spec.shape, type), to: relativePath) { write in
+      try archive.forEachPiece(of: name, as: type, write)
     }
   }
 
   /// Writes `tensor` at `relativePath`.
   func write(_ tensor: Tensor, to relativePath: String) throws {
-    try tensor.withUnsafeBytes { try write($0, tensor.spec, to: relativePath) }
+    try write(tensor.spec, to: relativePath) { write in try tensor.withUnsafeBytes(write) }
   }
 
+  /// A dataset whose values `body` hands over in row-major order, a piece after another.
+  ///
   /// bfloat16 goes out as Keras writes it, as two opaque bytes with a note beside them.
-  private func write(_ bytes: UnsafeRawBufferPointer, _ spec: TensorSpec, to relativePath: String) throws {
+  private func write(
+    _ spec: TensorSpec, to relativePath: String,
+    _ body: (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
     var steps = relativePath.split(separator: "/").map(String.init)
     guard let name = steps.popLast() else {
       throw WeightsError(.unsupported, "\(relativePath.quoted) is not a path a dataset can have")
@@ -72,8 +89,17 @@ extension HDF5Writer.Group {
     let type = try storedType(spec.dtype)
     let data = try HDF5Handle(
       H5Dcreate2(parent.handle.id, name, type.id, space.id, 0, 0, 0), .unwritable, failure)
-    let status = bytes.isEmpty ? 0 : H5Dwrite(data.id, type.id, 0, 0, 0, bytes.baseAddress)
-    guard status >= 0 else { throw HDF5Library.failure(.unwritable, failure) }
+    let target = HDF5Target(dataset: data, space: space, type: type, shape: spec.shape)
+    var done = 0
+    do {
+      try body { bytes in
+        let count = bytes.count / spec.dtype.byteCount
+        try target.write(bytes, done..<(done + count))
+        done += count
+      }
+    } catch let error as WeightsError {
+      throw error.inPart("dataset \(relativePath.quoted)")
+    }
     if spec.dtype == .bfloat16 { try Self(handle: data).write("bfloat16", attribute: "dtype") }
   }
 

@@ -17,7 +17,7 @@ public enum KerasLegacyWriter {
     let layers = structure.layers.filter { $0.name != KerasStructure.topLevel }
     let topLevel = structure.layers.filter { $0.name == KerasStructure.topLevel }
     let metadata = try archive.portable?.attributeText()
-    try HDF5Writer.write(to: path) { root in
+    try HDF5Writer.write(to: path, sizes: archive.storedSizes(floats: floats)) { root in
       if let metadata { try root.write(metadata, attribute: PortableMetadata.key) }
       try root.write(list: layers.map(\.name), attribute: "layer_names")
       try root.write(structure.backend ?? "tensorflow", attribute: "backend")

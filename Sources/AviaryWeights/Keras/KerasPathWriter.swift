@@ -14,7 +14,7 @@ public enum KerasPathWriter {
       return try (hasPaths ? archive : KerasSpelling.attributePaths(archive)).checkedKerasStructure()
     }
     let metadata = try archive.portable?.attributeText()
-    try HDF5Writer.write(to: path) { root in
+    try HDF5Writer.write(to: path, sizes: archive.storedSizes(floats: floats)) { root in
       if let metadata { try root.write(metadata, attribute: PortableMetadata.key) }
       for layer in structure.layers {
         let vars = try root.group(layer.path.map { $0.isEmpty ? "vars" : $0 + "/vars" } ?? layer.name)

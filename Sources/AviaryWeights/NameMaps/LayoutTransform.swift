@@ -19,66 +19,74 @@ public enum LayoutTransform: Hashable, Sendable {
   case pointwiseAsDense
 
   /// From their layout to ours. Throws ``WeightsError`` when the shape does not allow it.
-  public func apply(_ tensor: Tensor) throws -> Tensor {
-    let rank = tensor.rank
-    switch self {
-    case .identity: return tensor
-    case .convolution, .convolutionTranspose:
-      guard rank >= 3 else { throw unfit(tensor, "k×I×O, k×k×I×O or more axes") }
-      return tensor.permuted([rank - 1, rank - 2] + Array(0..<(rank - 2)))
-    case .depthwise(let multiplier):
-      guard rank >= 3, tensor.shape[rank - 1] == multiplier else {
-        throw unfit(tensor, "k×k×C×\(multiplier)")
-      }
-      let moved = tensor.permuted([rank - 2, rank - 1] + Array(0..<(rank - 2)))
-      return moved.reshaped([moved.shape[0] * multiplier, 1] + moved.shape[2...])
-    case .dense:
-      guard rank == 2 else { throw unfit(tensor, "I×O") }
-      return tensor.permuted([1, 0])
-    case .denseAfterFlatten(let channels, let height, let width):
-      guard rank == 2, tensor.shape[0] == channels * height * width else {
-        throw unfit(tensor, "\(channels * height * width)×O")
-      }
-      let outputs = tensor.shape[1]
-      return tensor.reshaped([height, width, channels, outputs]).permuted([3, 2, 0, 1])
-        .reshaped([outputs, channels * height * width])
-    case .pointwiseAsDense:
-      guard rank == 4, tensor.shape[0] == 1, tensor.shape[1] == 1 else { throw unfit(tensor, "1×1×I×O") }
-      return tensor.reshaped([tensor.shape[2], tensor.shape[3]]).permuted([1, 0])
-    }
-  }
+  public func apply(_ tensor: Tensor) throws -> Tensor { try importing(tensor.shape)(tensor) }
 
   /// From our layout to theirs: undoes ``apply(_:)`` bit for bit. Throws ``WeightsError`` when the shape does not allow it.
-  public func undo(_ tensor: Tensor) throws -> Tensor {
-    let rank = tensor.rank
+  public func undo(_ tensor: Tensor) throws -> Tensor { try exporting(tensor.shape)(tensor) }
+
+  /// The way from their layout, of the given shape, to ours.
+  func importing(_ theirs: Shape) throws -> AxisMove {
+    let rank = theirs.count
+    let last = Array(theirs.suffix(2))
     switch self {
-    case .identity: return tensor
+    case .identity: return AxisMove(cut: theirs, order: Array(theirs.indices), merged: theirs)
     case .convolution, .convolutionTranspose:
-      guard rank >= 3 else { throw unfit(tensor, "O×I×k, O×I×k×k or more axes") }
-      return tensor.permuted(Array(2..<rank) + [1, 0])
+      guard rank >= 3 else { throw unfit(theirs, "k×I×O, k×k×I×O or more axes") }
+      let order = [rank - 1, rank - 2] + Array(0..<(rank - 2))
+      return AxisMove(cut: theirs, order: order, merged: order.map { theirs[$0] })
     case .depthwise(let multiplier):
-      guard rank >= 3, tensor.shape[1] == 1, multiplier > 0, tensor.shape[0] % multiplier == 0 else {
-        throw unfit(tensor, "(C·\(multiplier))×1×k×k")
-      }
-      let split = tensor.reshaped([tensor.shape[0] / multiplier, multiplier] + tensor.shape[2...])
-      return split.permuted(Array(2..<rank) + [0, 1])
+      guard rank >= 3, last[1] == multiplier else { throw unfit(theirs, "k×k×C×\(multiplier)") }
+      return AxisMove(
+        cut: theirs, order: [rank - 2, rank - 1] + Array(0..<(rank - 2)),
+        merged: [last[0] * multiplier, 1] + theirs.dropLast(2))
     case .dense:
-      guard rank == 2 else { throw unfit(tensor, "O×I") }
-      return tensor.permuted([1, 0])
+      guard rank == 2 else { throw unfit(theirs, "I×O") }
+      return AxisMove(cut: theirs, order: [1, 0], merged: [theirs[1], theirs[0]])
     case .denseAfterFlatten(let channels, let height, let width):
-      guard rank == 2, tensor.shape[1] == channels * height * width else {
-        throw unfit(tensor, "O×\(channels * height * width)")
+      guard rank == 2, theirs[0] == channels * height * width else {
+        throw unfit(theirs, "\(channels * height * width)×O")
       }
-      let outputs = tensor.shape[0]
-      return tensor.reshaped([outputs, channels, height, width]).permuted([2, 3, 1, 0])
-        .reshaped([channels * height * width, outputs])
+      return AxisMove(
+        cut: [height, width, channels, theirs[1]], order: [3, 2, 0, 1], merged: [theirs[1], theirs[0]])
     case .pointwiseAsDense:
-      guard rank == 2 else { throw unfit(tensor, "O×I") }
-      return tensor.permuted([1, 0]).reshaped([1, 1, tensor.shape[1], tensor.shape[0]])
+      guard rank == 4, theirs[0] == 1, theirs[1] == 1 else { throw unfit(theirs, "1×1×I×O") }
+      return AxisMove(cut: last, order: [1, 0], merged: [last[1], last[0]])
     }
   }
 
-  private func unfit(_ tensor: Tensor, _ expected: String) -> WeightsError {
-    WeightsError(.mismatched, "its shape is \(tensor.shape.shapeText), expected \(expected)")
+  /// The way from our layout, of the given shape, to theirs.
+  func exporting(_ ours: Shape) throws -> AxisMove {
+    let theirs = try theirShape(ours)
+    return try importing(theirs).inverse(theirs)
+  }
+
+  /// The shape in their layout of a tensor that has the shape `ours` here.
+  private func theirShape(_ ours: Shape) throws -> Shape {
+    switch self {
+    case .identity: return ours
+    case .convolution, .convolutionTranspose:
+      guard ours.count >= 3 else { throw unfit(ours, "O×I×k, O×I×k×k or more axes") }
+      return ours[2...] + [ours[1], ours[0]]
+    case .depthwise(let multiplier):
+      guard ours.count >= 3, ours[1] == 1, multiplier > 0, ours[0] % multiplier == 0 else {
+        throw unfit(ours, "(C·\(multiplier))×1×k×k")
+      }
+      return ours[2...] + [ours[0] / multiplier, multiplier]
+    case .dense:
+      guard ours.count == 2 else { throw unfit(ours, "O×I") }
+      return ours.reversed()
+    case .denseAfterFlatten(let channels, let height, let width):
+      guard ours.count == 2, ours[1] == channels * height * width else {
+        throw unfit(ours, "O×\(channels * height * width)")
+      }
+      return ours.reversed()
+    case .pointwiseAsDense:
+      guard ours.count == 2 else { throw unfit(ours, "O×I") }
+      return [1, 1, ours[1], ours[0]]
+    }
+  }
+
+  private func unfit(_ shape: Shape, _ expected: String) -> WeightsError {
+    WeightsError(.mismatched, "its shape is \(shape.shapeText), expected \(expected)")
   }
 }

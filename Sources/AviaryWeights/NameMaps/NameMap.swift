@@ -123,7 +123,7 @@ extension NameMap {
         guard let captures = rule.theirs.match(canonical), let ours = rule.ours.name(captures) else {
           continue
         }
-        return (ours, { try rule.transform.apply($0) })
+        return (ours, { try rule.transform.importing($0) })
       }
       return nil
     }
@@ -137,7 +137,7 @@ extension NameMap {
   public func exported(_ archive: WeightArchive) throws -> Translation {
     let counted = archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
     let translation = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
-      theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.undo($0) }) }
+      theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.exporting($0) }) }
     }
     guard document.isKeras else { return translation }
     let classes = Dictionary(layers(for: counted), uniquingKeysWith: { first, _ in first })
@@ -177,13 +177,13 @@ extension NameMap {
 
   private func translate(
     _ archive: WeightArchive,
-    _ lookUp: (String) -> (name: String, convert: @Sendable (Tensor) throws -> Tensor)?
+    _ lookUp: (String) -> (name: String, move: (Shape) throws -> AxisMove)?
   ) throws -> Translation {
     var result = WeightArchive()
     var origins: [String: String] = [:]
     var rest = WeightArchive()
     for name in archive.names {
-      guard let (target, convert) = lookUp(name) else {
+      guard let (target, move) = lookUp(name) else {
         try rest.append(name, from: archive, name)
         continue
       }
@@ -191,7 +191,7 @@ extension NameMap {
         throw WeightsError(.mismatched, "\(other.quoted) and \(name.quoted) both become \(target.quoted)")
       }
       do {
-        try result.append(target, from: archive, name, transform: convert)
+        try result.append(target, from: archive, name, moving: try move(archive.spec(name)!.shape))
       } catch let error as WeightsError {
         throw error.inPart(name.quoted)
       }

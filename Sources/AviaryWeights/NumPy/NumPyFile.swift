@@ -24,8 +24,7 @@ public enum NumPyFile {
     try header.format.append(
       to: &stored, name, in: file, at: header.dataStart, shape: header.storedShape,
       bigEndian: header.bigEndian)
-    guard header.fortranOrder else { return try archive.append(name, from: stored, name) }
-    try archive.append(name, from: stored, name) { header.logical($0) }
+    try archive.append(name, from: stored, name, moving: header.fortranOrder ? header.move : nil)
   }
 
   private static func header(of file: FileWindow) throws -> NpyHeader {
@@ -118,7 +117,10 @@ public enum NumPyFile {
         let type = archive.storedType(name, floats: floats)
         let header = NpyHeader.bytes(dtype: type, shape: archive.spec(name)!.shape)
         try header.withUnsafeBytes { header in
-          try archive.withBytes(of: name, as: type) { try zip.add(name + ".npy", [header, $0]) }
+          try zip.add(name + ".npy") { write in
+            try write(header)
+            try archive.forEachPiece(of: name, as: type, write)
+          }
         }
       }
       try zip.finish()
@@ -130,7 +132,10 @@ extension NpyHeader {
   /// The shape whose row-major order is the order of the file.
   fileprivate var storedShape: Shape { fortranOrder ? shape.reversed() : shape }
 
-  fileprivate func logical(_ tensor: Tensor) -> Tensor {
-    fortranOrder ? tensor.permuted(Array(shape.indices.reversed())) : tensor
+  /// From Fortran's order to ours.
+  fileprivate var move: AxisMove {
+    AxisMove(cut: storedShape, order: shape.indices.reversed(), merged: shape)
   }
+
+  fileprivate func logical(_ tensor: Tensor) -> Tensor { fortranOrder ? move(tensor) : tensor }
 }

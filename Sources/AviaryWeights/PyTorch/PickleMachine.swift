@@ -126,6 +126,9 @@ extension PickleMachine {
     case UInt8(ascii: "r"): memo[Int(try reader.uint32())] = value
     default: memo[memo.count] = value
     }
+    guard memo.count <= PickleGraph.maximumValues else {
+      throw Self.failure("it memorizes more than \(PickleGraph.maximumValues) values")
+    }
   }
 
   private mutating func recall(_ code: UInt8) throws {

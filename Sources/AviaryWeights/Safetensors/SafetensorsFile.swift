@@ -93,7 +93,7 @@ public enum SafetensorsFile {
       try file.append(placeholder)
       let digest = Digest()
       for tensor in tensors {
-        try archive.withBytes(of: tensor.name, as: tensor.spec.dtype) { bytes in
+        try archive.forEachPiece(of: tensor.name, as: tensor.spec.dtype) { bytes in
           digest.update(bytes)
           try file.append(bytes)
         }

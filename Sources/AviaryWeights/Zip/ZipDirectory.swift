@@ -35,6 +35,9 @@ struct ZipDirectory {
       members.append(member)
     }
     try checkOverlap()
+    // Clamped: the sizes are what the file says.
+    let unpacked = members.reduce(0) { $0 + ($1.method == .deflated ? min($1.byteCount, 1 << 40) : 0) }
+    try UnpackingLimit.check(unpacked, fileBytes: bytes.count)
   }
 
   /// Members that share bytes make a small file unpack to a huge one.

@@ -22,9 +22,6 @@ extension ZipDirectory.Member {
         guard byteCount <= packed.count * 1032 + 64 else {
           throw WeightsError(.refused, "\(packed.count) bytes cannot unpack to the promised \(byteCount)")
         }
-        guard byteCount <= 4 << 30 || byteCount <= packed.count * 100 else {
-          throw WeightsError(.refused, "\(packed.count) bytes unpack to \(byteCount): a zip bomb")
-        }
         return FileWindow(
           try MappedFile(path: name, count: byteCount) { target in
             try packed.withBytes { try Inflate.unpack($0, into: target, wrapper: .none) }

@@ -7,35 +7,47 @@ struct ZipWriter {
 
   init(to file: AtomicFile) { self.file = file }
 
-  /// Adds a member made of `parts` one after another.
-  mutating func add(_ name: String, _ parts: [UnsafeRawBufferPointer]) throws {
-    let size = parts.reduce(0) { $0 + $1.count }
-    let crc = parts.reduce(UInt32(0)) { CRC32.of($1, continuing: $0) }
+  /// Adds a member whose bytes `body` hands over, a piece after another.
+  mutating func add(
+    _ name: String, _ body: (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
     let nameBytes = Array(name.utf8)
     guard nameBytes.count <= 0xFFFF else {
       throw WeightsError(.unsupported, "the name \(name.quoted) is too long for a zip file")
     }
-    let versionFlagsMethodTime: [UInt8] =
-      Self.bytes(UInt16(45)) + Self.bytes(UInt16(0x0800)) + Self.bytes(UInt16(0))
-      + Self.bytes(UInt32(0x0021_0000))
-    let crcAndSizes = Self.bytes(crc) + Self.bytes(UInt32.max) + Self.bytes(UInt32.max)
-    let nameLength = Self.bytes(UInt16(nameBytes.count))
-    let sizes64 = Self.bytes(UInt64(size)) + Self.bytes(UInt64(size))
-
-    let local =
-      Self.bytes(UInt32(0x0403_4B50)) + versionFlagsMethodTime + crcAndSizes + nameLength
-      + Self.bytes(UInt16(20)) + nameBytes + Self.bytes(UInt16(1)) + Self.bytes(UInt16(16)) + sizes64
+    // The header stands before the bytes and tells their checksum: it is written again when that is known.
+    let header = local(nameBytes, crc: 0, size: 0)
+    try file.append(header)
+    var crc: UInt32 = 0
+    var size = 0
+    try body { piece in
+      crc = CRC32.of(piece, continuing: crc)
+      size += piece.count
+      try file.append(piece)
+    }
+    try file.overwrite(local(nameBytes, crc: crc, size: size), at: offset)
     directory +=
-      Self.bytes(UInt32(0x0201_4B50)) + Self.bytes(UInt16(45)) + versionFlagsMethodTime + crcAndSizes
-      + nameLength + Self.bytes(UInt16(28)) + Self.bytes(UInt16(0)) + [UInt8](repeating: 0, count: 8)
-    directory +=
-      Self.bytes(UInt32.max) + nameBytes + Self.bytes(UInt16(1)) + Self.bytes(UInt16(24)) + sizes64
-      + Self.bytes(UInt64(offset))
-    try file.append(local)
-    for part in parts { try file.append(part) }
-    offset += local.count + size
+      Self.bytes(UInt32(0x0201_4B50)) + Self.bytes(UInt16(45)) + common(crc)
+      + Self.bytes(UInt16(nameBytes.count)) + Self.bytes(UInt16(28)) + Self.bytes(UInt16(0))
+      + [UInt8](repeating: 0, count: 8) + Self.bytes(UInt32.max) + nameBytes + Self.bytes(UInt16(1))
+      + Self.bytes(UInt16(24)) + sizes(size) + Self.bytes(UInt64(offset))
+    offset += header.count + size
     count += 1
   }
+
+  private func local(_ name: [UInt8], crc: UInt32, size: Int) -> [UInt8] {
+    Self.bytes(UInt32(0x0403_4B50)) + common(crc) + Self.bytes(UInt16(name.count)) + Self.bytes(UInt16(20))
+      + name + Self.bytes(UInt16(1)) + Self.bytes(UInt16(16)) + sizes(size)
+  }
+
+  /// Version, flags, method, time, checksum, and sizes that point to the ZIP64 field.
+  private func common(_ crc: UInt32) -> [UInt8] {
+    Self.bytes(UInt16(45)) + Self.bytes(UInt16(0x0800)) + Self.bytes(UInt16(0))
+      + Self.bytes(UInt32(0x0021_0000)) + Self.bytes(crc) + Self.bytes(UInt32.max) + Self.bytes(UInt32.max)
+  }
+
+  /// Packed and unpacked.
+  private func sizes(_ size: Int) -> [UInt8] { Self.bytes(UInt64(size)) + Self.bytes(UInt64(size)) }
 
   /// Writes the directory; nothing can be added after it.
   func finish() throws {
