@@ -63,8 +63,8 @@ public enum Catalogue {
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
-      DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries, EfficientNet.entries,
-      ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
+      TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
+      EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
     ].flatMap(\.self)
 
   /// The entry called `name`.
