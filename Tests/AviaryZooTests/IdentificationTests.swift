@@ -25,7 +25,7 @@ struct IdentificationTests {
   func everyDialect() throws {
     for entry in Catalogue.entries {
       let classes = try entry.card().classes
-      for dialect in entry.dialects {
+      for dialect in entry.networks {
         let found = try #require(Zoo.identification(of: try archive(dialect.make(classes))))
         #expect(found.entry.name == entry.name && found.extent == .whole(classes: classes), "\(entry.name)")
       }
