@@ -148,6 +148,16 @@ def timm_model(name: str):
     return filled(timm.create_model(TIMM_NAMES[name], pretrained=False, num_classes=1000))
 
 
+def torchvision_counterpart(name: str):
+    """torchvision's network, with first values, of a model that timm has too; built of its class where it has no such size."""
+    models = import_torchvision().models
+    sizes = {"vit_ti_16": (3, 192), "vit_s_16": (6, 384)}
+    if name not in sizes:
+        return models.get_model(name, weights=None).eval()
+    heads, width = sizes[name]
+    return models.VisionTransformer(224, 16, num_layers=12, num_heads=heads, hidden_dim=width, mlp_dim=4 * width).eval()
+
+
 def keras_application(name: str):
     """A network of Keras Applications, as initialised."""
     from keras import applications
