@@ -74,6 +74,9 @@ extension Preprocessing {
   public static let torchvision = Preprocessing(
     resize: .shortSide(256), crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
 
+  /// torchvision's second set of weights for many classifiers, trained at other sizes: short side 232.
+  public static let torchvisionV2 = torchvision.sized(resize: .shortSide(232), crop: 224)
+
   /// Keras' mode `torch`: the numbers of ``torchvision``.
   public static let torch = torchvision
 

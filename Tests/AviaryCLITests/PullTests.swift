@@ -69,6 +69,35 @@ struct PullTests {
 
   private func sha256(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes(Digest.hex) }
 
+  @Test("pulled weights know their dialect where tensors cannot tell it")
+  func pulledDialect() throws {
+    try withTemporaryFolder { folder throws in
+      let path = "\(folder)/weights.safetensors"
+      let model = try Zoo.model("mobilenet_v2")
+      try WeightFile.write(
+        try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }), to: path, as: .safetensors)
+      let file = Array(try #require(FileManager.default.contents(atPath: path)))
+      let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+      try WeightCache.$current.withValue(WeightCache(folder: folder)) { () throws in
+        let second = try #require(try Catalogue.selection("mobilenet_v2.tv_v2").weights)
+        // Random values have not the published digest.
+        _ = try WeightCache.user().pull(
+          second.name, file: second.file, Download(url: server.address + "/second"))
+        for name in ["mobilenet_v2", "mobilenet_v2.tv_v2"] {
+          let loaded = try Zoo.load(name)
+          #expect(loaded.dialect.name == "tv_v2" && loaded.preprocessing.resize == .shortSide(232))
+          #expect(loaded.metrics?["top1"] == 0.72154)
+        }
+        #expect(throws: NoWeights.self) { try Zoo.load("mobilenet_v2.tv_v1") }
+        let inspected = aviary("inspect", path)
+        #expect(inspected.output.contains("dialect tv_v1 (or tv_v2, with the same tensors)"))
+        let portable = "\(folder)/second.safetensors"
+        #expect(aviary("convert", path, portable, "--model", "mobilenet_v2.tv_v2", "--check").status == 0)
+        #expect(try Zoo.load("mobilenet_v2", weights: portable).dialect.name == "tv_v2")
+      }
+    }
+  }
+
   @Test("the published digest decides, and errors are sentences")
   func errors() throws {
     let file = try published()

@@ -84,6 +84,26 @@ struct AssetTests {
     #expect(try loaded.model.evaluation(on: pictures, batchSize: 250).accuracy == 0.8135)
   }
 
+  @Test("ResNet-8 of MLPerf Tiny gives Keras' probabilities and reads 76.4 % of the test pictures")
+  func resNet8() throws {
+    let assets = try #require(assets)
+    let path = "\(assets)/weights/resnet8_cifar10_mlperftiny.h5"
+    let loaded = try Zoo.load("resnet8", weights: path)
+    #expect(loaded.dialect.name == "mlperf_tiny")
+    let expected = try GoldenFile(URL(filePath: "\(assets)/data/reference_keras.safetensors"))
+    let pixels = try #require(expected["resnet8.input_0_255_nhwc"])
+    let probabilities = try #require(expected["resnet8.probs"])
+    let input = pixels.permuted([0, 3, 1, 2])
+    #expect(relativeDifference(loaded.model(input).softmax(), probabilities) < 1e-4)
+
+    let pictures = try CIFAR10(
+      files: ["\(assets)/data/cifar10/test_2000.bin.gz"], divisor: loaded.preprocessing.divisor)
+    #expect(pictures.classNames == loaded.labels)
+    #expect(try loaded.model.evaluation(on: pictures, batchSize: 250).accuracy == 0.764)
+    let card = try Catalogue.entry("resnet8").card().weights[0]
+    #expect(FileManager.default.contents(atPath: path)?.count == card.bytes)
+  }
+
   @Test("the person detector of MLPerf Tiny gives Keras' probabilities, and its file is the published one")
   func visualWakeWords() throws {
     let assets = try #require(assets)

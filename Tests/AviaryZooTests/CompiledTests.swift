@@ -23,7 +23,7 @@ struct CompiledTests {
     let card = try entry.card()
     let side = entry.smallestSide.map { $0 + 13 } ?? card.input[1]
     let input = sample([2, card.input[0], side, side])
-    for dialect in entry.dialects {
+    for dialect in entry.networks {
       let model = try prepared(name, dialect)
       let expected = withExactArithmetic { model(input) }
       for algorithms in [AlgorithmChoice.measured, .once] {

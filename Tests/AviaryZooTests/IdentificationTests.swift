@@ -26,7 +26,7 @@ struct IdentificationTests {
   func everyDialect() throws {
     for entry in Catalogue.entries {
       let classes = try entry.card().classes
-      for dialect in entry.dialects {
+      for dialect in entry.networks {
         let found = try #require(Zoo.identification(of: try archive(dialect.make(classes))))
         #expect(found.entry.name == entry.name && found.extent == .whole(classes: classes), "\(entry.name)")
       }
@@ -97,6 +97,7 @@ struct IdentificationTests {
       ("resnet20-cifar10-12fca82f.th", "resnet20", "cifar10", .whole(classes: 10)),
       ("mobilenet_2_5_224_tf.h5", "mobilenet_v1_0.25", "keras", .whole(classes: 1000)),
       ("mobilenetv1_025_vww96_mlperftiny.h5", "mobilenet_v1_0.25_vww", "mlperf_tiny", .whole(classes: 2)),
+      ("resnet8_cifar10_mlperftiny.h5", "resnet8", "mlperf_tiny", .whole(classes: 10)),
       ("lenet_mnist_keras_sam783.h5", "lenet", "keras_wide", .whole(classes: 10)),
       (
         "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5", "squeezenet1_1", "keras",

@@ -36,7 +36,7 @@ struct ImplementationTests {
     "the forward pass of a member of each later family",
     arguments: [
       "squeezenet1_1", "googlenet", "inception_v3", "xception", "resnext50_32x4d", "resnet50_v2", "resnet20",
-      "densenet121", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
+      "resnet8", "densenet121", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
     ])
   func forward(name: String) throws {
     let card = try Catalogue.entry(name).card()

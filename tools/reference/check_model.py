@@ -78,6 +78,27 @@ def load_keras(name: str, file: pathlib.Path):
     return {w.path: w.numpy() for w in model.weights}, expected
 
 
+def check_counterpart(program, folder, model: str, source: pathlib.Path, expected) -> bool:
+    """timm's weights, converted, must give timm's logits in torchvision's network, whose names the program writes."""
+    from safetensors.torch import load_file
+
+    what, target = f"convert {kind(model, source)} -> torchvision", folder / "converted.safetensors"
+    name = model.split("/")[1]
+    error = run(program, "convert", source, target)
+    if error is None:
+        reference = classifiers.torchvision_counterpart(name)
+        try:
+            reference.load_state_dict(load_file(target), strict=True)
+            logits = classifiers.torch_logits(reference, np.load(folder / f"{name}.input.npy"))
+            difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
+            return report(model, what, f"{difference:.2e}", difference <= TOLERANCE)
+        except RuntimeError as failure:
+            error = str(failure).splitlines()[0]
+    report(model, what, "", False)
+    print("    " + error)
+    return False
+
+
 def check_conversion(program, folder, model: str, source: pathlib.Path, ending: str, load) -> bool:
     what, target = f"convert {kind(model, source)} -> {ending}", folder / ("converted" + ending)
     target.unlink(missing_ok=True)
@@ -97,7 +118,9 @@ def check_conversion(program, folder, model: str, source: pathlib.Path, ending: 
 def main(program: str, folder: pathlib.Path, model: str) -> bool:
     framework, name = model.split("/")
     expected = np.load(folder / f"{name}.{framework}.expected.npy")
-    if framework == "keras":
+    if framework == "timm":
+        conversions, endings = [], [".safetensors", ".pth", ".legacy.pth"]
+    elif framework == "keras":
         conversions, endings = [(".h5", load_keras), (".weights.h5", load_keras)], [".h5", ".weights.h5", ".keras"]
     else:
         load = functools.partial(load_torch, classifiers.REFERENCES[framework][0])
@@ -106,6 +129,8 @@ def main(program: str, folder: pathlib.Path, model: str) -> bool:
     results = [check_logits(program, folder, model, file, expected) for file in files]
     for ending, load in conversions:
         results.append(check_conversion(program, folder, model, files[0], ending, load))
+    if framework == "timm":
+        results.append(check_counterpart(program, folder, model, files[0], expected))
     portable = folder / f"{name}.portable.safetensors"
     if run(program, "convert", files[0], portable) is None:
         results.append(check_logits(program, folder, model, portable, expected))

@@ -19,22 +19,24 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 # The models that are compared, by family.
 FAMILIES = {
+    "lenet": "original/lenet keras/lenet",
     "alexnet": "torchvision/alexnet",
     "squeezenet": "torchvision/squeezenet1_0 torchvision/squeezenet1_1",
     "vgg": """torchvision/vgg11 torchvision/vgg13 torchvision/vgg16 torchvision/vgg19 torchvision/vgg11_bn
-        torchvision/vgg16_bn keras/vgg16 keras/vgg19""",
+        torchvision/vgg13_bn torchvision/vgg16_bn torchvision/vgg19_bn keras/vgg16 keras/vgg19""",
     "resnet": """torchvision/resnet18 torchvision/resnet34 torchvision/resnet50 torchvision/resnet101
         torchvision/resnet152 torchvision/resnext50_32x4d torchvision/resnext101_32x8d torchvision/wide_resnet50_2
-        torchvision/wide_resnet101_2 keras/resnet50""",
+        torchvision/wide_resnet101_2 keras/resnet50 keras/resnet101 keras/resnet152""",
     "resnet_v2": "keras/resnet50_v2 keras/resnet101_v2 keras/resnet152_v2",
-    "resnet_cifar": "original/resnet20 original/resnet32 original/resnet44 original/resnet56 original/resnet110",
+    "resnet_cifar": """original/resnet20 original/resnet32 original/resnet44 original/resnet56 original/resnet110
+        keras/resnet8""",
     "densenet": """torchvision/densenet121 torchvision/densenet161 torchvision/densenet169 torchvision/densenet201
         keras/densenet121 keras/densenet169 keras/densenet201""",
     "googlenet": "torchvision/googlenet",
     "inception_v3": "torchvision/inception_v3 keras/inception_v3",
     "xception": "keras/xception",
     "mobilenet": """keras/mobilenet_v1_1.0 keras/mobilenet_v1_0.75 keras/mobilenet_v1_0.5
-        keras/mobilenet_v1_0.25""",
+        keras/mobilenet_v1_0.25 keras/mobilenet_v1_0.25_vww""",
     "mobilenet_v2": """torchvision/mobilenet_v2 keras/mobilenet_v2 keras/mobilenet_v2_0.35 keras/mobilenet_v2_0.5
         keras/mobilenet_v2_0.75 keras/mobilenet_v2_1.3 keras/mobilenet_v2_1.4""",
     "mobilenet_v3": """torchvision/mobilenet_v3_large torchvision/mobilenet_v3_small keras/mobilenet_v3_large
@@ -44,8 +46,9 @@ FAMILIES = {
         keras/efficientnet_b3""",
     "convnext": "torchvision/convnext_tiny",
     "vision_transformer": """torchvision/vit_b_16 torchvision/vit_b_32 torchvision/vit_l_16 torchvision/vit_l_32
-        timm/vit_ti_16 timm/vit_s_16 timm/vit_b_16""",
-    "swin": "torchvision/swin_t torchvision/swin_s torchvision/swin_b torchvision/swin_v2_t timm/swin_t timm/swin_b",
+        timm/vit_ti_16 timm/vit_s_16 timm/vit_b_16 timm/vit_b_32 timm/vit_l_16 timm/vit_l_32""",
+    "swin": """torchvision/swin_t torchvision/swin_s torchvision/swin_b torchvision/swin_v2_t timm/swin_t timm/swin_s
+        timm/swin_b""",
 }
 FAMILIES = {family: models.split() for family, models in FAMILIES.items()}
 ALL = [model for models in FAMILIES.values() for model in models]
@@ -55,7 +58,8 @@ SPREADS = {"mobilenet_v3": 0.75, "efficientnet": 0.6875}
 
 # Models whose names in Keras Applications are not the zoo's in small letters.
 KERAS_NAMES = {
-    "vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50", "resnet50_v2": "ResNet50V2",
+    "vgg16": "VGG16", "vgg19": "VGG19", "resnet50": "ResNet50", "resnet101": "ResNet101",
+    "resnet152": "ResNet152", "resnet50_v2": "ResNet50V2",
     "resnet101_v2": "ResNet101V2", "resnet152_v2": "ResNet152V2", "densenet121": "DenseNet121",
     "densenet169": "DenseNet169", "densenet201": "DenseNet201", "inception_v3": "InceptionV3", "xception": "Xception",
     "mobilenet_v3_large": "MobileNetV3Large", "mobilenet_v3_small": "MobileNetV3Small",
@@ -64,21 +68,29 @@ KERAS_NAMES = {
 }
 # Keras' classes of networks whose names end in the width: `mobilenet_v1_0.25`; without one it is 1.
 KERAS_WIDTHS = {"mobilenet_v1": "MobileNet", "mobilenet_v2": "MobileNetV2"}
+# Networks that Keras Applications lack: functions of keras_networks.py.
+KERAS_OWN = {"lenet": "lenet", "resnet8": "resnet8", "mobilenet_v1_0.25_vww": "mobilenet_v1_vww"}
 # torchvision's Inception networks: all of the checkpoint, and no first values, which are slow to make and filled over.
 TORCHVISION_OPTIONS = {name: {"aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 
 TIMM_NAMES = {
     "vit_ti_16": "vit_tiny_patch16_224", "vit_s_16": "vit_small_patch16_224", "vit_b_16": "vit_base_patch16_224",
-    "swin_t": "swin_tiny_patch4_window7_224", "swin_b": "swin_base_patch4_window7_224"}
+    "vit_b_32": "vit_base_patch32_224", "vit_l_16": "vit_large_patch16_224", "vit_l_32": "vit_large_patch32_224",
+    "swin_t": "swin_tiny_patch4_window7_224", "swin_s": "swin_small_patch4_window7_224", "swin_b": "swin_base_patch4_window7_224"}
+
+
+def card(name: str) -> dict:
+    """The zoo's card of a model."""
+    cards = pathlib.Path(__file__).parents[2] / "zoo"
+    file = next(iter(cards.glob(f"*/Cards/{name}.json")), None)
+    if file is None:
+        sys.exit(f"the zoo has no card of {name}")
+    return json.loads(file.read_text())
 
 
 def input_shape(name: str) -> tuple:
     """1×C×H×W, from the model's card."""
-    cards = pathlib.Path(__file__).parents[2] / "zoo"
-    card = next(iter(cards.glob(f"*/Cards/{name}.json")), None)
-    if card is None:
-        sys.exit(f"the zoo has no card of {name}")
-    return (1, *json.loads(card.read_text())["input"])
+    return (1, *card(name)["input"])
 
 
 def import_torchvision():
@@ -122,9 +134,10 @@ def torchvision_model(name: str):
 
 def original_model(name: str):
     """A network that no package has, from its reference implementation here."""
+    import lenet
     import resnet_cifar
 
-    return filled(resnet_cifar.ResNet(int(name.removeprefix("resnet"))))
+    return filled(lenet.LeNet() if name == "lenet" else resnet_cifar.ResNet(int(name.removeprefix("resnet"))))
 
 
 def timm_model(name: str):
@@ -132,20 +145,42 @@ def timm_model(name: str):
     import_torchvision()
     import timm
 
-    return filled(timm.create_model(TIMM_NAMES[name], pretrained=False))
+    return filled(timm.create_model(TIMM_NAMES[name], pretrained=False, num_classes=1000))
 
 
-def keras_model(name: str, filled: bool = True):
-    """A Keras application without its softmax; `filled` with deterministic weights or as initialised."""
-    from keras import applications, backend
+def torchvision_counterpart(name: str):
+    """torchvision's network, with first values, of a model that timm has too; built of its class where it has no such size."""
+    models = import_torchvision().models
+    sizes = {"vit_ti_16": (3, 192), "vit_s_16": (6, 384)}
+    if name not in sizes:
+        return models.get_model(name, weights=None).eval()
+    heads, width = sizes[name]
+    return models.VisionTransformer(224, 16, num_layers=12, num_heads=heads, hidden_dim=width, mlp_dim=4 * width).eval()
 
-    backend.clear_session()
+
+def keras_application(name: str):
+    """A network of Keras Applications, as initialised."""
+    from keras import applications
+
     base, width = name[:12], name[13:]
     build = (
         functools.partial(getattr(applications, KERAS_WIDTHS[base]), alpha=float(width or 1))
         if base in KERAS_WIDTHS else getattr(applications, KERAS_NAMES[name]))
     channels, height, side = input_shape(name)[1:]
-    model = build(weights=None, classifier_activation=None, input_shape=(height, side, channels))
+    return build(weights=None, classifier_activation=None, input_shape=(height, side, channels))
+
+
+def keras_model(name: str, filled: bool = True):
+    """A Keras network without its softmax; `filled` with deterministic weights or as initialised."""
+    from keras import backend
+
+    backend.clear_session()
+    if name in KERAS_OWN:
+        import keras_networks
+
+        model = getattr(keras_networks, KERAS_OWN[name])()
+    else:
+        model = keras_application(name)
     if filled:
         deterministic.fill_keras(model, spread(name))
     return model

@@ -12,14 +12,17 @@ public struct Dialect: Sendable {
   /// What the weights expect of a picture.
   public let preprocessing: Preprocessing
   public let labels: LabelSet
+  /// The dialect whose network this one shares; only ``preprocessing`` differs then, and no file can tell the two apart. Mostly ``name``.
+  public let network: String
   /// Builds the network for a number of classes.
   public let make: @Sendable (_ classes: Int) -> any StagedModel
 
   init(
     _ name: String, nameMaps: [String] = [], _ preprocessing: Preprocessing, labels: LabelSet = .imagenet,
-    make: @escaping @Sendable (_ classes: Int) -> any StagedModel
+    network: String? = nil, make: @escaping @Sendable (_ classes: Int) -> any StagedModel
   ) {
     self.name = name
+    self.network = network ?? name
     self.nameMaps = nameMaps
     self.preprocessing = preprocessing
     self.labels = labels
@@ -28,6 +31,11 @@ public struct Dialect: Sendable {
 }
 
 extension Dialect {
+  /// The same network with weights that were trained by another recipe and expect pictures of another size.
+  func retrained(_ name: String, _ preprocessing: Preprocessing) -> Dialect {
+    Dialect(name, nameMaps: nameMaps, preprocessing, labels: labels, network: network, make: make)
+  }
+
   /// C×H×W of what the preprocessing makes, or else of the card.
   func inputShape(_ card: Card) -> Shape {
     preprocessing.crop.map { [card.input[0], $0, $0] } ?? card.input
@@ -55,6 +63,12 @@ public struct ZooEntry: Sendable {
   }
 
   public func dialect(named name: String) -> Dialect? { dialects.first { $0.name == name } }
+
+  /// The dialects with networks of their own.
+  public var networks: [Dialect] { dialects.filter { $0.network == $0.name } }
+
+  /// The entry with one of its dialects only: for weights that are known to be of that one.
+  func only(_ dialect: Dialect) -> ZooEntry { ZooEntry(name, smallestSide: smallestSide, [dialect]) }
 }
 
 /// All models by name. Lists, tests and the program iterate over it.
@@ -63,8 +77,8 @@ public enum Catalogue {
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
-      DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries, EfficientNet.entries,
-      ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
+      TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
+      EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
     ].flatMap(\.self)
 
   /// The entry called `name`.

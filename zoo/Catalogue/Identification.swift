@@ -22,6 +22,11 @@ public struct Identification: Sendable {
   /// What of the network the file has, and what is missing or left over.
   public let report: LoadReport
 
+  /// Dialects whose weights look the same and expect other pictures; naming one chooses it: `resnet50.tv_v2`.
+  public var alike: [String] {
+    entry.dialects.filter { $0.network == dialect.network && $0.name != dialect.name }.map(\.name)
+  }
+
   /// Whether the file is of this network, with or without its classifier.
   public var fits: Bool { extent != .nearest }
 }

@@ -52,12 +52,15 @@ extension Card.Weights {
 extension ZooEntry {
   /// The sets of weights that exist elsewhere, the preferred one first.
   public func published() throws -> [PublishedWeights] {
-    try card().weights.filter { !$0.isOurs }.map { PublishedWeights(entry: self, card: $0) }
+    try card().weights.filter { !$0.isOurs && dialect(named: $0.dialect) != nil }.map {
+      PublishedWeights(entry: self, card: $0)
+    }
   }
 }
 
 extension Catalogue {
-  /// A model and, where the text says it, one of its sets of weights: `resnet50`, `resnet50.keras_v1`.
+  /// A model and, where the text says it, one of its sets of weights: `resnet50`, `resnet50.keras_v1`. The entry has that set's dialect
+  /// only, so that files of weights are read as such; a dialect that nothing is published of is chosen by its own name.
   ///
   /// - Throws: ``UnknownModel``, ``UnknownWeights``.
   public static func selection(_ text: String) throws -> (entry: ZooEntry, weights: PublishedWeights?) {
@@ -66,10 +69,11 @@ extension Catalogue {
     for entry in entries where text.hasPrefix(entry.name + ".") {
       let tag = String(text.dropFirst(entry.name.count + 1))
       let published = try entry.published()
-      guard let weights = published.first(where: { $0.card.pullName == tag }) else {
+      let weights = published.first { $0.card.pullName == tag }
+      guard let dialect = entry.dialect(named: weights?.card.dialect ?? tag) else {
         throw UnknownWeights(given: text, known: published.map(\.name))
       }
-      return (entry, weights)
+      return (entry.only(dialect), weights)
     }
     return (try entry(text), nil)
   }

@@ -47,10 +47,10 @@ struct IdentificationCandidate: Sendable {
   /// What every checkpoint holds, whatever its number of classes and whether auxiliary classifiers were left out.
   private let body: TensorFingerprint
 
-  /// All dialects of the catalogue. Networks are built, but none of their values.
+  /// All dialects of the catalogue that tensors can tell apart. Networks are built, but none of their values.
   static let all: [IdentificationCandidate] = Catalogue.entries.flatMap { entry in
     guard let card = try? entry.card() else { return [IdentificationCandidate]() }
-    return entry.dialects.map { IdentificationCandidate(entry, $0, classes: card.classes) }
+    return entry.networks.map { IdentificationCandidate(entry, $0, classes: card.classes) }
   }
 
   private init(_ entry: ZooEntry, _ dialect: Dialect, classes: Int) {

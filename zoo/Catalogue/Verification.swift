@@ -91,7 +91,7 @@ extension LoadedModel {
       readings.append("the first linear layer was made for the other flatten order (channels last)")
     }
     guard !(model is TransferModel) else { return readings }
-    for other in try Catalogue.entry(name).dialects where other.name != dialect.name {
+    for other in try Catalogue.entry(name).networks where other.name != dialect.network {
       if let neighbour = neighbour(other), fits(neighbour.stageStatistics(input)) {
         readings.append("the dialect \(other.name)")
       }

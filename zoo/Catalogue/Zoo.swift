@@ -27,9 +27,11 @@ public enum Zoo {
   }
 
   /// A model by name with the weights of a file in any known format, or, when no file is given, with those that come with the zoo
-  /// or were pulled (see ``pull(_:mirror:isOffline:isForced:policy:waiting:report:)``). Never uses the network. A name with a dot chooses a set: `resnet50.keras_v1`.
+  /// or were pulled (see ``pull(_:mirror:isOffline:isForced:policy:waiting:report:)``). Never uses the network. A name with a dot chooses a
+  /// set, and a file's dialect: `resnet50.keras_v1`.
   ///
-  /// The dialect (strides, padding, constants, preprocessing) is the one whose names and shapes the file has; a portable file says it itself.
+  /// Otherwise the dialect (strides, padding, constants, preprocessing) is the first whose names and shapes the file has; a portable file
+  /// says it itself.
   /// Classes, input channels or an input size (height and width) other than the weights' own adapt the network: a new head starts from
   /// first values, the first convolution is summed or repeated over channels, learned positions are resampled. The result tells it in
   /// ``LoadedModel/changes``, and its files need no such options.
@@ -45,9 +47,12 @@ public enum Zoo {
     _ name: String, weights path: String?, _ adaptation: Adaptation
   ) throws -> LoadedModel {
     let (entry, chosen) = try Catalogue.selection(name)
-    guard let path = path ?? (chosen == nil ? try? Resources.url(name, "safetensors").path : nil) else {
-      guard let (weights, file) = try pulled(entry, chosen) else { throw NoWeights(model: name) }
-      return try load(entry, try WeightFile.open(file.path), adaptation).published(as: weights, file)
+    guard let path = path ?? (chosen == nil ? try? Resources.url(entry.name, "safetensors").path : nil) else {
+      guard let (weights, file) = try pulled(entry, chosen),
+        let dialect = entry.dialect(named: weights.card.dialect)
+      else { throw NoWeights(model: name) }
+      return try load(entry.only(dialect), try WeightFile.open(file.path), adaptation).published(
+        as: weights, file)
     }
     let file = try WeightFile.open(path)
     // A flipped bit in the data shows in nothing but the digest.
@@ -89,10 +94,18 @@ public enum Zoo {
     if let metadata = file.archive.portable, let dialectName = metadata.dialect {
       return try matchedDescribed(entry, card, file, metadata, dialectName, adaptation)
     }
-    var closest: (report: LoadReport, dialect: Dialect)?
+    var closest: LoadReport?
+    var failure: (any Error)?
     for dialect in entry.dialects {
       let template = dialect.make(card.classes)
-      let archive = try dialect.imported(file.archive, into: template)
+      let archive: WeightArchive
+      do {
+        archive = try dialect.imported(file.archive, into: template)
+      } catch {
+        // Another dialect's layers may have these shapes.
+        failure = failure ?? error
+        continue
+      }
       let classes = adaptation.classes ?? archive.classCount(template) ?? card.classes
       let model = dialect.make(classes)
       let input = model.take(inputOf: archive, from: dialect.inputShape(card))
@@ -106,16 +119,15 @@ public enum Zoo {
           labels: try dialect.labels.names(count: model), inputShape: input, smallestSide: entry.smallestSide)
         return (loaded.reporting(report, classes: classes, adaptation), archive)
       }
-      if closest == nil || report.matched.count > closest!.report.matched.count {
-        closest = (report, dialect)
-      }
+      if closest == nil || report.matched.count > closest!.matched.count { closest = report }
     }
     if let other = identify(file.archive), other.entry.name != entry.name {
       throw WeightsError(
         .mismatched, "the file holds weights of \(other.entry.name), but \(entry.name) was asked for",
         file: file.path)
     }
-    try closest!.report.requireComplete(file: file.path)
+    guard let closest else { throw failure! }
+    try closest.requireComplete(file: file.path)
     preconditionFailure("a report that fits was found before")
   }
 
@@ -130,7 +142,7 @@ public enum Zoo {
     guard let dialect = entry.dialect(named: dialectName) else {
       throw WeightsError(
         .mismatched,
-        "the dialect \(dialectName) is not one of \(entry.name)'s: \(entry.dialects.map(\.name).joined(separator: ", "))",
+        "the file's weights are of the dialect \(dialectName), but \(entry.name) was to be read as \(entry.dialects.map(\.name).joined(separator: " or "))",
         file: file.path)
     }
     let promised = metadata.numClasses ?? card.classes

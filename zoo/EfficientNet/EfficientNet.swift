@@ -108,14 +108,16 @@ extension EfficientNet {
       Preprocessing(
         resize: .shortSide(resize), interpolation: .bicubic, crop: crop, mean: pixelMean, std: pixelDeviation)
     }
-    return ZooEntry(
-      name, smallestSide: 32,
-      [
-        Dialect("tv_v1", preprocessing(resize, crop)) { EfficientNet(configuration, classes: $0) },
-        // The authors cut off 32 pixels of a picture resized to 32 more than its network takes.
-        Dialect(
-          "keras", nameMaps: ["keras_efficientnet"], preprocessing(side + 32, side).rounded(.nearest)
-        ) { EfficientNet(configuration, .keras, classes: $0) },
-      ])
+    let torchvision = Dialect("tv_v1", preprocessing(resize, crop)) {
+      EfficientNet(configuration, classes: $0)
+    }
+    let retrained =
+      name == "efficientnet_b1"
+      ? [torchvision.retrained("tv_v2", .torchvision.sized(resize: .shortSide(255), crop: 240))] : []
+    // The authors cut off 32 pixels of a picture resized to 32 more than its network takes.
+    let keras = Dialect(
+      "keras", nameMaps: ["keras_efficientnet"], preprocessing(side + 32, side).rounded(.nearest)
+    ) { EfficientNet(configuration, .keras, classes: $0) }
+    return ZooEntry(name, smallestSide: 32, [torchvision] + retrained + [keras])
   }
 }

@@ -72,6 +72,6 @@ extension MobileNetV2 {
     }
     return ZooEntry(
       width == 1 ? "mobilenet_v2" : "mobilenet_v2_\(width)", smallestSide: 32,
-      width == 1 ? [torchvision, keras] : [keras])
+      width == 1 ? [torchvision, torchvision.retrained("tv_v2", .torchvisionV2), keras] : [keras])
   }
 }

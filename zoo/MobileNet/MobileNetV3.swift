@@ -114,13 +114,11 @@ extension MobileNetV3 {
   static let entries: [ZooEntry] = [
     ("mobilenet_v3_large", .large), ("mobilenet_v3_small", .small),
   ].map { (name: String, configuration: Configuration) in
-    ZooEntry(
-      name, smallestSide: 32,
-      [
-        Dialect("tv_v1", .torchvision) { MobileNetV3(configuration, classes: $0) },
-        Dialect("keras", nameMaps: ["keras_\(name)"], .tf.rounded(.nearest)) {
-          MobileNetV3(configuration, .keras, classes: $0)
-        },
-      ])
+    let torchvision = Dialect("tv_v1", .torchvision) { MobileNetV3(configuration, classes: $0) }
+    let keras = Dialect("keras", nameMaps: ["keras_\(name)"], .tf.rounded(.nearest)) {
+      MobileNetV3(configuration, .keras, classes: $0)
+    }
+    let retrained = name == "mobilenet_v3_large" ? [torchvision.retrained("tv_v2", .torchvisionV2)] : []
+    return ZooEntry(name, smallestSide: 32, [torchvision] + retrained + [keras])
   }
 }

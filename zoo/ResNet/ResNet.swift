@@ -165,9 +165,11 @@ extension ResNet {
       ResNet(configuration.with(.keras), classes: $0)
     }
     let isPlain = configuration.groups == 1 && configuration.groupWidth == 64
+    let torchvision = Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }
+    let hasBottlenecks = configuration.block == .bottleneck
     return ZooEntry(
       name, smallestSide: 32,
-      [Dialect("tv_v1", .torchvision) { ResNet(configuration, classes: $0) }]
-        + (isPlain && configuration.block == .bottleneck ? [keras] : []))
+      [torchvision] + (hasBottlenecks ? [torchvision.retrained("tv_v2", .torchvisionV2)] : [])
+        + (isPlain && hasBottlenecks ? [keras] : []))
   }
 }

@@ -107,7 +107,7 @@ enum BenchCommand: Command {
   private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
     let path = arguments.string("weights")
     let loaded =
-      try path.map { try Zoo.load(name, weights: $0) } ?? Zoo.untrained(try Catalogue.entry(name))
+      try path.map { try Zoo.load(name, weights: $0) } ?? Zoo.untrained(try Catalogue.selection(name).entry)
     return try head.map { try loaded.withHead($0, branch: arguments.string("branch")) } ?? loaded
   }
 

@@ -10,7 +10,9 @@ enum ConvertCommand: Command {
     Option(
       "to", "FORMAT",
       "portable, torchvision, keras (.h5), keras3 (.weights.h5) or npz; by default by OUT's ending"),
-    Option("model", "NAME", "the model the weights are of; found out where not given"),
+    Option(
+      "model", "NAME",
+      "the model the weights are of, also with a dialect (resnet50.tv_v2); found out where not given"),
     Option("dtype", "TYPE", "f32, f16 or bf16: how floating-point values are stored"),
     Option(
       "check", nil,
@@ -25,7 +27,8 @@ enum ConvertCommand: Command {
     let floats = try dtype(arguments.string("dtype"))
     let file = try WeightFile.open(paths[0])
     let entry =
-      try arguments.string("model").map { try Catalogue.entry($0) } ?? Zoo.identify(file.archive)?.entry
+      try arguments.string("model").map { try Catalogue.selection($0).entry }
+      ?? Zoo.identify(file.archive)?.entry
     var archive = try archive(entry, file, target)
     if floats ?? .float32 != .float32 { archive.portable?.stages = nil }
     let summary =

@@ -22,7 +22,7 @@ enum InfoCommand: Command {
   }
 
   static func run(_ arguments: Arguments) throws {
-    let entry = try Catalogue.entry(try arguments.operands(1)[0])
+    let entry = try Catalogue.selection(try arguments.operands(1)[0]).entry
     let card = try entry.card()
     let adaptation = try arguments.adaptation
     let loaded =

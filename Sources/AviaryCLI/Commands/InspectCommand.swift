@@ -13,6 +13,8 @@ enum InspectCommand: Command {
     let file: WeightFile.Description
     let model: String?
     let dialect: String?
+    /// Dialects whose weights look the same.
+    let alike: [String]?
     /// The map between the file's names and ours.
     let nameMap: String?
     let classes: Int?
@@ -25,6 +27,7 @@ enum InspectCommand: Command {
       self.file = file
       model = fitting?.entry.name
       dialect = fitting?.dialect.name
+      alike = fitting?.alike
       nameMap = fitting?.nameMap
       classes = if case .whole(let classes) = fitting?.extent { classes } else { nil }
       lastStage = if case .features(let stage) = fitting?.extent { stage } else { nil }
@@ -72,7 +75,9 @@ enum InspectCommand: Command {
   private static func model(_ found: Identification?) -> String {
     guard let found else { return "model: none of the zoo's" }
     let map = found.nameMap.map { ", name map \($0)" } ?? ""
-    let name = "\(found.entry.name), dialect \(found.dialect.name)\(map)"
+    let alike =
+      found.alike.isEmpty ? "" : " (or \(found.alike.joined(separator: ", ")), with the same tensors)"
+    let name = "\(found.entry.name), dialect \(found.dialect.name)\(alike)\(map)"
     switch found.extent {
     case .whole(let classes): return "model: \(name), \(classes) classes"
     case .features(let stage): return "model: \(name), without a classifier: its stages through \(stage)"
