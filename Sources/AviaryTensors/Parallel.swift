@@ -5,6 +5,18 @@ package enum Parallel {
   /// The number of threads a parallel loop may use.
   package static var threadCount: Int { Int(omp_get_max_threads()) }
 
+  /// Whether there is a thread for each core that this process may use.
+  package static var usesAllCores: Bool { omp_get_max_threads() == omp_get_num_procs() }
+
+  /// Runs `body` with this number of threads for every loop and kernel that it starts or makes.
+  static func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+    let before = threadCount
+    guard count != before else { return try body() }
+    omp_set_num_threads(Int32(count))
+    defer { omp_set_num_threads(Int32(before)) }
+    return try body()
+  }
+
   private struct Job {
     let count: Int
     let chunk: Int

@@ -188,7 +188,10 @@ extension Tensor {
   private mutating func makeUnique() {
     self = rowMajor().detached
     if isKnownUniquelyReferenced(&storage), storage.isWritable { return }
+    let original = storage
     self = copied()
+    // Pages of a file of weights would stay in memory besides the copy.
+    original.releasePages()
   }
 
   /// The same values in memory of their own.

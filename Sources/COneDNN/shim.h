@@ -7,6 +7,7 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
 int omp_get_thread_num(void);
 int omp_get_num_threads(void);
 int omp_get_max_threads(void);
+int omp_get_num_procs(void);
 void omp_set_num_threads(int count);
 
 // oneDNN's mark for a factor that is given with each run: a macro on an unnamed union, which Swift does not see.

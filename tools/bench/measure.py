@@ -24,11 +24,11 @@ class Settings:
     turn_seconds: float
     threads: int
 
-    def environment(self, busy: bool) -> dict:
+    def environment(self, busy: bool, name: str) -> dict:
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), TORCHINDUCTOR_COMPILE_THREADS="1")
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        if busy:
-            # Our program sets this itself. PyTorch uses the same runtime for its threads, which without it wait spinning on the
+        if busy and name != OURS:
+            # Our program sees to its threads itself. PyTorch uses the same runtime for its threads, which without it wait spinning on the
             # core that the other process needs: it gets the setting too, since it runs many times faster with it.
             environment["GOMP_SPINCOUNT"] = "800"
         return environment
@@ -92,7 +92,6 @@ def prepare(item, folder) -> None:
 def in_turns(item, folder, settings: Settings, busy: bool) -> Result:
     """Inference or training: every process is kept alive, and one at a time is awake."""
     result = Result(item, busy)
-    environment = settings.environment(busy)
     commands = {OURS: [settings.aviary] + item.bench_arguments(folder)}
     for peer in item.peers:
         commands[peer] = [sys.executable, HERE / "peer.py", peer, item.name, folder, settings.threads]
@@ -101,7 +100,7 @@ def in_turns(item, folder, settings: Settings, busy: bool) -> Result:
         for name, command in commands.items():
             try:
                 limit = COMPILE_LIMIT if name == "pytorch_compiled" else 300
-                alive.append(players.Player(name, command, environment, limit))
+                alive.append(players.Player(name, command, settings.environment(busy, name), limit))
                 stack.callback(alive[-1].stop)
             except players.Failure as failure:
                 result.notes[name] = str(failure)
@@ -135,7 +134,7 @@ def _differences(item, folder, settings, alive) -> dict:
     output = f"{folder}/{OURS}.npz"
     players.run_once(
         [settings.aviary, "run", item.model, "--weights", f"{folder}/weights.safetensors", "--input",
-         f"{folder}/input.npy", "--output", output], settings.environment(False))
+         f"{folder}/input.npy", "--output", output], settings.environment(False, OURS))
     for player in alive:
         if player.name != OURS:
             player.ask(f"output {folder}/{player.name}.npy")
@@ -155,7 +154,6 @@ def cold(item, folder, settings: Settings, busy: bool) -> Result:
         "onnxruntime": [sys.executable, HERE / "cold_onnxruntime.py", f"{folder}/model.onnx", picture, threads],
         "pytorch": [sys.executable, HERE / "cold_pytorch.py", item.model, f"{folder}/weights.pth", picture, threads],
     }
-    environment = settings.environment(busy)
     answers = {}
     with players.BusyCore(sys.executable) if busy else contextlib.nullcontext():
         names = list(commands)
@@ -164,7 +162,7 @@ def cold(item, folder, settings: Settings, busy: bool) -> Result:
             # As in turns: what one leaves behind in the machine's memory must not always meet the same next one.
             for name in names[first:] + names[:first]:
                 command = commands[name]
-                output, seconds, memory = players.run_once(command, environment)
+                output, seconds, memory = players.run_once(command, settings.environment(busy, name))
                 if turn == 0:
                     # The first one finds files that the system has not read yet; it is the answer that counts.
                     answer = json.loads(output)

@@ -16,7 +16,23 @@ struct Planner {
   /// How many readings of each value are still to come.
   private(set) var pending: [Graph.Value: Int]
 
-  private init(_ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType) {
+  /// Weights in the layouts of their kernels, also those of another plan of the same graph.
+  struct PackedWeights {
+    struct Key: Hashable {
+      let value: Graph.Value
+      let reader: Reader
+      let layout: MemoryDescriptor
+    }
+    /// Products read a matrix transposed, vectors as it is: in a layout of the same name other values lie at a place.
+    enum Reader { case convolution, product, vector }
+    var tensors: [Key: Tensor] = [:]
+  }
+  var packedWeights: PackedWeights
+
+  private init(
+    _ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType, _ packedWeights: PackedWeights
+  ) {
+    self.packedWeights = packedWeights
     self.graph = graph
     self.algorithms = algorithms
     self.precision = precision
@@ -24,11 +40,13 @@ struct Planner {
     placement = Placement(graph)
   }
 
-  /// The plan, and the numbers of its input and (row-major) output.
-  static func plan(
-    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
-  ) -> (plan: Plan, input: Int, output: Int) {
-    var planner = Planner(graph, algorithms, precision)
+  /// A plan for as many threads as there are now.
+  ///
+  /// - Parameter packedWeights: of earlier plans of the same graph; those that this plan adds are appended.
+  static func boundPlan(
+    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType, _ packedWeights: inout PackedWeights
+  ) -> BoundPlan {
+    var planner = Planner(graph, algorithms, precision, packedWeights)
     let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
     planner.planned[graph.input] = input
     for node in graph.nodes {
@@ -37,7 +55,8 @@ struct Planner {
     }
     let output = planner.value(graph.output, in: .rowMajor(graph.specs[graph.output].shape))
     planner.plan.keep(output)
-    return (planner.plan, input, output)
+    packedWeights = planner.packedWeights
+    return BoundPlan(planner.plan, input: input, output: output)
   }
 
   private mutating func lower(_ node: Graph.Node) {

@@ -155,9 +155,17 @@ enum PrimitiveCache {
     let operation: any Hashable & Sendable
     let role: String
     let descriptors: [MemoryDescriptor]
+    /// Kernels divide their work among the threads there are when they are made.
+    private let threads = Parallel.threadCount
+
+    init(operation: any Hashable & Sendable, role: String, descriptors: [MemoryDescriptor]) {
+      self.operation = operation
+      self.role = role
+      self.descriptors = descriptors
+    }
 
     static func == (a: Key, b: Key) -> Bool {
-      a.role == b.role && a.descriptors == b.descriptors
+      a.role == b.role && a.descriptors == b.descriptors && a.threads == b.threads
         && AnyHashable(a.operation) == AnyHashable(b.operation)
     }
 

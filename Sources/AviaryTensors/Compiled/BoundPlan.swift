@@ -1,0 +1,134 @@
+import Foundation
+
+/// A plan whose values have places in memory: a run allocates nothing but its result. Holds one run's values at a time.
+final class BoundPlan {
+  private enum Step {
+    case primitive(BoundPrimitive, name: String)
+    case operation(any Operation, inputs: [Tensor], outputs: [Tensor])
+    case loop(any WritingOperation, inputs: [Tensor], output: Tensor)
+  }
+
+  private let input: Tensor
+  private let output: Tensor
+  private let steps: [Step]
+  /// Weights in the layouts of their kernels, which the steps point into.
+  private let constants: [Tensor]
+  /// The threads that the plan's kernels were made for.
+  private let threads: Int
+
+  /// Bytes of all values of a run.
+  let arenaByteCount: Int
+
+  /// To be called in the same ``Parallel/withThreads(_:_:)`` as the planning.
+  init(_ plan: Plan, input: Int, output: Int) {
+    var arena = plan.arena
+    arena.place()
+    let memory = Storage(byteCount: max(arena.byteCount, 64))
+    let tensors = plan.values.map { value -> Tensor in
+      switch value.location {
+      case .constant(let tensor): return tensor
+      case .arena(let block):
+        let place = arena.blocks[block]
+        return Tensor(
+          value.spec, value.descriptor,
+          in: Storage(
+            partOf: memory, offset: place.offset + value.offset, byteCount: place.byteCount - value.offset))
+      }
+    }
+    arenaByteCount = arena.byteCount
+    constants = plan.values.compactMap { if case .constant(let tensor) = $0.location { tensor } else { nil } }
+    steps = plan.steps.map { step in
+      switch step {
+      case .primitive(let primitive, let operands, let name):
+        let arguments = operands.map { operand in
+          Primitive.Argument(
+            operand.slot, plan.values[operand.value].descriptor, tensors[operand.value].pointer)
+        }
+        return .primitive(BoundPrimitive(primitive, arguments), name: name)
+      case .operation(let operation, let inputs, let outputs):
+        let (inputs, outputs) = (inputs.map { tensors[$0] }, outputs.map { tensors[$0] })
+        if let loop = operation as? any WritingOperation, inputs.allSatisfy(\.isRowMajorFloat32) {
+          return .loop(loop, inputs: inputs, output: outputs[0])
+        }
+        return .operation(operation, inputs: inputs, outputs: outputs)
+      }
+    }
+    self.input = tensors[input]
+    self.output = tensors[output]
+    threads = Parallel.threadCount
+  }
+
+  /// The network's result for an input of the planned shape.
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    Parallel.withThreads(threads) {
+      self.input.overwrite(with: input.cast(to: .float32))
+      for step in steps { run(step) }
+      return output.copied()
+    }
+  }
+
+  /// Times each step, the fastest of `repetitions` runs.
+  func profile(_ input: Tensor, repetitions: Int) -> [CompiledGraph.Timing] {
+    self.input.overwrite(with: input.cast(to: .float32))
+    var best = [Double](repeating: .infinity, count: steps.count)
+    for _ in 0..<max(repetitions, 1) {
+      for (index, step) in steps.enumerated() {
+        let start = DispatchTime.now().uptimeNanoseconds
+        run(step)
+        best[index] = min(best[index], Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+      }
+    }
+    return zip(steps, best).map { step, milliseconds in
+      let (name, implementation) = description(step)
+      return .init(name: name, implementation: implementation, milliseconds: milliseconds)
+    }
+  }
+
+  private func description(_ step: Step) -> (name: String, implementation: String) {
+    switch step {
+    case .primitive(let primitive, let name): (name, primitive.implementation)
+    case .loop(let operation, _, _): (operation.onnxName, "loop")
+    case .operation(let operation, _, _): (operation.onnxName, "loop")
+    }
+  }
+
+  private func run(_ step: Step) {
+    switch step {
+    case .primitive(let primitive, _): primitive.run()
+    case .loop(let operation, let inputs, let output):
+      let result = output.pointer.bindMemory(to: Float.self, capacity: output.count)
+      operation.write(inputs, to: UnsafeMutableBufferPointer(start: result, count: output.count))
+    case .operation(let operation, let inputs, let outputs):
+      var context = ForwardContext(isRecording: false)
+      for (place, result) in zip(outputs, operation.forward(inputs, &context)) {
+        place.overwrite(with: result)
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// A tensor of given memory, as a planned value lies in it.
+  fileprivate init(_ spec: TensorSpec, _ descriptor: MemoryDescriptor, in storage: Storage) {
+    let layout: Layout =
+      if spec.dtype != .float32 || spec.shape.isEmpty {
+        .rowMajor
+      } else if let strides = descriptor.plainStrides {
+        .strides(strides, offset: 0, shape: spec.shape)
+      } else {
+        .blocked(descriptor)
+      }
+    self.init(shape: spec.shape, dtype: spec.dtype, storage: storage, layout: layout)
+  }
+
+  fileprivate var isRowMajorFloat32: Bool {
+    if case .rowMajor = layout { dtype == .float32 } else { false }
+  }
+
+  /// Writes row-major values over this tensor's own bytes, which nobody else reads at the time.
+  fileprivate func overwrite(with source: Tensor) {
+    source.withUnsafeBytes { bytes in
+      if bytes.count > 0 { pointer.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count) }
+    }
+  }
+}
