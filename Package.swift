@@ -48,7 +48,8 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
-    .target(name: "AviaryTensors", dependencies: ["COneDNN"]),
+    .target(name: "CThreads"),
+    .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
       name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],
@@ -70,7 +71,7 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(
-      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "COneDNN", "TestSupport"],
+      name: "AviaryTensorsTests", dependencies: ["AviaryTensors", "CThreads", "COneDNN", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryLayersTests",

@@ -13,13 +13,10 @@ final class BoundPlan {
   private let steps: [Step]
   /// Weights in the layouts of their kernels, which the steps point into.
   private let constants: [Tensor]
-  /// The threads that the plan's kernels were made for.
-  private let threads: Int
 
   /// Bytes of all values of a run.
   let arenaByteCount: Int
 
-  /// To be called in the same ``Parallel/withThreads(_:_:)`` as the planning.
   init(_ plan: Plan, input: Int, output: Int) {
     var arena = plan.arena
     arena.place()
@@ -55,16 +52,13 @@ final class BoundPlan {
     }
     self.input = tensors[input]
     self.output = tensors[output]
-    threads = Parallel.threadCount
   }
 
   /// The network's result for an input of the planned shape.
   func callAsFunction(_ input: Tensor) -> Tensor {
-    Parallel.withThreads(threads) {
-      self.input.overwrite(with: input.cast(to: .float32))
-      for step in steps { run(step) }
-      return output.copied()
-    }
+    self.input.overwrite(with: input.cast(to: .float32))
+    for step in steps { run(step) }
+    return output.copied()
   }
 
   /// Times each step, the fastest of `repetitions` runs.

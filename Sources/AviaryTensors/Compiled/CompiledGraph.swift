@@ -1,11 +1,6 @@
-import Foundation
 import Synchronization
 
 /// A network for one input shape as a flat list of kernels on memory that was laid out beforehand.
-///
-/// Kernels divide their work evenly among the threads they are made for, so that one thread whose core another program uses holds up all
-/// others. When that shows in the runs' times, the network runs on one thread less until the core is free again, with the same results
-/// to the last bit.
 public final class CompiledGraph {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
@@ -16,25 +11,9 @@ public final class CompiledGraph {
   }
 
   public let inputShape: Shape
-  private let graph: Graph
-  private let algorithms: AlgorithmChoice
-  private let precision: DType
   private let plan: BoundPlan
-  /// Weights in the layouts of the plan's kernels.
-  private let packedWeights: Planner.PackedWeights
-
-  private var pace = Pace()
-  private var narrowPlan = NarrowPlan.notTried
-  /// The plans' memory holds one run's values at a time.
+  /// The plan's memory holds one run's values at a time.
   private let isRunning = Mutex(())
-
-  /// The same network for one thread less.
-  private enum NarrowPlan {
-    case notTried
-    case made(BoundPlan)
-    /// Its kernels add in another order.
-    case differs
-  }
 
   /// Bytes of all values of a run.
   public var arenaByteCount: Int { plan.arenaByteCount }
@@ -53,12 +32,7 @@ public final class CompiledGraph {
     let (output, steps) = Trace.of { body(input) }
     var graph = Graph(steps, input: input, output: output, weights: weights)
     graph.simplify()
-    var packedWeights = Planner.PackedWeights()
-    plan = Planner.boundPlan(graph, algorithms, precision: precision, &packedWeights)
-    self.graph = graph
-    self.algorithms = algorithms
-    self.precision = precision
-    self.packedWeights = packedWeights
+    plan = Planner.boundPlan(graph, algorithms, precision: precision)
     inputShape = spec.shape
   }
 
@@ -66,44 +40,11 @@ public final class CompiledGraph {
   public func callAsFunction(_ input: Tensor) -> Tensor {
     precondition(
       input.shape == inputShape, "compiled for \(inputShape.shapeText), given \(input.shape.shapeText)")
-    return isRunning.withLock { _ in
-      // A network that packs its weights in each run was not made for a second one.
-      guard Parallel.threadCount > 1, algorithms != .once else { return plan(input) }
-      if pace.runsNarrow, case .notTried = narrowPlan { return firstNarrowRun(input) }
-      if case .differs = narrowPlan { return plan(input) }
-      var next = plan
-      if pace.runsNarrow, case .made(let narrow) = narrowPlan { next = narrow }
-      let start = DispatchTime.now().uptimeNanoseconds
-      let result = next(input)
-      pace.record(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
-      return result
-    }
-  }
-
-  /// Makes the plan for one thread less, and gives it up for good if its results differ.
-  private func firstNarrowRun(_ input: Tensor) -> Tensor {
-    let result = plan(input)
-    let narrow = makeNarrowPlan()
-    narrowPlan = narrow(input).hasSameBits(as: result) ? .made(narrow) : .differs
-    return result
-  }
-
-  /// The same network for one thread less.
-  func makeNarrowPlan() -> BoundPlan {
-    var packedWeights = packedWeights
-    return Parallel.withThreads(Parallel.threadCount - 1) {
-      Planner.boundPlan(graph, algorithms, precision: precision, &packedWeights)
-    }
+    return isRunning.withLock { _ in plan(input) }
   }
 
   /// Times each step, the fastest of `repetitions` runs.
   public func profile(_ input: Tensor, repetitions: Int = 10) -> [Timing] {
     isRunning.withLock { _ in plan.profile(input, repetitions: repetitions) }
-  }
-}
-
-extension Tensor {
-  fileprivate func hasSameBits(as other: Tensor) -> Bool {
-    withUnsafeBytes { bytes in other.withUnsafeBytes { bytes.elementsEqual($0) } }
   }
 }

@@ -16,23 +16,7 @@ struct Planner {
   /// How many readings of each value are still to come.
   private(set) var pending: [Graph.Value: Int]
 
-  /// Weights in the layouts of their kernels, also those of another plan of the same graph.
-  struct PackedWeights {
-    struct Key: Hashable {
-      let value: Graph.Value
-      let reader: Reader
-      let layout: MemoryDescriptor
-    }
-    /// Products read a matrix transposed, vectors as it is: in a layout of the same name other values lie at a place.
-    enum Reader { case convolution, product, vector }
-    var tensors: [Key: Tensor] = [:]
-  }
-  var packedWeights: PackedWeights
-
-  private init(
-    _ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType, _ packedWeights: PackedWeights
-  ) {
-    self.packedWeights = packedWeights
+  private init(_ graph: Graph, _ algorithms: AlgorithmChoice, _ precision: DType) {
     self.graph = graph
     self.algorithms = algorithms
     self.precision = precision
@@ -40,13 +24,10 @@ struct Planner {
     placement = Placement(graph)
   }
 
-  /// A plan for as many threads as there are now.
-  ///
-  /// - Parameter packedWeights: of earlier plans of the same graph; those that this plan adds are appended.
   static func boundPlan(
-    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType, _ packedWeights: inout PackedWeights
+    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
   ) -> BoundPlan {
-    var planner = Planner(graph, algorithms, precision, packedWeights)
+    var planner = Planner(graph, algorithms, precision)
     let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
     planner.planned[graph.input] = input
     for node in graph.nodes {
@@ -55,7 +36,6 @@ struct Planner {
     }
     let output = planner.value(graph.output, in: .rowMajor(graph.specs[graph.output].shape))
     planner.plan.keep(output)
-    packedWeights = planner.packedWeights
     return BoundPlan(planner.plan, input: input, output: output)
   }
 

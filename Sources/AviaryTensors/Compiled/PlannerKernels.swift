@@ -13,7 +13,7 @@ extension Planner {
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
     let layout = primitive.descriptor(.destination(0))
     let result = destination(node, layout)
-    let weights = packed(node.inputs[1], for: .convolution, primitive.descriptor(.weights(0))) {
+    let weights = packed(node.inputs[1], primitive.descriptor(.weights(0))) {
       $0.reshaped(kernel.groupedWeights)
     }
     var operands = [
@@ -42,9 +42,7 @@ extension Planner {
     let spec = graph.specs[node.outputs[0]]
     let result = plan.addAlias(
       of: destination(node, .rowMajor(spec.shape)), TensorSpec([rows, outputs]), .rowMajor([rows, outputs]))
-    let kernelWeights = packed(node.inputs[1], for: .product, primitive.descriptor(.weights(0))) {
-      $0.transposed()
-    }
+    let kernelWeights = packed(node.inputs[1], primitive.descriptor(.weights(0))) { $0.transposed() }
     var operands = [
       (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, kernelWeights),
       (Primitive.Slot.destination, result),
@@ -69,11 +67,11 @@ extension Planner {
       .rowMajor([1, inputs]))
     let result = plan.addAlias(
       of: destination(node, .rowMajor(spec.shape)), TensorSpec([1, outputs]), .rowMajor([1, outputs]))
-    let kept =
-      algorithms == .once
-      ? weights.rowMajor()
-      : keptWeights(node.inputs[1], for: .vector, .rowMajor(weights.shape)) { _ in weights.rowMajor().copied()
-      }
+    var kept = weights.rowMajor()
+    if algorithms != .once {
+      kept = kept.copied()
+      releasePages(node.inputs[1])
+    }
     var operands = [
       (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, plan.addConstant(kept)),
       (Primitive.Slot.destination, result),

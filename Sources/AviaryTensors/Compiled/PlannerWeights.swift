@@ -5,40 +5,19 @@ extension Planner {
   /// For one run the plan itself packs: the copy lies in the arena until its kernel has run, so that a large network's weights pass
   /// through a small memory that is warm, where a packed network would be new pages to its last byte.
   mutating func packed(
-    _ value: Graph.Value, for reader: PackedWeights.Reader, _ layout: MemoryDescriptor,
-    view: (Tensor) -> Tensor
-  ) -> Int {
-    if algorithms == .once { return packedByPlan(value, layout, view) }
-    let tensor = keptWeights(value, for: reader, layout) { constant in
-      guard let packing = Packing(constant, layout, view) else {
-        return view(constant.tensor.cast(to: .float32)).reordered(to: layout)
-      }
-      let packed = Tensor(layout, shape: packing.source.shape, dtype: layout.dtype)
-      packing.run(into: packed)
-      return packed
-    }
-    return plan.addConstant(tensor)
-  }
-
-  /// A constant as `pack` brings it into a layout, once for all plans of the graph.
-  mutating func keptWeights(
-    _ value: Graph.Value, for reader: PackedWeights.Reader, _ layout: MemoryDescriptor,
-    pack: (Graph.Constant) -> Tensor
-  ) -> Tensor {
-    let key = PackedWeights.Key(value: value, reader: reader, layout: layout)
-    if let known = packedWeights.tensors[key] { return known }
-    let tensor = pack(graph.constants[value]!)
-    packedWeights.tensors[key] = tensor
-    releasePages(value)
-    return tensor
-  }
-
-  private mutating func packedByPlan(
-    _ value: Graph.Value, _ layout: MemoryDescriptor, _ view: (Tensor) -> Tensor
+    _ value: Graph.Value, _ layout: MemoryDescriptor, view: (Tensor) -> Tensor
   ) -> Int {
     let constant = graph.constants[value]!
     guard let packing = Packing(constant, layout, view) else {
-      return plan.addConstant(view(constant.tensor.cast(to: .float32)).reordered(to: layout))
+      let packed = view(constant.tensor.cast(to: .float32)).reordered(to: layout)
+      releasePages(value)
+      return plan.addConstant(packed)
+    }
+    guard algorithms == .once else {
+      let packed = Tensor(layout, shape: packing.source.shape, dtype: layout.dtype)
+      packing.run(into: packed)
+      releasePages(value)
+      return plan.addConstant(packed)
     }
     let packed = plan.addValue(TensorSpec(packing.source.shape, layout.dtype), layout)
     var operands = [

@@ -15,7 +15,7 @@ struct BinaryKernel: Hashable, Sendable {
       OneDNN.check(
         dnnl_binary_desc_init(&description, function.algorithm, &x, &y, &result),
         "\(function) of \(a.shape.shapeText) and \(b.shape.shapeText)")
-      return Primitive.make(description, finishing: finishing)!
+      return Primitive.make(description, finishing: finishing, isDivisible: true)!
     }
     return primitive.implementation.hasPrefix("ref") ? nil : primitive
   }

@@ -160,7 +160,9 @@ struct ConvolutionKernel: Hashable, Sendable {
       }
     }
     guard status == dnnl_success else { return nil }
-    return Primitive.make(description, finishing: finishing, implementation: algorithm.implementation)
+    return Primitive.make(
+      description, finishing: finishing, implementation: algorithm.implementation,
+      isDivisible: algorithm == .direct)
   }
 
   private func makeInputGradient() -> Primitive {

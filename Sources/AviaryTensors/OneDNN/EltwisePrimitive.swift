@@ -81,7 +81,7 @@ struct EltwiseKernel: Hashable, Sendable {
     OneDNN.check(
       dnnl_eltwise_forward_desc_init(
         &description, dnnl_forward_training, function.algorithm, &raw, alpha, beta), function.rawValue)
-    return Primitive.make(description)!
+    return Primitive.make(description, isDivisible: true)!
   }
 
   private func makeBackward(_ layout: MemoryDescriptor) -> Primitive {

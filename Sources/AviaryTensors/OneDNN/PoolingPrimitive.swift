@@ -23,7 +23,7 @@ struct PoolingKernel: Hashable, Sendable {
         &description, isTraining ? dnnl_forward_training : dnnl_forward_inference, algorithm, &x, &y,
         geometry.stride.map(Int64.init), kernel.map(Int64.init), geometry.dilation.map { Int64($0 - 1) },
         geometry.padding.before.map(Int64.init), geometry.padding.after.map(Int64.init)), "pooling")
-    return Primitive.make(description)!
+    return Primitive.make(description, isDivisible: true)!
   }
 
   /// The forward kernel for an input that lies as described.

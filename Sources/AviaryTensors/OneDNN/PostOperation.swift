@@ -8,16 +8,18 @@ enum PostOperation: Hashable, Sendable {
 }
 
 extension Primitive {
-  /// Attributes every primitive gets: scratch memory comes from us, so that concurrent runs never share it.
+  /// Attributes every primitive gets: scratch memory comes from us, so that concurrent runs never share it. Primitives are made inside of
+  /// `body`, for work in so many parts.
   static func withAttributes<Result>(
-    _ operations: [PostOperation] = [], _ body: (dnnl_primitive_attr_t) -> Result
+    _ operations: [PostOperation] = [], parts: Int = ThreadTeam.shared.threadCount,
+    _ body: (dnnl_primitive_attr_t) -> Result
   ) -> Result {
     var attributes: dnnl_primitive_attr_t?
     OneDNN.check(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }
     OneDNN.check(
       dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "scratchpad mode")
-    guard !operations.isEmpty else { return body(attributes!) }
+    guard !operations.isEmpty else { return OpenMP.withParts(parts) { body(attributes!) } }
     var list: dnnl_post_ops_t?
     OneDNN.check(dnnl_post_ops_create(&list), "post-operations")
     defer { dnnl_post_ops_destroy(list) }
@@ -31,6 +33,6 @@ extension Primitive {
       }
     }
     OneDNN.check(dnnl_primitive_attr_set_post_ops(attributes, list), "post-operations")
-    return body(attributes!)
+    return OpenMP.withParts(parts) { body(attributes!) }
   }
 }

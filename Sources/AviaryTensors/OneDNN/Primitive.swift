@@ -1,4 +1,5 @@
 import COneDNN
+import CThreads
 import Synchronization
 
 /// A compiled oneDNN kernel for one combination of attributes and layouts.
@@ -9,6 +10,8 @@ final class Primitive: Sendable {
   let implementation: String
   /// Memory the kernel needs while it runs; of rank 0 when it needs none.
   let scratchpad: MemoryDescriptor
+  /// As many parts as its work has at most, which it was made for.
+  private let parts: Int
 
   /// What a query of the descriptor is about.
   enum Operand {
@@ -21,7 +24,7 @@ final class Primitive: Sendable {
     case workspace
   }
 
-  /// Consumes `description`, a primitive descriptor made with the scratchpad in user mode.
+  /// Consumes `description`, a primitive descriptor; to be called inside of ``withAttributes(_:parts:_:)``.
   init(consuming description: dnnl_primitive_desc_t) {
     var handle: dnnl_primitive_t?
     OneDNN.check(dnnl_primitive_create(&handle, description), "a primitive")
@@ -31,6 +34,7 @@ final class Primitive: Sendable {
     OneDNN.check(dnnl_primitive_get_primitive_desc(handle, &own), "a primitive's descriptor")
     primitiveDescriptor = Unchecked(own!)
     implementation = Self.name(of: own)
+    parts = Int(ThreadPlace.current.pointee.kernel_parts)
     scratchpad = MemoryDescriptor(dnnl_primitive_desc_query_md(own, dnnl_query_scratchpad_md, 0).pointee)
   }
 
@@ -87,16 +91,18 @@ final class Primitive: Sendable {
 
   /// Runs the kernel on operands that are ready, scratch memory included.
   func execute(prepared arguments: [dnnl_exec_arg_t]) {
-    OneDNN.check(
-      dnnl_primitive_execute(handle.value, OneDNN.stream.value, Int32(arguments.count), arguments),
-      "a run of \(implementation)")
-    OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
+    OpenMP.withParts(parts) {
+      OneDNN.check(
+        dnnl_primitive_execute(handle.value, OneDNN.stream.value, Int32(arguments.count), arguments),
+        "a run of \(implementation)")
+      OneDNN.check(dnnl_stream_wait(OneDNN.stream.value), "a run of \(implementation)")
+    }
   }
 
-  /// Runs the kernel on the calling thread and OpenMP's team, and waits.
+  /// Runs the kernel on the calling thread and its team, and waits.
   func execute(_ arguments: [Argument]) {
     guard scratchpad.raw.ndims > 0 else { return run(arguments) }
-    ScratchMemory.withBytes(scratchpad.byteCount) { scratch in
+    CachingAllocator.withScratch(scratchpad.byteCount) { scratch in
       run(arguments + [Argument(DNNL_ARG_SCRATCHPAD, scratchpad, scratch)])
     }
   }
@@ -120,12 +126,33 @@ final class Primitive: Sendable {
 extension Primitive {
   /// A primitive from an operation descriptor, or nil when oneDNN has no implementation for it.
   ///
-  /// - Parameter implementation: part of the name that the implementation must have; by default the first that oneDNN offers is taken.
+  /// - Parameters:
+  ///   - implementation: part of the name that the implementation must have; by default the first that oneDNN offers is taken.
+  ///   - isDivisible: whether the work may have more parts than there are threads, in implementations that let it.
   static func make<Description>(
     _ description: Description, hint: const_dnnl_primitive_desc_t? = nil,
-    finishing operations: [PostOperation] = [], implementation: String? = nil
+    finishing operations: [PostOperation] = [], implementation: String? = nil, isDivisible: Bool = false
   ) -> Primitive? {
-    withAttributes(operations) { attributes in
+    func made(_ parts: Int) -> Primitive? {
+      make(description, hint, operations, implementation, parts)
+    }
+    let team = ThreadTeam.shared
+    guard isDivisible, team.threadCount > 1 else { return made(team.threadCount) }
+    let divided = made(team.partCount)
+    return divided?.mayBeDivided ?? true ? divided : made(team.threadCount)
+  }
+
+  /// Whether the parts of the work never wait for each other. Those of matrix products by `gemm` and of Winograd's transforms may.
+  private var mayBeDivided: Bool {
+    (implementation.hasPrefix("jit") || implementation.hasPrefix("brgconv"))
+      && !implementation.contains("wino")
+  }
+
+  private static func make<Description>(
+    _ description: Description, _ hint: const_dnnl_primitive_desc_t?, _ operations: [PostOperation],
+    _ implementation: String?, _ parts: Int
+  ) -> Primitive? {
+    withAttributes(operations, parts: parts) { attributes in
       var iterator: dnnl_primitive_desc_iterator_t?
       let status = withUnsafePointer(to: description) {
         dnnl_primitive_desc_iterator_create(&iterator, $0, attributes, OneDNN.engine.value, hint)
@@ -155,8 +182,6 @@ enum PrimitiveCache {
     let operation: any Hashable & Sendable
     let role: String
     let descriptors: [MemoryDescriptor]
-    /// Kernels divide their work among the threads there are when they are made.
-    private let threads = Parallel.threadCount
 
     init(operation: any Hashable & Sendable, role: String, descriptors: [MemoryDescriptor]) {
       self.operation = operation
@@ -165,7 +190,7 @@ enum PrimitiveCache {
     }
 
     static func == (a: Key, b: Key) -> Bool {
-      a.role == b.role && a.descriptors == b.descriptors && a.threads == b.threads
+      a.role == b.role && a.descriptors == b.descriptors
         && AnyHashable(a.operation) == AnyHashable(b.operation)
     }
 

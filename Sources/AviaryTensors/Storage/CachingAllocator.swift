@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Memory for tensors: 64-byte aligned blocks in size classes that are kept for reuse.
+/// Memory for tensors that is kept for reuse: small blocks in size classes, large ones in a pool.
 ///
 /// Activations of one network have the same sizes run after run, so a freed block is nearly always
 /// asked for again; returning it to the system instead would cost a page fault per 4 KiB each time.
@@ -17,85 +17,81 @@ public enum CachingAllocator {
   }
 
   private struct State {
-    var free: [Int: [Unchecked<UnsafeMutableRawPointer>]] = [:]
-    var statistics = Statistics()
-
-    /// The class a block of `size` bytes can be taken from: its own, or for large ones the next with a block of up to twice the size, so
-    /// that blocks of every size ever used do not pile up.
-    func freeClass(for size: Int) -> Int? {
-      if free[size]?.isEmpty == false { return size }
-      guard size >= hugePage else { return nil }
-      return free.lazy.filter { $0.key > size && $0.key <= 2 * size && !$0.value.isEmpty }.map(\.key).min()
-    }
+    var small: [Int: [Unchecked<UnsafeMutableRawPointer>]] = [:]
+    var large = MemoryPool()
+    var inUse = 0
+    var peak = 0
+    var cachedInSmall = 0
   }
 
   private static let state = Mutex(State())
   static let alignment = 64
-  private static let hugePage = 2 << 20
 
-  public static var statistics: Statistics { state.withLock { $0.statistics } }
+  public static var statistics: Statistics {
+    state.withLock {
+      Statistics(inUse: $0.inUse, peak: $0.peak, cached: $0.cachedInSmall + $0.large.idleByteCount)
+    }
+  }
 
   /// Starts a new measurement of the peak at what is in use now.
-  public static func resetPeak() { state.withLock { $0.statistics.peak = $0.statistics.inUse } }
+  public static func resetPeak() { state.withLock { $0.peak = $0.inUse } }
 
   /// Gives all cached blocks back to the system.
   public static func trim() {
     let blocks = state.withLock { state in
-      let blocks = state.free.values.flatMap { $0 }
-      state.free.removeAll()
-      state.statistics.cached = 0
+      let blocks = state.small.values.flatMap { $0 }
+      state.small.removeAll()
+      state.cachedInSmall = 0
+      state.large.trim()
       return blocks
     }
-    for block in blocks { giveBack(block.value) }
-    ScratchMemory.trim()
+    for block in blocks { free(block.value) }
   }
 
-  /// Eight classes per power of two: at most an eighth of a block is wasted.
-  static func sizeClass(of byteCount: Int) -> Int {
+  /// What a block of `byteCount` bytes takes. Small ones have eight classes per power of two: at most an eighth is wasted.
+  private static func capacity(_ byteCount: Int) -> Int {
+    guard byteCount < MemoryPool.smallestBlock else { return MemoryPool.capacity(byteCount) }
     let wanted = max(byteCount, alignment)
     let step = max(alignment, 1 << max(0, Int.bitWidth - wanted.leadingZeroBitCount - 4))
     return (wanted + step - 1) / step * step
   }
 
-  /// A block of at least `byteCount` bytes, not initialised, and how many it has.
-  static func allocate(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, capacity: Int) {
-    let size = sizeClass(of: byteCount)
-    let reused = state.withLock { state -> (block: Unchecked<UnsafeMutableRawPointer>, capacity: Int)? in
-      let capacity = state.freeClass(for: size)
-      let block = capacity.flatMap { state.free[$0]?.popLast() }
-      let taken = block == nil ? size : capacity!
-      state.statistics.inUse += taken
-      state.statistics.peak = max(state.statistics.peak, state.statistics.inUse)
-      if block != nil { state.statistics.cached -= taken }
-      return block.map { ($0, taken) }
+  /// A block of at least `byteCount` bytes, not initialised.
+  static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let size = capacity(byteCount)
+    let block = state.withLock { state -> Unchecked<UnsafeMutableRawPointer>? in
+      state.inUse += size
+      state.peak = max(state.peak, state.inUse)
+      if byteCount >= MemoryPool.smallestBlock { return Unchecked(state.large.take(byteCount)) }
+      let reused = state.small[size]?.popLast()
+      if reused != nil { state.cachedInSmall -= size }
+      return reused
     }
-    if let reused { return (reused.block.value, reused.capacity) }
-    return (fresh(size), size)
-  }
-
-  /// A new block from the system.
-  static func fresh(_ size: Int) -> UnsafeMutableRawPointer {
+    if let block { return block.value }
     var pointer: UnsafeMutableRawPointer?
-    let isHuge = size >= hugePage
-    let status = posix_memalign(&pointer, isHuge ? hugePage : alignment, size)
+    let status = posix_memalign(&pointer, alignment, size)
     guard status == 0, let pointer else {
       preconditionFailure("out of memory: \(size) bytes were asked for")
     }
-    #if os(Linux)
-      if isHuge { madvise(pointer, size, MADV_HUGEPAGE) }
-    #endif
     return pointer
   }
 
-  /// Returns a block of ``fresh(_:)`` to the system.
-  static func giveBack(_ pointer: UnsafeMutableRawPointer) { free(pointer) }
-
-  static func release(_ pointer: UnsafeMutableRawPointer, capacity: Int) {
+  /// Takes back what ``allocate(_:)`` returned for so many bytes.
+  static func release(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
     let block = Unchecked(pointer)
+    let size = capacity(byteCount)
     state.withLock { state in
-      state.statistics.inUse -= capacity
-      state.statistics.cached += capacity
-      state.free[capacity, default: []].append(block)
+      state.inUse -= size
+      if byteCount >= MemoryPool.smallestBlock { return state.large.giveBack(block.value, byteCount) }
+      state.cachedInSmall += size
+      state.small[size, default: []].append(block)
     }
+  }
+
+  /// Memory that a kernel needs while it runs and nobody reads afterwards: lent for the time of `body`.
+  static func withScratch<Result>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> Result) -> Result {
+    let block = allocate(byteCount)
+    defer { release(block, byteCount) }
+    return body(block)
   }
 }

@@ -3,8 +3,8 @@ import Synchronization
 /// The bytes of one or several tensors, and copies of them in the layouts that primitives asked for.
 final class Storage: Sendable {
   private enum Owner: Sendable {
-    /// A block of the allocator with room for at least the bytes.
-    case allocator(capacity: Int)
+    /// A block of the allocator.
+    case allocator
     case file(MappedFile)
     /// A part of another storage, such as a plan's arena.
     case part(of: Storage)
@@ -29,10 +29,9 @@ final class Storage: Sendable {
 
   /// Uninitialised memory.
   init(byteCount: Int) {
-    let (pointer, capacity) = CachingAllocator.allocate(byteCount)
-    owner = .allocator(capacity: capacity)
+    owner = .allocator
     self.byteCount = byteCount
-    base = Unchecked(pointer)
+    base = Unchecked(CachingAllocator.allocate(byteCount))
   }
 
   /// Part of a mapped file. The bytes must never be written: the tensor copies before it changes them.
@@ -59,8 +58,8 @@ final class Storage: Sendable {
   static func abstract() -> Storage { Storage() }
 
   deinit {
-    if case .allocator(let capacity) = owner, let pointer = base.value {
-      CachingAllocator.release(pointer, capacity: capacity)
+    if case .allocator = owner, let pointer = base.value {
+      CachingAllocator.release(pointer, byteCount)
     }
   }
 
