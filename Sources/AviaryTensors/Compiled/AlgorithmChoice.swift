@@ -12,9 +12,9 @@ public enum AlgorithmChoice: Sendable {
   case measured
 
   func algorithm(for kernel: ConvolutionKernel) -> ConvolutionKernel.Algorithm {
-    guard case .measured = self, kernel.mayUseWinograd, !ExecutionScope.current.isExact else {
-      return .direct
-    }
+    guard case .measured = self, !ExecutionScope.current.isExact,
+      kernel.mayUseWinograd || SplitConvolution(kernel) != nil
+    else { return .direct }
     return AlgorithmMemory.shared.algorithm(for: kernel)
   }
 }
@@ -43,12 +43,18 @@ final class AlgorithmMemory: Sendable {
     }
     if let known { return known }
     let measured = kernel.measuredAlgorithm()
-    choices.withLock { choices in
-      choices![key] = measured
-      // Another process may have measured other shapes meanwhile.
-      save(load().merging(choices!) { $1 })
-    }
+    remember(measured, for: kernel)
+    // Another process may have measured other shapes meanwhile.
+    choices.withLock { save(load().merging($0!) { $1 }) }
     return measured
+  }
+
+  /// Settles the choice for this process.
+  func remember(_ algorithm: ConvolutionKernel.Algorithm, for kernel: ConvolutionKernel) {
+    choices.withLock { choices in
+      if choices == nil { choices = load() }
+      choices![kernel.measurementKey] = algorithm
+    }
   }
 
   private func load() -> [String: ConvolutionKernel.Algorithm] {
@@ -76,33 +82,58 @@ extension ConvolutionKernel {
   }
 
   /// Times the algorithms on values that do not matter, in turns, the fastest of several runs each: whatever else the machine does
-  /// then disturbs all alike.
+  /// then disturbs all alike. As in a network, other weights went through the caches since the run before: transformed weights are up to
+  /// four times as long, and have to come from memory.
   fileprivate func measuredAlgorithm() -> Algorithm {
-    let candidates = [Algorithm.direct, .winograd4x3, .winograd2x3].map { algorithm in
-      var kernel = self
-      kernel.algorithm = algorithm
-      kernel.finishing = []
-      let primitive = kernel.forwardPrimitive
-      var operands = [
-        Primitive.Argument(Primitive.Slot.source, .zeros(primitive.descriptor(.source(0)), input)),
-        Primitive.Argument(Primitive.Slot.weights, .zeros(primitive.descriptor(.weights(0)), groupedWeights)),
-        Primitive.Argument(Primitive.Slot.destination, .zeros(primitive.descriptor(.destination(0)), output)),
-      ]
-      if hasBias { operands.append(Primitive.Argument(Primitive.Slot.bias, .zeros([weights[0]]))) }
-      return (algorithm: algorithm, primitive: primitive, operands: operands)
+    let candidates: [(algorithm: Algorithm, run: () -> Void)]
+    if let split = SplitConvolution(self) {
+      candidates = [(.direct, run(.direct)), (.split, run(split))]
+    } else {
+      candidates = [Algorithm.direct, .winograd4x3, .winograd2x3].map { ($0, run($0)) }
     }
     var best = [UInt64](repeating: .max, count: candidates.count)
+    let others = Tensor.zeros(.rowMajor([Self.cacheLineCount, 16]), [Self.cacheLineCount, 16])
     for _ in 0..<Self.measuredRuns {
       for (index, candidate) in candidates.enumerated() {
+        others.passThroughCaches()
         let start = DispatchTime.now().uptimeNanoseconds
-        candidate.primitive.execute(candidate.operands)
+        candidate.run()
         best[index] = min(best[index], DispatchTime.now().uptimeNanoseconds - start)
       }
     }
     return candidates[best.indices.min { best[$0] < best[$1] }!].algorithm
   }
 
+  /// A run by an algorithm on zeros.
+  private func run(_ algorithm: Algorithm) -> () -> Void {
+    var kernel = self
+    kernel.algorithm = algorithm
+    kernel.finishing = []
+    let primitive = kernel.forwardPrimitive
+    var operands = [
+      Primitive.Argument(Primitive.Slot.source, .zeros(primitive.descriptor(.source(0)), input)),
+      Primitive.Argument(Primitive.Slot.weights, .zeros(primitive.descriptor(.weights(0)), groupedWeights)),
+      Primitive.Argument(Primitive.Slot.destination, .zeros(primitive.descriptor(.destination(0)), output)),
+    ]
+    if hasBias { operands.append(Primitive.Argument(Primitive.Slot.bias, .zeros([weights[0]]))) }
+    return { primitive.execute(operands) }
+  }
+
+  private func run(_ split: SplitConvolution) -> () -> Void {
+    let source = Tensor.zeros(.blockedChannels(input, block: MovedCopies.block), input)
+    let copies = Tensor.zeros(.rowMajor(split.copies.output), split.copies.output)
+    let convolution = split.inner.run(split.inner.algorithm)
+    return {
+      split.copies.write(
+        source.pointer.assumingMemoryBound(to: Float.self),
+        to: copies.pointer.assumingMemoryBound(to: Float.self))
+      convolution()
+    }
+  }
+
   private static let measuredRuns = 7
+  /// 48 MB: more than most processors' caches hold, or a core's share of them.
+  private static let cacheLineCount = 48 << 20 / 64
 }
 
 extension Tensor {
@@ -111,5 +142,13 @@ extension Tensor {
     let tensor = Tensor(descriptor, shape: shape)
     memset(tensor.pointer, 0, descriptor.byteCount)
     return tensor
+  }
+
+  /// Writes a value to each cache line.
+  fileprivate func passThroughCaches() {
+    let values = Unchecked(pointer.assumingMemoryBound(to: Float.self))
+    Parallel.forEachRange(count / 16, grain: 4096) { lines in
+      for line in lines { values.value[16 * line] += 1 }
+    }
   }
 }

@@ -4,6 +4,7 @@ import Foundation
 final class BoundPlan {
   private enum Step {
     case primitive(BoundPrimitive, name: String)
+    case copies(MovedCopies, source: Tensor, destination: Tensor)
     case operation(any Operation, inputs: [Tensor], outputs: [Tensor])
     case loop(any WritingOperation, inputs: [Tensor], output: Tensor)
   }
@@ -42,6 +43,8 @@ final class BoundPlan {
             operand.slot, plan.values[operand.value].descriptor, tensors[operand.value].pointer)
         }
         return .primitive(BoundPrimitive(primitive, arguments), name: name)
+      case .copies(let copies, let source, let destination):
+        return .copies(copies, source: tensors[source], destination: tensors[destination])
       case .operation(let operation, let inputs, let outputs):
         let (inputs, outputs) = (inputs.map { tensors[$0] }, outputs.map { tensors[$0] })
         if let loop = operation as? any WritingOperation, inputs.allSatisfy(\.isRowMajorFloat32) {
@@ -81,6 +84,7 @@ final class BoundPlan {
   private func description(_ step: Step) -> (name: String, implementation: String) {
     switch step {
     case .primitive(let primitive, let name): (name, primitive.implementation)
+    case .copies: ("moved copies", "loop")
     case .loop(let operation, _, _): (operation.onnxName, "loop")
     case .operation(let operation, _, _): (operation.onnxName, "loop")
     }
@@ -89,6 +93,10 @@ final class BoundPlan {
   private func run(_ step: Step) {
     switch step {
     case .primitive(let primitive, _): primitive.run()
+    case .copies(let copies, let source, let destination):
+      copies.write(
+        source.pointer.assumingMemoryBound(to: Float.self),
+        to: destination.pointer.bindMemory(to: Float.self, capacity: destination.count))
     case .loop(let operation, let inputs, let output):
       let result = output.pointer.bindMemory(to: Float.self, capacity: output.count)
       operation.write(inputs, to: UnsafeMutableBufferPointer(start: result, count: output.count))

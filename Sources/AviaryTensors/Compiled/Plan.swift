@@ -17,6 +17,8 @@ struct Plan {
 
   enum Step {
     case primitive(Primitive, [(slot: Int32, value: Int)], name: String)
+    /// What a split convolution reads.
+    case copies(MovedCopies, source: Int, destination: Int)
     /// An operation without a plan of its own: runs as it always does, on tensors that lie in the arena.
     case operation(any Operation, inputs: [Int], outputs: [Int])
   }
@@ -70,6 +72,11 @@ struct Plan {
     }
     for operand in operands { use(operand.value) }
     steps.append(.primitive(primitive, operands, name: name))
+  }
+
+  mutating func append(_ copies: MovedCopies, source: Int, destination: Int) {
+    for value in [source, destination] { use(value) }
+    steps.append(.copies(copies, source: source, destination: destination))
   }
 
   mutating func append(_ operation: any Operation, inputs: [Int], outputs: [Int]) {

@@ -9,13 +9,32 @@ extension Planner {
     kernel.dtype = precision
     kernel.hasFixedWeights = true
     kernel.algorithm = algorithms.algorithm(for: kernel)
+    if kernel.algorithm == .split, let split = SplitConvolution(kernel) { return lower(split, node, bias) }
     let primitive = kernel.forwardPrimitive
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
-    let layout = primitive.descriptor(.destination(0))
-    let result = destination(node, layout)
     let weights = packed(node.inputs[1], primitive.descriptor(.weights(0))) {
       $0.reshaped(kernel.groupedWeights)
     }
+    append(primitive, source: source, weights: weights, bias, node)
+  }
+
+  private mutating func lower(_ split: SplitConvolution, _ node: Graph.Node, _ bias: Tensor?) {
+    let primitive = split.inner.forwardPrimitive
+    let source = value(
+      node.inputs[0], in: .blockedChannels(split.copies.input, block: MovedCopies.block))
+    let copies = plan.addValue(TensorSpec(split.copies.output), primitive.descriptor(.source(0)))
+    plan.append(split.copies, source: source, destination: copies)
+    let weights = split.weights(graph.constants[node.inputs[1]]!.tensor)
+    releasePages(node.inputs[1])
+    append(
+      primitive, source: copies,
+      weights: plan.addConstant(weights.reordered(to: primitive.descriptor(.weights(0)))), bias, node)
+  }
+
+  private mutating func append(
+    _ primitive: Primitive, source: Int, weights: Int, _ bias: Tensor?, _ node: Graph.Node
+  ) {
+    let result = destination(node, primitive.descriptor(.destination(0)))
     var operands = [
       (slot: Primitive.Slot.source, value: source), (Primitive.Slot.weights, weights),
       (Primitive.Slot.destination, result),

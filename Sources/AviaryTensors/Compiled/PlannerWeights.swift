@@ -48,7 +48,8 @@ private struct Packing {
   init?(_ constant: Graph.Constant, _ layout: MemoryDescriptor, _ view: (Tensor) -> Tensor) {
     switch constant {
     case .ready(let tensor):
-      source = view(tensor.cast(to: .float32))
+      let filters = view(tensor.cast(to: .float32))
+      source = layout.isTransformed ? filters.rowMajor() : filters
       factors = nil
       guard source.descriptor != layout else { return nil }
       primitive = .reorder(from: source.descriptor, to: layout)

@@ -25,11 +25,13 @@ struct ConvolutionKernel: Hashable, Sendable {
     case winograd
     /// Winograd's F(4×4, 3×3) and F(2×2, 3×3) with weights transformed beforehand.
     case winograd4x3, winograd2x3
+    /// 5×5 as 3×3 of more channels; see ``SplitConvolution``.
+    case split
 
     /// Part of the name of oneDNN's implementation.
     fileprivate var implementation: String? {
       switch self {
-      case .direct: nil
+      case .direct, .split: nil
       case .winograd, .winograd4x3: "wino_4x3"
       case .winograd2x3: "wino_2x3"
       }
@@ -206,6 +208,6 @@ struct ConvolutionKernel: Hashable, Sendable {
 
 extension ConvolutionKernel.Algorithm {
   fileprivate var kind: dnnl_alg_kind_t {
-    self == .direct ? dnnl_convolution_direct : dnnl_convolution_winograd
+    self == .direct || self == .split ? dnnl_convolution_direct : dnnl_convolution_winograd
   }
 }

@@ -27,6 +27,9 @@ final class MemoryDescriptor: Sendable, Hashable {
     return MemoryDescriptor(raw)
   }
 
+  /// Whether these are weights after one of Winograd's transforms, which only row-major weights can be brought into.
+  var isTransformed: Bool { raw.format_kind == dnnl_format_kind_wino }
+
   /// The most channels that oneDNN's kernels keep together.
   static let largestChannelBlock = 16
 

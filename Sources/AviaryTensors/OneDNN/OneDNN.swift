@@ -20,11 +20,11 @@ enum OneDNN {
     precondition(status == dnnl_success, "oneDNN status \(status.rawValue) for \(what())")
   }
 
-  /// What measured times hold for: library version, instruction set, threads.
+  /// What measured times hold for: library version, instruction set, threads, and the algorithms that were there to choose from.
   static var machine: String {
     let version = dnnl_version().pointee
     return
-      "oneDNN \(version.major).\(version.minor).\(version.patch), isa \(dnnl_get_effective_cpu_isa().rawValue), "
+      "algorithms 2, oneDNN \(version.major).\(version.minor).\(version.patch), isa \(dnnl_get_effective_cpu_isa().rawValue), "
       + "\(Parallel.threadCount) threads, \(processorName)"
   }
 

@@ -153,18 +153,23 @@ extension Primitive {
     _ implementation: String?, _ parts: Int
   ) -> Primitive? {
     withAttributes(operations, parts: parts) { attributes in
-      var iterator: dnnl_primitive_desc_iterator_t?
-      let status = withUnsafePointer(to: description) {
-        dnnl_primitive_desc_iterator_create(&iterator, $0, attributes, OneDNN.engine.value, hint)
+      // The iterator reads the description again for each implementation.
+      withUnsafePointer(to: description) { description in
+        var iterator: dnnl_primitive_desc_iterator_t?
+        guard
+          dnnl_primitive_desc_iterator_create(
+            &iterator, description, attributes, OneDNN.engine.value, hint) == dnnl_success
+        else { return nil }
+        defer { dnnl_primitive_desc_iterator_destroy(iterator) }
+        repeat {
+          guard let found = dnnl_primitive_desc_iterator_fetch(iterator) else { return nil }
+          if implementation.map({ name(of: found).contains($0) }) ?? true {
+            return Primitive(consuming: found)
+          }
+          dnnl_primitive_desc_destroy(found)
+        } while dnnl_primitive_desc_iterator_next(iterator) == dnnl_success
+        return nil
       }
-      guard status == dnnl_success else { return nil }
-      defer { dnnl_primitive_desc_iterator_destroy(iterator) }
-      repeat {
-        guard let found = dnnl_primitive_desc_iterator_fetch(iterator) else { return nil }
-        if implementation.map({ name(of: found).contains($0) }) ?? true { return Primitive(consuming: found) }
-        dnnl_primitive_desc_destroy(found)
-      } while dnnl_primitive_desc_iterator_next(iterator) == dnnl_success
-      return nil
     }
   }
 
@@ -182,12 +187,6 @@ enum PrimitiveCache {
     let operation: any Hashable & Sendable
     let role: String
     let descriptors: [MemoryDescriptor]
-
-    init(operation: any Hashable & Sendable, role: String, descriptors: [MemoryDescriptor]) {
-      self.operation = operation
-      self.role = role
-      self.descriptors = descriptors
-    }
 
     static func == (a: Key, b: Key) -> Bool {
       a.role == b.role && a.descriptors == b.descriptors

@@ -33,9 +33,12 @@ extension Tensor {
   /// The same values, lying as `descriptor` says; itself when they already do.
   func reordered(to target: MemoryDescriptor) -> Tensor {
     if descriptor == target { return self }
+    let source = target.isTransformed ? rowMajor() : self
     // Between floating-point types a reorder converts.
     let result = Tensor(target, shape: shape, dtype: dtype.isFloatingPoint ? target.dtype : dtype)
-    Tensor.copy(descriptor, pointer, to: target, result.pointer)
+    withExtendedLifetime(source) {
+      Tensor.copy(source.descriptor, source.pointer, to: target, result.pointer)
+    }
     return result
   }
 
