@@ -164,7 +164,7 @@ struct ConvolutionKernel: Hashable, Sendable {
     guard status == dnnl_success else { return nil }
     return Primitive.make(
       description, finishing: finishing, implementation: algorithm.implementation,
-      isDivisible: algorithm == .direct)
+      isDivisible: algorithm == .direct || hasFixedWeights)
   }
 
   private func makeInputGradient() -> Primitive {

@@ -142,10 +142,9 @@ extension Primitive {
     return divided?.mayBeDivided ?? true ? divided : made(team.threadCount)
   }
 
-  /// Whether the parts of the work never wait for each other. Those of matrix products by `gemm` and of Winograd's transforms may.
+  /// Whether the parts of a forward kernel's work never wait for each other. Those of matrix products by `gemm` may.
   private var mayBeDivided: Bool {
-    (implementation.hasPrefix("jit") || implementation.hasPrefix("brgconv"))
-      && !implementation.contains("wino")
+    implementation.hasPrefix("jit") || implementation.hasPrefix("brgconv")
   }
 
   private static func make<Description>(
