@@ -1,9 +1,12 @@
 import Aviary
 import Foundation
 
-// The program does one thing at a time: its threads may have a core each. Whoever bound them otherwise, or has said not to, is right.
+// Commands that run a network many times have a thread on each core. Others share the cores with whatever runs beside them, perhaps the
+// same command on other files. Who bound the threads otherwise, or said not to, is right.
 let bindings = ["OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"]
-if bindings.allSatisfy({ getenv($0) == nil }) {
+if ["bench", "evaluate", "finetune", "train"].contains(CommandLine.arguments.dropFirst().first),
+  bindings.allSatisfy({ getenv($0) == nil })
+{
   Parallel.bindToCores()
 }
 

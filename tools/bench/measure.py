@@ -28,8 +28,8 @@ class Settings:
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), TORCHINDUCTOR_COMPILE_THREADS="1")
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         if busy and name != OURS:
-            # Our program sees to its threads itself. PyTorch uses the same runtime for its threads, which without it wait spinning on the
-            # core that the other process needs: it gets the setting too, since it runs many times faster with it.
+            # PyTorch's runtime lets threads wait spinning on the core that the other process needs: with this setting it runs many
+            # times faster there.
             environment["GOMP_SPINCOUNT"] = "800"
         return environment
 
