@@ -57,7 +57,7 @@ enum MatmulKernel {
       OneDNN.check(
         withUnsafePointer(to: &bias) { dnnl_matmul_desc_init(&description, &x, &w, hasBias ? $0 : nil, &y) },
         "a product of \(a.shape.shapeText) and \(b.shape.shapeText)")
-      return Primitive.make(description, finishing: finishing)!
+      return Primitive.make(description, finishing: finishing, isDivisible: true)!
     }
   }
 }

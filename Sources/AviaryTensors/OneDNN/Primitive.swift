@@ -144,7 +144,7 @@ extension Primitive {
 
   /// Whether the parts of a forward kernel's work never wait for each other. Those of matrix products by `gemm` may.
   private var mayBeDivided: Bool {
-    implementation.hasPrefix("jit") || implementation.hasPrefix("brgconv")
+    implementation.hasPrefix("jit") || implementation.hasPrefix("brg")
   }
 
   private static func make<Description>(
