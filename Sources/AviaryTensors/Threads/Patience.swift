@@ -8,20 +8,23 @@ import Synchronization
 /// may interrupt it when there is work, one that has looked in vain is interrupted itself, in the middle of a part that all others
 /// then wait for (MobileNet v1: 100 looks 9.0 ms, 300 9.8, 600 10.3).
 ///
-/// That another program is there shows when the caller waits for the last parts, twice in a short time, longer than any part of a short
-/// kernel takes. Networks of long kernels look alike, and do not mind.
+/// That another program is there shows when the caller has to wait for the last parts, longer than any part of a short kernel takes:
+/// with short patience six times a second, with long patience ten times as often, on an idle machine once or twice. Networks of long
+/// kernels look alike, and do not mind.
 final class Patience: Sendable {
   /// Looks, each some ten nanoseconds.
   private let looks = Atomic<Int>(Patience.long)
-  private let lastStall = Atomic<UInt64>(0)
   private let disturbedUntil = Atomic<UInt64>(0)
+  /// When the caller last had to wait, oldest first.
+  private let stalls = Mutex<[UInt64]>([])
 
-  static let long = 2000
-  static let short = 100
-  /// Nanoseconds.
-  private static let stall: UInt64 = 400_000
-  private static let stallsTogether: UInt64 = 250_000_000
-  private static let disturbance: UInt64 = 500_000_000
+  private static let long = 2000
+  private static let short = 100
+  /// Nanoseconds that no part of a short kernel takes.
+  private static let stall: UInt64 = 1_000_000
+  /// So many stalls within so many nanoseconds are another program's doing, which will go on for as long.
+  private static let stallCount = 4
+  private static let stallTime: UInt64 = 1_000_000_000
 
   var ofWorkers: Int { looks.load(ordering: .relaxed) }
 
@@ -37,9 +40,13 @@ final class Patience: Sendable {
   func callerWaited(since start: UInt64) {
     let now = Self.now
     guard now - start > Self.stall else { return }
-    if now - lastStall.exchange(now, ordering: .relaxed) < Self.stallsTogether {
-      disturbedUntil.store(now + Self.disturbance, ordering: .relaxed)
-      looks.store(Self.short, ordering: .relaxed)
+    stalls.withLock { stalls in
+      stalls.append(now)
+      guard stalls.count >= Self.stallCount else { return }
+      if now - stalls.removeFirst() < Self.stallTime {
+        disturbedUntil.store(now + Self.stallTime, ordering: .relaxed)
+        looks.store(Self.short, ordering: .relaxed)
+      }
     }
   }
 }
