@@ -121,6 +121,34 @@ struct ThreadTeamTests {
     let counts = Counts()
     Self.run(ThreadTeam.shared, 5) { part in counts.add(Int(number()) == part ? 1 : 0) }
     #expect(counts.all == [1: 5])
+    let before = ThreadTeam.shared.jobCount
+    _ = convolution(
+      .zeros([1, 32, 64, 64]), .zeros([32, 32, 1, 1]),
+      ConvolutionGeometry(stride: [1, 1], padding: .none(2)))
+    if Parallel.threadCount > 1 { #expect(ThreadTeam.shared.jobCount != before) }
+  }
+
+  @Test("workers wait briefly for a second after four stalls within one, and for shorter waits never")
+  func patience() {
+    let millisecond: UInt64 = 1_000_000
+    /// Waits of `length` milliseconds that end at those times.
+    func after(_ times: [UInt64], length: UInt64) -> Patience {
+      let patience = Patience()
+      for time in times {
+        patience.callerWaited(since: (time - length) * millisecond, until: time * millisecond)
+      }
+      return patience
+    }
+    #expect(Patience().ofWorkers == Patience.long)
+    #expect(after([1000, 1100, 1200], length: 3).ofWorkers == Patience.long)
+    #expect(after([1000, 1300, 1600, 2100], length: 3).ofWorkers == Patience.long)
+    #expect(after([1000, 1010, 1020, 1030, 1040], length: 1).ofWorkers == Patience.long)
+    let disturbed = after([1000, 1300, 1600, 1900], length: 3)
+    #expect(disturbed.ofWorkers == Patience.short)
+    disturbed.jobBegins(at: 2800 * millisecond)
+    #expect(disturbed.ofWorkers == Patience.short)
+    disturbed.jobBegins(at: 2901 * millisecond)
+    #expect(disturbed.ofWorkers == Patience.long)
   }
 }
 

@@ -18,8 +18,8 @@ final class Patience: Sendable {
   /// When the caller last had to wait, oldest first.
   private let stalls = Mutex<[UInt64]>([])
 
-  private static let long = 2000
-  private static let short = 100
+  static let long = 2000
+  static let short = 100
   /// Nanoseconds that no part of a short kernel takes.
   private static let stall: UInt64 = 1_000_000
   /// So many stalls within so many nanoseconds are another program's doing, which will go on for as long.
@@ -31,14 +31,13 @@ final class Patience: Sendable {
   static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
   /// To be called before each job.
-  func jobBegins() {
-    guard ofWorkers != Self.long, Self.now > disturbedUntil.load(ordering: .relaxed) else { return }
+  func jobBegins(at now: @autoclosure () -> UInt64 = Patience.now) {
+    guard ofWorkers != Self.long, now() > disturbedUntil.load(ordering: .relaxed) else { return }
     looks.store(Self.long, ordering: .relaxed)
   }
 
-  /// To be told since when a caller, who had no more to do, waited for the others.
-  func callerWaited(since start: UInt64) {
-    let now = Self.now
+  /// To be told from when to when a caller, who had no more to do, waited for the others.
+  func callerWaited(since start: UInt64, until now: UInt64 = Patience.now) {
     guard now - start > Self.stall else { return }
     stalls.withLock { stalls in
       stalls.append(now)

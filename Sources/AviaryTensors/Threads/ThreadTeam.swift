@@ -65,6 +65,7 @@ final class ThreadTeam: Sendable {
   ///
   /// - Parameter waitsInside: whether parts wait for each other: then there must be no more of them than threads, each on its own.
   func run(_ parts: Int, waitsInside: Bool = false, _ data: UnsafeMutableRawPointer?, _ body: Body) {
+    precondition(1...Seat.mostParts ~= parts, "a job of \(parts) parts, of at most \(Seat.mostParts)")
     let job = Job(body: body, data: data, parts: parts)
     if parts == 1 || ThreadPlace.current.pointee.isInsideJob {
       return runHere(Job(body: body, data: data, parts: 1))
@@ -107,6 +108,9 @@ final class ThreadTeam: Sendable {
       seat.core.store(core, ordering: .relaxed)
     }
   }
+
+  /// Jobs that the team has had, in 32 bits.
+  var jobCount: UInt32 { generation.load(ordering: .relaxed) }
 
   // MARK: Jobs
 
