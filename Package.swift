@@ -49,7 +49,8 @@ let package = Package(
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
     .target(name: "CThreads"),
-    .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads"]),
+    .target(name: "CVectors"),
+    .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
       name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],

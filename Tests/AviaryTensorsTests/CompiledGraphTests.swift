@@ -78,6 +78,16 @@ struct CompiledGraphTests {
       let view = doubled.transposed()
       return doubled.exp().transposed() + view
     },
+    Case("kernels that rectify", [1, 3, 6, 6]) { x in
+      let geometry = ConvolutionGeometry(stride: [1, 1], padding: Padding([1, 1]))
+      let hidden = convolution(x, sample([16, 3, 3, 3]), geometry, rectifies: true)
+      let normal = batchNormalized(
+        hidden, scale: sample([16]), shift: sample([16]), mean: sample([16], seed: 2),
+        variance: sample([16]).square() + 1, epsilon: 1e-5)
+      return batchNormalized(
+        convolution(normal, sample([8, 16, 3, 3]), geometry), scale: sample([8]), shift: sample([8]),
+        mean: sample([8], seed: 2), variance: sample([8]).square() + 1, epsilon: 1e-5, rectifies: true)
+    },
     Case("normalized rows", [2, 9, 16]) { x in
       layerNormalized(x, scale: sample([16]), shift: sample([16]), epsilon: 1e-5).softmax(1)
     },

@@ -4,9 +4,9 @@ import Foundation
 final class BoundPlan {
   private enum Step {
     case primitive(BoundPrimitive, name: String)
-    case copies(MovedCopies, source: Tensor, destination: Tensor)
+    case loop(any PlannedLoop, operands: [UnsafeMutablePointer<Float>], name: String)
     case operation(any Operation, inputs: [Tensor], outputs: [Tensor])
-    case loop(any WritingOperation, inputs: [Tensor], output: Tensor)
+    case writing(any WritingOperation, inputs: [Tensor], output: Tensor)
   }
 
   private let input: Tensor
@@ -43,12 +43,13 @@ final class BoundPlan {
             operand.slot, plan.values[operand.value].descriptor, tensors[operand.value].pointer)
         }
         return .primitive(BoundPrimitive(primitive, arguments), name: name)
-      case .copies(let copies, let source, let destination):
-        return .copies(copies, source: tensors[source], destination: tensors[destination])
+      case .loop(let loop, let operands, let name):
+        let places = operands.map { tensors[$0].pointer.assumingMemoryBound(to: Float.self) }
+        return .loop(loop, operands: places, name: name)
       case .operation(let operation, let inputs, let outputs):
         let (inputs, outputs) = (inputs.map { tensors[$0] }, outputs.map { tensors[$0] })
         if let loop = operation as? any WritingOperation, inputs.allSatisfy(\.isRowMajorFloat32) {
-          return .loop(loop, inputs: inputs, output: outputs[0])
+          return .writing(loop, inputs: inputs, output: outputs[0])
         }
         return .operation(operation, inputs: inputs, outputs: outputs)
       }
@@ -84,8 +85,8 @@ final class BoundPlan {
   private func description(_ step: Step) -> (name: String, implementation: String) {
     switch step {
     case .primitive(let primitive, let name): (name, primitive.implementation)
-    case .copies: ("moved copies", "loop")
-    case .loop(let operation, _, _): (operation.onnxName, "loop")
+    case .loop(let loop, _, let name): (name, loop.implementation)
+    case .writing(let operation, _, _): (operation.onnxName, "loop")
     case .operation(let operation, _, _): (operation.onnxName, "loop")
     }
   }
@@ -93,11 +94,8 @@ final class BoundPlan {
   private func run(_ step: Step) {
     switch step {
     case .primitive(let primitive, _): primitive.run()
-    case .copies(let copies, let source, let destination):
-      copies.write(
-        source.pointer.assumingMemoryBound(to: Float.self),
-        to: destination.pointer.bindMemory(to: Float.self, capacity: destination.count))
-    case .loop(let operation, let inputs, let output):
+    case .loop(let loop, let operands, _): loop.run(operands)
+    case .writing(let operation, let inputs, let output):
       let result = output.pointer.bindMemory(to: Float.self, capacity: output.count)
       operation.write(inputs, to: UnsafeMutableBufferPointer(start: result, count: output.count))
     case .operation(let operation, let inputs, let outputs):

@@ -25,6 +25,8 @@ struct Graph {
     var outputs: [Value]
     /// What the kernel of a convolution, linear map or sum does to its result.
     var activation: EltwiseKernel?
+    /// What the loop of a depthwise convolution does to its operand first.
+    var entryActivation: EltwiseKernel?
     /// A value that a convolution adds to its result, before the activation.
     var addend: Value?
 
@@ -57,7 +59,10 @@ struct Graph {
       }
       let outputs = step.outputs.map { add($0.spec) }
       for (tensor, value) in zip(step.outputs, outputs) { values[tensor.identity] = value }
-      nodes.append(Node(operation: step.operation, inputs: inputs, outputs: outputs))
+      nodes.append(
+        Node(
+          operation: step.operation, inputs: inputs, outputs: outputs,
+          activation: step.operation.rectifies ? EltwiseKernel(function: .relu) : nil))
     }
     self.output = values[output.identity]!
   }
@@ -82,10 +87,30 @@ struct Graph {
     return count
   }
 
+  /// The places of the nodes that read each value.
+  func consumers() -> [Value: [Int]] {
+    var places: [Value: [Int]] = [:]
+    for (place, node) in nodes.enumerated() {
+      for value in node.reads { places[value, default: []].append(place) }
+    }
+    return places
+  }
+
   /// The place of the node that makes each value.
   func producers() -> [Value: Int] {
     var places: [Value: Int] = [:]
     for (place, node) in nodes.enumerated() { for value in node.outputs { places[value] = place } }
     return places
+  }
+}
+
+extension Operation {
+  /// Whether the operation's own kernel ends with a ReLU, which in a graph is the node's activation.
+  fileprivate var rectifies: Bool {
+    switch self {
+    case let convolution as Convolution: convolution.rectifies
+    case let norm as BatchNormalization: norm.rectifies && norm.usesGivenStatistics
+    default: false
+    }
   }
 }

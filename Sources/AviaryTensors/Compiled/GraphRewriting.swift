@@ -30,7 +30,8 @@ extension Graph {
     for (place, node) in nodes.enumerated() {
       guard let norm = node.operation as? BatchNormalization, norm.usesGivenStatistics,
         let source = producers[node.inputs[0]], readers[node.inputs[0]] == 1,
-        nodes[source].operation is Convolution, case .ready(let weights) = constants[nodes[source].inputs[1]],
+        nodes[source].operation is Convolution, nodes[source].activation == nil,
+        case .ready(let weights) = constants[nodes[source].inputs[1]],
         case let parameters = node.inputs.dropFirst().compactMap({ constants[$0]?.tensor }),
         parameters.count == 4
       else { continue }
@@ -44,6 +45,7 @@ extension Graph {
         add(.ready(offset), offset.spec),
       ]
       nodes[source].outputs = node.outputs
+      nodes[source].activation = node.activation
       removed.insert(place)
     }
     removeNodes(removed)

@@ -17,8 +17,7 @@ struct Plan {
 
   enum Step {
     case primitive(Primitive, [(slot: Int32, value: Int)], name: String)
-    /// What a split convolution reads.
-    case copies(MovedCopies, source: Int, destination: Int)
+    case loop(any PlannedLoop, operands: [Int], name: String)
     /// An operation without a plan of its own: runs as it always does, on tensors that lie in the arena.
     case operation(any Operation, inputs: [Int], outputs: [Int])
   }
@@ -74,9 +73,10 @@ struct Plan {
     steps.append(.primitive(primitive, operands, name: name))
   }
 
-  mutating func append(_ copies: MovedCopies, source: Int, destination: Int) {
-    for value in [source, destination] { use(value) }
-    steps.append(.copies(copies, source: source, destination: destination))
+  /// Appends a loop on values in the order in which it wants them.
+  mutating func append(_ loop: any PlannedLoop, _ operands: [Int], name: String) {
+    for value in operands { use(value) }
+    steps.append(.loop(loop, operands: operands, name: name))
   }
 
   mutating func append(_ operation: any Operation, inputs: [Int], outputs: [Int]) {

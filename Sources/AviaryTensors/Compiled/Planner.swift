@@ -11,6 +11,10 @@ struct Planner {
   /// Copies of values in other layouts, so that two readers share one.
   private var copies: [Graph.Value: [(descriptor: MemoryDescriptor, value: Int)]] = [:]
   let placement: Placement
+  /// Squeeze-and-excitation that depthwise convolutions begin, by the value that they make.
+  let excitations: [Graph.Value: Excitation]
+  /// Steps that are done otherwise, by the value that they would make.
+  var replaced: [Graph.Value: Replacement] = [:]
   /// The memory of concatenations whose operands are written into it, and how many channels lie together there.
   var wholes: [Graph.Value: (value: Int, block: Int)] = [:]
   /// How many readings of each value are still to come.
@@ -22,11 +26,14 @@ struct Planner {
     self.precision = precision
     pending = graph.readers()
     placement = Placement(graph)
+    excitations = graph.excitations()
   }
 
   static func boundPlan(
     _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
   ) -> BoundPlan {
+    var graph = graph
+    if precision == .float32 { graph.moveActivations() }
     var planner = Planner(graph, algorithms, precision)
     let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
     planner.planned[graph.input] = input
@@ -40,8 +47,18 @@ struct Planner {
   }
 
   private mutating func lower(_ node: Graph.Node) {
+    switch replaced[node.outputs[0]] {
+    case .nothing: return
+    case .scaling(let scaling): return lower(scaling, node)
+    case nil: break
+    }
     switch node.operation {
-    case let convolution as Convolution where graph.constants[node.inputs[1]] != nil: lower(convolution, node)
+    case let convolution as Convolution where graph.constants[node.inputs[1]] != nil:
+      if precision == .float32, let loop = graph.depthwiseLoop(node) {
+        lower(loop, node)
+      } else {
+        lower(convolution, node)
+      }
     case is LinearMap where graph.constants[node.inputs[1]] != nil: lowerLinear(node)
     case let pooling as Pooling: lower(pooling, node)
     case let eltwise as Eltwise where isFloat(node.inputs[0]): lower(eltwise, node)

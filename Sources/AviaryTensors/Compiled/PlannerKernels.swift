@@ -23,7 +23,7 @@ extension Planner {
     let source = value(
       node.inputs[0], in: .blockedChannels(split.copies.input, block: MovedCopies.block))
     let copies = plan.addValue(TensorSpec(split.copies.output), primitive.descriptor(.source(0)))
-    plan.append(split.copies, source: source, destination: copies)
+    plan.append(split.copies, [source, copies], name: "moved copies")
     let weights = split.weights(graph.constants[node.inputs[1]]!.tensor)
     releasePages(node.inputs[1])
     append(

@@ -46,7 +46,7 @@ struct SplitConvolution {
 /// Four copies of an image, one after another along the channels, moved by 0 or 3 rows and columns, with zeros where there is nothing.
 ///
 /// Images lie as N×(C/16)×H×W×16.
-struct MovedCopies {
+struct MovedCopies: PlannedLoop {
   static let block = 16
   private static let distance = 3
 
@@ -62,6 +62,10 @@ struct MovedCopies {
     self.before = before
     output = [input[0], 4 * input[1]] + extents
   }
+
+  var implementation: String { "loop" }
+
+  func run(_ operands: [UnsafeMutablePointer<Float>]) { write(operands[0], to: operands[1]) }
 
   func write(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
     let (source, target) = (Unchecked(source), Unchecked(target))

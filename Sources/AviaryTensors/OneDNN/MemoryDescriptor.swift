@@ -49,6 +49,15 @@ final class MemoryDescriptor: Sendable, Hashable {
     return MemoryDescriptor(raw)
   }
 
+  /// Float32 filters of a depthwise convolution over two axes, C×1×1×H×W, in blocks of 16 of them.
+  static func blockedFilters(_ shape: Shape) -> MemoryDescriptor {
+    var raw = dnnl_memory_desc_t()
+    OneDNN.check(
+      dnnl_memory_desc_init_by_tag(&raw, Int32(shape.count), shape.map(Int64.init), dnnl_f32, dnnl_Goihw16g),
+      "filters of \(shape.shapeText) in blocks")
+    return MemoryDescriptor(raw)
+  }
+
   /// How many channels lie together, when the channels and nothing else are in blocks of 8 or 16.
   var channelBlock: Int? {
     guard raw.format_kind == dnnl_blocked, raw.ndims == 4 else { return nil }

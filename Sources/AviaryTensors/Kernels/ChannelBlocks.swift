@@ -1,0 +1,43 @@
+/// N×(C/16)×H×W×16 cut into pieces that threads work on: some rows of a block of channels of an image each.
+struct ChannelBlocks: Sendable {
+  static let size = 16
+
+  /// The channels of as many whole blocks as `channels` need.
+  static func filledUp(_ channels: Int) -> Int { (channels + size - 1) / size * size }
+
+  let images: Int
+  /// Blocks of an image's channels.
+  let blocks: Int
+  let height: Int
+  let width: Int
+  /// Pieces of a block.
+  let cuts: Int
+
+  /// - Parameter fewestRows: how few rows a piece may have where there are others.
+  init(_ shape: Shape, fewestRows: Int) {
+    images = shape[0]
+    blocks = Self.filledUp(shape[1]) / Self.size
+    height = shape[2]
+    width = shape[3]
+    // Four pieces for each part of a job: then parts differ by a quarter at most.
+    let wanted = 4 * ThreadTeam.shared.partCount
+    cuts = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
+  }
+
+  var pieceCount: Int { images * blocks * cuts }
+
+  struct Piece {
+    let image: Int
+    let block: Int
+    let rows: Range<Int>
+    /// Counting the blocks of all images.
+    let plane: Int
+  }
+
+  subscript(index: Int) -> Piece {
+    let (plane, cut) = index.quotientAndRemainder(dividingBy: cuts)
+    return Piece(
+      image: plane / blocks, block: plane % blocks, rows: cut * height / cuts..<(cut + 1) * height / cuts,
+      plane: plane)
+  }
+}

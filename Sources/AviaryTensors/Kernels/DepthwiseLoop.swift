@@ -1,0 +1,92 @@
+import CVectors
+
+/// A convolution of each channel with a filter of its own, together with the activations before and after it.
+///
+/// oneDNN's kernel computes x·σ(x) in 18 cycles for 16 values, this loop in 7 to 11. It also takes the activation over from the
+/// convolution before it, and leaves the sums that squeeze-and-excitation begins with. EfficientNet-B0 takes 5.0 instead of 6.4 ms,
+/// ConvNeXt-T 46 instead of 47.5; MobileNets without x·σ(x) gain 1 %.
+struct DepthwiseLoop: PlannedLoop {
+  private let convolution: DepthwiseConvolution
+  private let inputLength: Int
+  let pieces: ChannelBlocks
+  /// How many values the sums of the channels are squeezed to, filled up to a multiple of 16.
+  var hidden = 0
+
+  /// Nil where oneDNN's kernel has to do it: on other processors, for other sizes and activations.
+  init?(
+    _ geometry: ConvolutionGeometry, input: Shape, weights: Shape, before: EltwiseKernel?,
+    after: EltwiseKernel?
+  ) {
+    guard input.count == 4, weights == [input[1], 1, weights[2], weights[2]], geometry.groups == input[1],
+      geometry.stride[0] == geometry.stride[1], geometry.dilation == [1, 1],
+      let before = VectorActivation(before), let after = VectorActivation(after),
+      before.keepsZero, after.keepsZero
+    else { return nil }
+    let output = geometry.outputExtents(Array(input.dropFirst(2)), kernel: Array(weights.dropFirst(2)))
+    var convolution = DepthwiseConvolution(
+      height: Int32(input[2]), width: Int32(input[3]), output_height: Int32(output[0]),
+      output_width: Int32(output[1]), kernel: Int32(weights[2]), stride: Int32(geometry.stride[0]),
+      top: Int32(geometry.padding.before[0]), left: Int32(geometry.padding.before[1]), before: before,
+      after: after)
+    guard can_convolve_depthwise(&convolution) else { return nil }
+    self.convolution = convolution
+    inputLength = input[2] * input[3] * ChannelBlocks.size
+    // Rows of the input are activated anew for each piece that needs them.
+    pieces = ChannelBlocks(input.prefix(2) + output, fewestRows: 2 * weights[2])
+  }
+
+  var implementation: String { "depthwise:avx512" }
+
+  /// - Parameter operands: input, filters, bias, result; to squeeze also the weights, blocks×16×hidden, and a place for what each piece
+  ///   contributes, pieces×hidden.
+  func run(_ operands: [UnsafeMutablePointer<Float>]) {
+    let places = Unchecked(operands)
+    let block = ChannelBlocks.size
+    let kernel = Int(convolution.kernel)
+    let outputLength = pieces.height * pieces.width * block
+    Parallel.forEachRange(pieces.pieceCount) { range in
+      let operands = places.value
+      var convolution = convolution
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: block) { sums in
+        let sums = sums.baseAddress!
+        for index in range {
+          let piece = pieces[index]
+          convolve_depthwise(
+            &convolution, operands[0] + piece.plane * inputLength,
+            operands[1] + piece.block * kernel * kernel * block, operands[2] + piece.block * block,
+            operands[3] + piece.plane * outputLength, Int32(piece.rows.lowerBound),
+            Int32(piece.rows.upperBound), sums)
+          if hidden > 0 {
+            squeeze_block(
+              sums, operands[4] + piece.block * block * hidden, Int32(hidden), operands[5] + index * hidden)
+          }
+        }
+      }
+    }
+  }
+}
+
+extension VectorActivation {
+  /// Nil for functions that there is no loop for.
+  init?(_ kernel: EltwiseKernel?) {
+    self.init()
+    switch kernel?.function {
+    case nil: function = VectorIdentity
+    case .relu where kernel!.alpha == 0: (function, low, high) = (VectorClamp, 0, .infinity)
+    case .clip: (function, low, high) = (VectorClamp, kernel!.alpha, kernel!.beta)
+    case .swish where kernel!.alpha == 1: function = VectorSwish
+    case .hardSwish: function = VectorHardSwish
+    case .logistic: function = VectorLogistic
+    default: return nil
+    }
+  }
+
+  /// Whether zeros around an image, and in channels that fill up a block, stay zeros.
+  fileprivate var keepsZero: Bool {
+    switch function {
+    case VectorClamp: low <= 0 && high >= 0
+    case VectorLogistic, VectorHardLogistic: false
+    default: true
+    }
+  }
+}

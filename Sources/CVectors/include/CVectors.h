@@ -1,0 +1,59 @@
+// Loops for processors with vectors of 16 floats (AVX-512). Swift's compiler makes such code for whole programs only, which would then not
+// run anywhere else; here the processor is asked first.
+//
+// Values lie in blocks of 16 channels, N×(C/16)×H×W×16, each block on a boundary of 64 bytes; channels that fill up the last block are 0
+// and stay 0.
+#pragma once
+#include <stdbool.h>
+
+typedef enum {
+  VectorIdentity,
+  // min(max(x, low), high)
+  VectorClamp,
+  // x·σ(x)
+  VectorSwish,
+  // x·min(max(x/6 + 1/2, 0), 1)
+  VectorHardSwish,
+  // σ(x) = 1 / (1 + e⁻ˣ)
+  VectorLogistic,
+  // min(max(x/6 + 1/2, 0), 1)
+  VectorHardLogistic,
+} VectorFunction;
+
+typedef struct {
+  VectorFunction function;
+  // For clamping only.
+  float low, high;
+} VectorActivation;
+
+// A convolution of each channel with a filter of its own, and what happens to its input and result. Rows and columns beyond the input's are
+// zeros.
+typedef struct {
+  int height, width, output_height, output_width;
+  int kernel, stride;
+  // Rows and columns of zeros before the first ones.
+  int top, left;
+  VectorActivation before, after;
+} DepthwiseConvolution;
+
+// Whether the processor has the vectors, and there is a loop for these sizes.
+bool can_convolve_depthwise(const DepthwiseConvolution *convolution);
+
+// Rows `first..<end` of the result for one block of channels.
+//
+// input, output: H×W×16; filters: kernel×kernel×16; bias: 16. Writes the sum of the rows for each channel to `sums`.
+void convolve_depthwise(
+    const DepthwiseConvolution *convolution, const float *input, const float *filters, const float *bias, float *output,
+    int first, int end, float *sums);
+
+// What the sums of a block's channels contribute to `hidden` values, a multiple of 16: sums · weights, which are 16×hidden.
+void squeeze_block(const float *sums, const float *weights, int hidden, float *result);
+
+// The activation of the sum of `count` contributions and a bias. contributions: count×hidden.
+void finish_squeezing(
+    const float *contributions, int count, int hidden, const float *bias, VectorActivation activation, float *result);
+
+// Multiplies each channel of a block by gate(hidden · weights + bias). weights: hidden×16; bias: 16; input, output: pixels×16.
+void excite_block(
+    const float *hidden, int hidden_count, const float *weights, const float *bias, VectorActivation gate,
+    const float *input, float *output, long pixels);
