@@ -181,6 +181,7 @@ struct DepthwiseTests {
     #expect(loop(weights: [16, 2, 3, 3], groups: 8) == nil)
     #expect(loop(weights: [16, 1, 3, 5]) == nil)
     #expect(loop(weights: [16, 1, 9, 9], padding: [4, 4]) == nil)
+    #expect(loop([0, 16, 9, 9]) == nil)
     #expect(loop(stride: [1, 2]) == nil)
     #expect(loop(stride: [3, 3]) == nil)
     #expect(loop(dilation: [2, 2]) == nil)

@@ -5,7 +5,7 @@ public final class CompiledGraph {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
     public var name: String
-    /// The kernel's implementation, or `loop` for one of this package's own.
+    /// The kernel's implementation as oneDNN calls it; `loop`, `depthwise` or `excitation` for one of this package's own.
     public var implementation: String
     public var milliseconds: Double
   }

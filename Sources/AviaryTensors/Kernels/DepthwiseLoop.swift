@@ -17,7 +17,8 @@ struct DepthwiseLoop: PlannedLoop {
     _ geometry: ConvolutionGeometry, input: Shape, weights: Shape, before: EltwiseKernel?,
     after: EltwiseKernel?
   ) {
-    guard input.count == 4, weights == [input[1], 1, weights[2], weights[2]], geometry.groups == input[1],
+    guard input.count == 4, !input.contains(0), weights == [input[1], 1, weights[2], weights[2]],
+      geometry.groups == input[1],
       geometry.stride[0] == geometry.stride[1], geometry.dilation == [1, 1],
       let before = VectorActivation(before), let after = VectorActivation(after),
       before.keepsZero, after.keepsZero
