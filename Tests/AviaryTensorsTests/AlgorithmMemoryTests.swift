@@ -49,6 +49,18 @@ struct AlgorithmMemoryTests {
     }
   }
 
+  @Test("a choice that was settled without measuring is not kept")
+  func settled() throws {
+    try withFile { path in
+      let memory = AlgorithmMemory(path: path)
+      memory.remember(.winograd2x3, for: kernel)
+      #expect(memory.algorithm(for: kernel) == .winograd2x3)
+      let larger = ConvolutionKernel(kernel.geometry, input: [1, 16, 20, 20], weights: [16, 16, 3, 3])
+      _ = memory.algorithm(for: larger)
+      #expect(text(path).contains("1×16×20×20") && !text(path).contains("1×16×12×12"))
+    }
+  }
+
   @Test("two memories on one file keep what either measured")
   func shared() throws {
     try withFile { path in

@@ -45,11 +45,11 @@ final class AlgorithmMemory: Sendable {
     let measured = kernel.measuredAlgorithm()
     remember(measured, for: kernel)
     // Another process may have measured other shapes meanwhile.
-    choices.withLock { save(load().merging($0!) { $1 }) }
+    choices.withLock { _ in save(load().merging([key: measured]) { $1 }) }
     return measured
   }
 
-  /// Settles the choice for this process.
+  /// Settles the choice for this process, not for the next one.
   func remember(_ algorithm: ConvolutionKernel.Algorithm, for kernel: ConvolutionKernel) {
     choices.withLock { choices in
       if choices == nil { choices = load() }
