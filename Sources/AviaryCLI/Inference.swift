@@ -40,6 +40,9 @@ extension Arguments {
         guard !has("exact"), !has("eager") else {
           throw UsageError("--precision bf16 goes neither with --exact nor with --eager")
         }
+        guard DType.bfloat16.isComputed else {
+          throw UsageError("--precision bf16 needs a processor with AVX-512, or AVX-512 allowed to oneDNN")
+        }
         return .bfloat16
       case let other?: throw UsageError("--precision takes f32 or bf16, not \(other)")
       }

@@ -28,7 +28,8 @@ extension Layer {
   /// Compiles the model for inputs of one shape; it is put into evaluation mode.
   ///
   /// With the precision `bfloat16`, convolutions and linear maps round their operands to eight significant bits and add up in float32:
-  /// faster where the processor has instructions for it, and off by about 1 % of the largest value.
+  /// faster where the processor has instructions for it, and off by about 1 % of the largest value. A processor without kernels for it
+  /// (``DType/isComputed``) computes in float32.
   public func compiled(
     for inputShape: Shape, algorithms: AlgorithmChoice = .measured, precision: DType = .float32
   ) -> CompiledModel {

@@ -21,6 +21,9 @@ public enum DType: String, Sendable, Hashable, CaseIterable, Codable {
     case .int32, .int64, .uint8, .bool: false
     }
   }
+
+  /// Whether compiled networks can compute in this type on this processor: float32 everywhere, bfloat16 with AVX-512.
+  public var isComputed: Bool { self == .float32 || self == .bfloat16 && OneDNN.usesAVX512 }
 }
 
 /// A Swift type whose values a tensor of the matching ``DType`` can hold.

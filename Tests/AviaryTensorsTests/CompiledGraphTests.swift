@@ -93,6 +93,19 @@ struct CompiledGraphTests {
     },
   ]
 
+  @Test("bfloat16 on request; float32 where the processor has no kernels for it")
+  func bfloat16() {
+    let x = sample([1, 16, 9, 9])
+    let body: (Tensor) -> Tensor = { x in
+      linear(Self.conv(x, 32).relu().permuted([0, 2, 3, 1]), sample([8, 32]), bias: sample([8]))
+    }
+    let compiled = CompiledGraph(
+      TensorSpec(x.shape), precision: .bfloat16, weights: { _ in nil }, capturing: body)
+    let difference = relativeDifference(compiled(x), body(x))
+    #expect(difference < 2e-2)
+    #expect((difference > 1e-4) == DType.bfloat16.isComputed)
+  }
+
   @Test("plans compute what the operations compute", arguments: cases)
   func equalsEager(test: Case) {
     let input = sample(test.shape)

@@ -113,8 +113,7 @@ struct LossTests {
     #expect(softmaxCrossEntropy(logits, labels: Tensor([Int64(1), 1])).item() == 1000)
     #expect(sigmoidCrossEntropy(logits, targets: Tensor([Float(0), 1, 0, 1], shape: [2, 2])).item() == 500)
     let certain = Tensor([Float(1), 0], shape: [1, 2])
-    #expect(klDivergence(certain, Tensor([Float(0.5), 0.5], shape: [1, 2])).item() == logf2)
+    let divergence = klDivergence(certain, Tensor([Float(0.5), 0.5], shape: [1, 2])).item()
+    #expect(abs(divergence - 0.6931472) < 1e-5)
   }
-
-  private let logf2 = Float(0.6931472)
 }

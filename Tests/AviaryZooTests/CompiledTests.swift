@@ -37,7 +37,7 @@ struct CompiledTests {
   }
 
   @Test(
-    "bfloat16 on request: the same class, within 3 % of the largest logit",
+    "bfloat16 on request: the same class, within 3 % of the largest logit; float32 where the processor has none",
     arguments: ["resnet18", "vgg11", "mobilenet_v1_0.5"])
   func bfloat16(name: String) throws {
     let model = try prepared(name, try Catalogue.entry(name).dialects[0])
@@ -45,7 +45,7 @@ struct CompiledTests {
     let expected = model(input)
     let rounded = model.compiled(for: input.shape, precision: .bfloat16)(input)
     #expect(relativeDifference(rounded, expected) < 3e-2)
-    #expect(relativeDifference(rounded, expected) > 0)
+    #expect((relativeDifference(rounded, expected) > 1e-4) == DType.bfloat16.isComputed)
     #expect(rounded.argMax().values(of: Int64.self) == expected.argMax().values(of: Int64.self))
   }
 

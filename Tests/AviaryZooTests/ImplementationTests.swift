@@ -60,6 +60,8 @@ struct ImplementationTests {
         SGD(learningRate: 0.1, momentum: 0.9).update(model, gradients)
       }
     }
-    #expect(slow.isEmpty)
+    // Of logits, which are few; oneDNN has a fast one for AVX-512 only.
+    let small: Set = OneDNN.usesAVX512 ? [] : ["softmax, gradient: ref:any"]
+    #expect(small.isSuperset(of: slow))
   }
 }

@@ -22,7 +22,8 @@ public final class CompiledGraph {
   ///
   /// - Parameters:
   ///   - weights: the real tensor behind an abstract one that stands for a parameter or buffer.
-  ///   - precision: float32, or bfloat16 for convolutions and linear maps whose operands are rounded to it.
+  ///   - precision: float32, or bfloat16 for convolutions and linear maps whose operands are rounded to it; float32 all the same where the
+  ///     processor has no kernels for it.
   public init(
     _ spec: TensorSpec, algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
     weights: (Tensor) -> Tensor?,
@@ -32,7 +33,8 @@ public final class CompiledGraph {
     let (output, steps) = Trace.of { body(input) }
     var graph = Graph(steps, input: input, output: output, weights: weights)
     graph.simplify()
-    plan = Planner.boundPlan(graph, algorithms, precision: precision)
+    plan = Planner.boundPlan(
+      graph, algorithms, precision: precision.isComputed ? precision : .float32)
     inputShape = spec.shape
   }
 

@@ -29,7 +29,7 @@ struct DepthwiseLoop: PlannedLoop {
       output_width: Int32(output[1]), kernel: Int32(weights[2]), stride: Int32(geometry.stride[0]),
       top: Int32(geometry.padding.before[0]), left: Int32(geometry.padding.before[1]), before: before,
       after: after)
-    guard can_convolve_depthwise(&convolution) else { return nil }
+    guard OneDNN.usesAVX512, can_convolve_depthwise(&convolution) else { return nil }
     self.convolution = convolution
     inputLength = input[2] * input[3] * ChannelBlocks.size
     // Rows of the input are activated anew for each piece that needs them.

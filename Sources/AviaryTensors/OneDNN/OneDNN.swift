@@ -28,6 +28,12 @@ enum OneDNN {
       + "\(Parallel.threadCount) threads, \(processorName)"
   }
 
+  /// Whether kernels use vectors of 16 floats here. `DNNL_MAX_CPU_ISA`, which oneDNN reads, can forbid it; our own loops keep to that too.
+  static let usesAVX512: Bool = {
+    let needed = dnnl_cpu_isa_avx512_core.rawValue
+    return dnnl_get_effective_cpu_isa().rawValue & needed == needed
+  }()
+
   private static let processorName: String = {
     let text =
       FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
