@@ -144,24 +144,28 @@ struct DepthwiseTests {
     let gates = Gates(channels: 16, squeezed: 4, activation: .relu, gate: .sigmoid)
     let convolution = Case(input: [1, 16, 9, 9], kernel: 3, padding: Padding([1, 1]))
     let x = sample(convolution.input)
-    let bodies: [(Tensor) -> Tensor] = [
+    let shared: [(Tensor) -> Tensor] = [
       { x in
         let hidden = Self.depthwise(x, convolution)
         return Self.excited(hidden, gates) + hidden
       },
       { x in
         let hidden = Self.depthwise(x, convolution)
-        let mean = hidden.adaptiveAveragePooled(to: [1, 1])
-        return hidden * Self.pointwise(mean, 16, seed: 2).sigmoid() + mean
+        let squeezed = Self.pointwise(hidden.adaptiveAveragePooled(to: [1, 1]), 4, seed: 8).relu()
+        let gate = Self.pointwise(squeezed, 16, seed: 10).sigmoid()
+        return hidden * gate + gate
       },
       { x in
         let hidden = Self.depthwise(x, convolution)
-        return Self.excited(hidden, gates)
+        let mean = hidden.adaptiveAveragePooled(to: [1, 1])
+        let squeezed = Self.pointwise(mean, 4, seed: 8).relu()
+        return hidden * Self.pointwise(squeezed, 16, seed: 10).sigmoid() + mean
       },
     ]
-    for body in bodies {
+    for body in shared {
       let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
       #expect(relativeDifference(compiled(x), body(x)) < 2e-6)
+      #expect(!Self.implementations(compiled, x).contains("excitation:avx512"))
     }
   }
 

@@ -124,9 +124,7 @@ extension Planner {
       blockedBias(excitation.excite, count: graph.specs[scaling.source].shape[1]),
     ]
     let layout = plan.values[source].descriptor
-    let result =
-      mayOverwrite(scaling.source, at: source) && !placement.isPart(node.outputs[0])
-      ? aliasOutput(node, of: source, layout) : makeOutput(node, layout)
+    let result = makeOutput(node, over: scaling.source, at: source, layout)
     plan.append(loop, operands + [result], name: "SqueezeExcitation")
   }
 

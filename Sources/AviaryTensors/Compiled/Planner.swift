@@ -140,9 +140,11 @@ struct Planner {
     return value
   }
 
-  /// The node's result over its first operand, which lies at `source`, when nobody needs that any more; else in memory of its own.
-  mutating func makeOutput(_ node: Graph.Node, over source: Int, _ layout: MemoryDescriptor) -> Int {
-    mayOverwrite(node.inputs[0], at: source) && !placement.isPart(node.outputs[0])
+  /// The node's result over an operand, which lies at `source`, when nobody needs that any more; else in memory of its own.
+  mutating func makeOutput(
+    _ node: Graph.Node, over operand: Graph.Value, at source: Int, _ layout: MemoryDescriptor
+  ) -> Int {
+    mayOverwrite(operand, at: source) && !placement.isPart(node.outputs[0])
       ? aliasOutput(node, of: source, layout) : makeOutput(node, layout)
   }
 

@@ -114,7 +114,7 @@ extension Planner {
     let dense = denseValue(node.inputs[0])
     let primitive = eltwise.kernel.forwardPrimitive(for: plan.values[dense].descriptor)
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
-    let result = makeOutput(node, over: source, primitive.descriptor(.destination(0)))
+    let result = makeOutput(node, over: node.inputs[0], at: source, primitive.descriptor(.destination(0)))
     plan.append(
       primitive, [(Primitive.Slot.source, source), (Primitive.Slot.destination, result)], name: name(node))
   }
@@ -126,7 +126,7 @@ extension Planner {
       epsilon: norm.epsilon, usesGivenStatistics: true, rectifies: node.activation != nil)
     let primitive = kernel.forwardPrimitive(layout)
     let parameters = node.inputs.dropFirst().map { value($0, in: .rowMajor(graph.specs[$0].shape)) }
-    let result = makeOutput(node, over: source, layout)
+    let result = makeOutput(node, over: node.inputs[0], at: source, layout)
     let slots = [Primitive.Slot.scale, Primitive.Slot.shift, Primitive.Slot.mean, Primitive.Slot.variance]
     plan.append(
       primitive,

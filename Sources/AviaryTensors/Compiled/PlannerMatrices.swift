@@ -48,7 +48,7 @@ extension Planner {
     let columns = shape[shape.count - 1]
     let rows: Shape = [shape.elementCount / max(columns, 1), columns]
     let source = value(node.inputs[0], in: .rowMajor(shape))
-    let result = makeOutput(node, over: source, .rowMajor(shape))
+    let result = makeOutput(node, over: node.inputs[0], at: source, .rowMajor(shape))
     plan.append(
       SoftmaxKernel(isLogarithmic: softmax.isLogarithmic).forwardPrimitive(.rowMajor(rows)),
       [
@@ -61,7 +61,7 @@ extension Planner {
     let shape = graph.specs[node.inputs[0]].shape
     let parameters = node.inputs.dropFirst().map { value($0, in: .rowMajor(graph.specs[$0].shape)) }
     let source = value(node.inputs[0], in: .rowMajor(shape))
-    let result = makeOutput(node, over: source, .rowMajor(shape))
+    let result = makeOutput(node, over: node.inputs[0], at: source, .rowMajor(shape))
     plan.append(
       LayerNormKernel(epsilon: norm.epsilon).inferencePrimitive(shape),
       [
