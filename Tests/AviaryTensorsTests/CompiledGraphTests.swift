@@ -88,6 +88,12 @@ struct CompiledGraphTests {
         convolution(normal, sample([8, 16, 3, 3]), geometry), scale: sample([8]), shift: sample([8]),
         mean: sample([8], seed: 2), variance: sample([8]).square() + 1, epsilon: 1e-5, rectifies: true)
     },
+    Case("nothing at all", [2, 3]) { $0 },
+    Case("another shape", [2, 3, 4]) { $0.reshaped([6, 4]) },
+    Case("an operation over another shape", [2, 12]) { ($0.reshaped([4, 6]) * 2).relu() },
+    Case("two convolutions of the input and the input", [1, 16, 6, 6]) { x in
+      conv(x, 16).relu() + conv(x, 16) + x
+    },
     Case("normalized rows", [2, 9, 16]) { x in
       layerNormalized(x, scale: sample([16]), shift: sample([16]), epsilon: 1e-5).softmax(1)
     },
@@ -109,14 +115,20 @@ struct CompiledGraphTests {
   @Test("plans compute what the operations compute", arguments: cases)
   func equalsEager(test: Case) {
     let input = sample(test.shape)
+    let values = input.values()
     let expected = test.body(input)
+    // The same values where a kernel cannot read them.
+    let slice = concatenate([input, input], axis: 0).sliced(0, test.shape[0]..<2 * test.shape[0])
     for algorithms in [AlgorithmChoice.once, .direct, .measured] {
       let compiled = CompiledGraph(
         TensorSpec(test.shape), algorithms: algorithms, weights: { _ in nil }, capturing: test.body)
       let first = compiled(input)
       #expect(first.shape == expected.shape)
       #expect(relativeDifference(first, expected) < 1e-5)
+      #expect(compiled(slice).values() == first.values())
+      #expect(compiled(input * 2).shape == expected.shape)
       #expect(compiled(input).values() == first.values())
     }
+    #expect(input.values() == values)
   }
 }

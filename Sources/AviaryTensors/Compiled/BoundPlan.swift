@@ -12,6 +12,9 @@ final class BoundPlan {
   private let input: Tensor
   private let output: Tensor
   private let steps: [Step]
+  /// The primitives that read the input, and which of their operands it is; nil where anything else does. They read it where it is: a
+  /// copy would take longest where another core has read the last one (see ``PointwiseLoop``).
+  private let inputReaders: [(primitive: BoundPrimitive, operand: Int)]?
   /// Weights in the layouts of their kernels, which the steps point into.
   private let constants: [Tensor]
 
@@ -54,26 +57,60 @@ final class BoundPlan {
         return .operation(operation, inputs: inputs, outputs: outputs)
       }
     }
+    inputReaders = Self.readers(of: input, plan, output: output, steps)
     self.input = tensors[input]
     self.output = tensors[output]
   }
 
   /// The network's result for an input of the planned shape.
   func callAsFunction(_ input: Tensor) -> Tensor {
-    self.input.overwrite(with: input.cast(to: .float32))
-    for step in steps { run(step) }
-    return output.copied()
+    withInput(input) {
+      for step in steps { run(step) }
+      return output.copied()
+    }
+  }
+
+  /// `body` with the input in the places where steps read it.
+  private func withInput<Result>(_ input: Tensor, _ body: () -> Result) -> Result {
+    let input = input.cast(to: .float32)
+    guard let inputReaders, input.isRowMajorFloat32, Int(bitPattern: input.pointer) % 64 == 0 else {
+      self.input.overwrite(with: input)
+      return body()
+    }
+    for reader in inputReaders { reader.primitive.setOperand(reader.operand, to: input.pointer) }
+    defer {
+      for reader in inputReaders { reader.primitive.setOperand(reader.operand, to: self.input.pointer) }
+    }
+    return withExtendedLifetime(input) { body() }
+  }
+
+  /// Nil where anything but a primitive reads the input, or its bytes have a second name.
+  private static func readers(
+    of input: Int, _ plan: Plan, output: Int, _ steps: [Step]
+  ) -> [(primitive: BoundPrimitive, operand: Int)]? {
+    if plan.isSameBlock(output, input) { return nil }
+    var readers: [(primitive: BoundPrimitive, operand: Int)] = []
+    for (planned, step) in zip(plan.steps, steps) {
+      let places = planned.values.indices.filter { plan.isSameBlock(planned.values[$0], input) }
+      if places.isEmpty { continue }
+      guard case .primitive(_, let operands, _) = planned, case .primitive(let primitive, _) = step,
+        places.allSatisfy({ operands[$0].value == input && operands[$0].slot != Primitive.Slot.destination })
+      else { return nil }
+      readers += places.map { (primitive, $0) }
+    }
+    return readers
   }
 
   /// Times each step, the fastest of `repetitions` runs.
   func profile(_ input: Tensor, repetitions: Int) -> [CompiledGraph.Timing] {
-    self.input.overwrite(with: input.cast(to: .float32))
     var best = [Double](repeating: .infinity, count: steps.count)
-    for _ in 0..<max(repetitions, 1) {
-      for (index, step) in steps.enumerated() {
-        let start = DispatchTime.now().uptimeNanoseconds
-        run(step)
-        best[index] = min(best[index], Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+    withInput(input) {
+      for _ in 0..<max(repetitions, 1) {
+        for (index, step) in steps.enumerated() {
+          let start = DispatchTime.now().uptimeNanoseconds
+          run(step)
+          best[index] = min(best[index], Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+        }
       }
     }
     return zip(steps, best).map { step, milliseconds in

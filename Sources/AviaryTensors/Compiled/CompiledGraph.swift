@@ -5,7 +5,8 @@ public final class CompiledGraph {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
     public var name: String
-    /// The kernel's implementation as oneDNN calls it; `loop`, `depthwise` or `excitation` for one of this package's own.
+    /// The kernel's implementation as oneDNN calls it; one of this package's own is `loop`, or `depthwise`, `pointwise` or
+    /// `excitation` with the vectors it is made for.
     public var implementation: String
     public var milliseconds: Double
   }

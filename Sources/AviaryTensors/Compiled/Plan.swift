@@ -20,6 +20,15 @@ struct Plan {
     case loop(any PlannedLoop, operands: [Int], name: String)
     /// An operation without a plan of its own: runs as it always does, on tensors that lie in the arena.
     case operation(any Operation, inputs: [Int], outputs: [Int])
+
+    /// All that it reads and writes.
+    var values: [Int] {
+      switch self {
+      case .primitive(_, let operands, _): operands.map(\.value)
+      case .loop(_, let operands, _): operands
+      case .operation(_, let inputs, let outputs): inputs + outputs
+      }
+    }
   }
 
   var values: [Value] = []
@@ -46,10 +55,15 @@ struct Plan {
 
   /// Whether two values begin at the same byte.
   func isSamePlace(_ a: Int, _ b: Int) -> Bool {
+    isSameBlock(a, b) && values[a].offset == values[b].offset
+  }
+
+  /// Whether two values are the same bytes of the arena, or parts of them.
+  func isSameBlock(_ a: Int, _ b: Int) -> Bool {
     guard case .arena(let first) = values[a].location, case .arena(let second) = values[b].location else {
       return false
     }
-    return first == second && values[a].offset == values[b].offset
+    return first == second
   }
 
   /// False for weights, which no step may write to.

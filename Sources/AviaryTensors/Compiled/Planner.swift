@@ -13,6 +13,7 @@ struct Planner {
   let placement: Placement
   /// Squeeze-and-excitation that depthwise convolutions begin, by the value that they make.
   let excitations: [Graph.Value: Excitation]
+  private let pointwiseLoops: [Graph.Value: PointwiseLoop]
   /// Steps that are done otherwise, by the value that they would make.
   var replaced: [Graph.Value: Replacement] = [:]
   /// The memory of concatenations whose operands are written into it, and how many channels lie together there.
@@ -27,6 +28,7 @@ struct Planner {
     pending = graph.readers()
     placement = Placement(graph)
     excitations = graph.excitations()
+    pointwiseLoops = precision == .float32 ? graph.pointwiseLoops(excitations) : [:]
   }
 
   static func boundPlan(
@@ -55,6 +57,8 @@ struct Planner {
     switch node.operation {
     case let convolution as Convolution where graph.constants[node.inputs[1]] != nil:
       if precision == .float32, let loop = graph.depthwiseLoop(node) {
+        lower(loop, node)
+      } else if let loop = pointwiseLoops[node.outputs[0]] {
         lower(loop, node)
       } else {
         lower(convolution, node)

@@ -10,7 +10,7 @@ struct ChannelBlocks: Sendable {
   let blocks: Int
   let height: Int
   let width: Int
-  /// Pieces of a block.
+  /// Pieces of a block, of some rows each.
   let cuts: Int
 
   /// - Parameter fewestRows: how few rows a piece may have where there are others.
@@ -20,8 +20,10 @@ struct ChannelBlocks: Sendable {
     height = shape[2]
     width = shape[3]
     // Four pieces for each part of a job: then parts differ by a quarter at most.
-    let wanted = 4 * ThreadTeam.shared.partCount
-    cuts = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
+    let team = ThreadTeam.shared
+    let wanted = 4 * team.partCount
+    let few = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
+    cuts = team.fairCount(few, ofEachOf: images, most: max(height / 2, 1))
   }
 
   var pieceCount: Int { images * blocks * cuts }
@@ -34,10 +36,15 @@ struct ChannelBlocks: Sendable {
     let plane: Int
   }
 
+  /// The pieces of an image follow each other from top to bottom.
   subscript(index: Int) -> Piece {
-    let (plane, cut) = index.quotientAndRemainder(dividingBy: cuts)
+    let (cutIndex, block) = index.quotientAndRemainder(dividingBy: blocks)
+    let (image, cut) = cutIndex.quotientAndRemainder(dividingBy: cuts)
+    // Where the cuts do not divide the rows, the longer pieces are others in each block.
+    let shift = block % cuts
     return Piece(
-      image: plane / blocks, block: plane % blocks, rows: cut * height / cuts..<(cut + 1) * height / cuts,
-      plane: plane)
+      image: image, block: block,
+      rows: (cut * height + shift) / cuts..<((cut + 1) * height + shift) / cuts,
+      plane: image * blocks + block)
   }
 }

@@ -83,7 +83,7 @@ extension VectorActivation {
   }
 
   /// Whether zeros around an image, and in channels that fill up a block, stay zeros.
-  fileprivate var keepsZero: Bool {
+  var keepsZero: Bool {
     switch function {
     case VectorClamp: low <= 0 && high >= 0
     case VectorLogistic, VectorHardLogistic: false

@@ -19,6 +19,11 @@ final class BoundPrimitive {
 
   var implementation: String { primitive.implementation }
 
+  /// From now on the operand at this place of those given at first lies elsewhere.
+  func setOperand(_ place: Int, to pointer: UnsafeMutableRawPointer) {
+    OneDNN.check(dnnl_memory_set_data_handle(arguments[place].memory, pointer), "an operand's place")
+  }
+
   func run() { primitive.execute(prepared: arguments) }
 }
 

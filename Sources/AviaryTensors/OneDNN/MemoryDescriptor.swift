@@ -58,6 +58,16 @@ final class MemoryDescriptor: Sendable, Hashable {
     return MemoryDescriptor(raw)
   }
 
+  /// Float32 filters of one pixel, O×I×1×1, in blocks of 16 of both: (O/16)×(I/16)×16 inputs×16 outputs.
+  static func blockedMatrix(_ shape: Shape) -> MemoryDescriptor {
+    var raw = dnnl_memory_desc_t()
+    OneDNN.check(
+      dnnl_memory_desc_init_by_tag(
+        &raw, Int32(shape.count), shape.map(Int64.init), dnnl_f32, dnnl_OIhw16i16o),
+      "filters of \(shape.shapeText) in blocks")
+    return MemoryDescriptor(raw)
+  }
+
   /// How many channels lie together, when the channels and nothing else are in blocks of 8 or 16.
   var channelBlock: Int? {
     guard raw.format_kind == dnnl_blocked, raw.ndims == 4 else { return nil }

@@ -17,6 +17,13 @@ final class ThreadTeam: Sendable {
   /// Parts of jobs that may be divided as one likes. MobileNet v1 on two threads: 2, 4 and 8 for each take the same time on an idle machine.
   var partCount: Int { threadCount == 1 ? 1 : 4 * threadCount }
 
+  /// Into how many pieces from top to bottom to cut each of `images`, at least `count` and at most `most`, so that all threads get as
+  /// many: thread by thread the same rows in each loop that cuts so.
+  func fairCount(_ count: Int, ofEachOf images: Int, most: Int) -> Int {
+    let divisor = images % threadCount == 0 ? 1 : threadCount
+    return min((count + divisor - 1) / divisor * divisor, most)
+  }
+
   private struct Job {
     var body: Body
     var data: UnsafeMutableRawPointer?

@@ -46,6 +46,29 @@ void convolve_depthwise(
     const DepthwiseConvolution *convolution, const float *input, const float *filters, const float *bias, float *output,
     int first, int end, float *sums);
 
+// A convolution with filters of one pixel: a matrix product at each pixel.
+typedef struct {
+  // Of the input.
+  int channels;
+  // Floats from one block of the input's channels to the next.
+  long plane;
+  // Whether the result is added to what lies there.
+  bool accumulates;
+  VectorActivation after;
+} PointwiseConvolution;
+
+// As many pixels as there are registers for.
+enum { MOST_POINTWISE_PIXELS = 28 };
+
+bool can_convolve_pointwise(void);
+
+// `count` neighbouring pixels, at most MOST_POINTWISE_PIXELS, of one block of the result's channels.
+//
+// input: the same pixels of the first block of channels; weights: channels×16, filled up to whole blocks; bias: 16; output: count×16.
+void convolve_pointwise(
+    const PointwiseConvolution *convolution, const float *input, const float *weights, const float *bias, float *output,
+    int count);
+
 // What the sums of a block's channels contribute to `hidden` values, a multiple of 16: sums · weights, which are 16×hidden.
 void squeeze_block(const float *sums, const float *weights, int hidden, float *result);
 
