@@ -25,7 +25,7 @@ struct PointwiseTests {
   ) -> PointwiseLoop? {
     PointwiseLoop(
       ConvolutionGeometry(stride: stride, padding: Padding(padding), groups: groups), input: input,
-      weights: weights, accumulates: false, after: after)
+      weights: weights, accumulates: false, after: after, isAfterDepthwise: false)
   }
 
   private static func pointwise(_ x: Tensor, _ channels: Int, seed: UInt64) -> Tensor {
@@ -57,6 +57,8 @@ struct PointwiseTests {
       // Several strips.
       Case(input: [1, 1000, 14, 14], outputs: 33, activation: .relu), Case(input: [5, 3, 8, 8], outputs: 17),
       Case(input: [1, 24, 12, 10], outputs: 24, adds: true),
+      Case(input: [1, 72, 14, 14], outputs: 72, activation: .relu, adds: true),
+      Case(input: [1, 500, 5, 3], outputs: 70, activation: .silu),
       Case(input: [2, 33, 28, 28], outputs: 33, activation: .relu, adds: true),
     ])
   func equalsOperations(test: Case) {

@@ -18,7 +18,7 @@ extension Graph {
     for (place, node) in nodes.enumerated() where depthwiseLoop(node) != nil {
       guard let source = producers[node.inputs[0]], readers[node.inputs[0]] == 1,
         let activation = nodes[source].activation, [.swish, .hardSwish].contains(activation.function),
-        pointwiseLoop(nodes[source]) == nil
+        pointwiseLoop(nodes[source], isAfterDepthwise: false) == nil
       else { continue }
       var reader = node
       reader.entryActivation = activation

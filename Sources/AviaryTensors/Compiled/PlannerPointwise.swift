@@ -13,19 +13,21 @@ extension Graph {
     }
     var loops: [Value: PointwiseLoop] = [:]
     for node in nodes where read.contains(node.outputs[0]) || node.inputs.first.map(made.contains) ?? false {
-      loops[node.outputs[0]] = pointwiseLoop(node)
+      let isAfter = node.inputs.first.map(made.contains) ?? false
+      loops[node.outputs[0]] = pointwiseLoop(node, isAfterDepthwise: isAfter)
     }
     return loops
   }
 
   /// The loop for a node, where it is a convolution that there is one for.
-  func pointwiseLoop(_ node: Node) -> PointwiseLoop? {
+  func pointwiseLoop(_ node: Node, isAfterDepthwise: Bool) -> PointwiseLoop? {
     guard let convolution = node.operation as? Convolution, node.entryActivation == nil,
       node.inputs.dropFirst().allSatisfy({ constants[$0] != nil })
     else { return nil }
     return PointwiseLoop(
       convolution.geometry, input: specs[node.inputs[0]].shape, weights: specs[node.inputs[1]].shape,
-      accumulates: node.addend != nil, after: node.activation)
+      accumulates: node.addend != nil, after: node.activation,
+      isAfterDepthwise: isAfterDepthwise)
   }
 }
 
@@ -36,6 +38,10 @@ extension Planner {
     let weights = packed(node.inputs[1], .blockedMatrix(shapes[1])) { $0 }
     let bias = blockedBias(node, count: shapes[2][1])
     let result = destination(node, .blockedChannels(shapes[2], block: ChannelBlocks.size))
-    plan.append(loop, [source, weights, bias, result], name: name(node))
+    var operands = [source, weights, bias, result]
+    if loop.scratchCount > 0 {
+      operands.append(plan.addValue(TensorSpec([loop.scratchCount]), .rowMajor([loop.scratchCount])))
+    }
+    plan.append(loop, operands, name: name(node))
   }
 }

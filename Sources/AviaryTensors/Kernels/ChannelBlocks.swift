@@ -12,6 +12,11 @@ struct ChannelBlocks: Sendable {
   let width: Int
   /// Pieces of a block, of some rows each.
   let cuts: Int
+  /// Whether the pieces of a block follow each other, not those of an image from top to bottom.
+  private let isByChannels: Bool
+
+  /// Whether threads have some of the channels each, not some of the rows: of a small image they would read many rows of each other.
+  static func areDividedByChannels(images: Int, pixels: Int) -> Bool { images == 1 && pixels <= 200 }
 
   /// - Parameter fewestRows: how few rows a piece may have where there are others.
   init(_ shape: Shape, fewestRows: Int) {
@@ -23,7 +28,8 @@ struct ChannelBlocks: Sendable {
     let team = ThreadTeam.shared
     let wanted = 4 * team.partCount
     let few = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
-    cuts = team.fairCount(few, ofEachOf: images, most: max(height / 2, 1))
+    isByChannels = Self.areDividedByChannels(images: images, pixels: height * width)
+    cuts = isByChannels ? few : team.fairCount(few, ofEachOf: images, most: max(height / 2, 1))
   }
 
   var pieceCount: Int { images * blocks * cuts }
@@ -36,10 +42,14 @@ struct ChannelBlocks: Sendable {
     let plane: Int
   }
 
-  /// The pieces of an image follow each other from top to bottom.
   subscript(index: Int) -> Piece {
     let (cutIndex, block) = index.quotientAndRemainder(dividingBy: blocks)
     let (image, cut) = cutIndex.quotientAndRemainder(dividingBy: cuts)
+    if isByChannels {
+      let (block, cut) = index.quotientAndRemainder(dividingBy: cuts)
+      return Piece(
+        image: 0, block: block, rows: cut * height / cuts..<(cut + 1) * height / cuts, plane: block)
+    }
     // Where the cuts do not divide the rows, the longer pieces are others in each block.
     let shift = block % cuts
     return Piece(
