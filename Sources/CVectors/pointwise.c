@@ -29,8 +29,6 @@ INLINE void neighbours(
     _mm512_store_ps(output + 16 * i, activated(_mm512_load_ps(output + 16 * i), c->after));
 }
 
-bool can_convolve_pointwise(void) { return __builtin_cpu_supports("avx512f"); }
-
 void convolve_pointwise(
     const PointwiseConvolution *c, const float *input, const float *weights, const float *bias_, float *output, int count) {
   Floats bias = _mm512_loadu_ps(bias_);
@@ -43,13 +41,19 @@ void convolve_pointwise(
   }
 }
 
+void add_contribution(const float *contribution, long pixels, VectorActivation after, float *result) {
+  for (long i = 0; i < 16 * pixels; i += 16)
+    _mm512_store_ps(
+        result + i, activated(_mm512_add_ps(_mm512_load_ps(result + i), _mm512_load_ps(contribution + i)), after));
+}
+
 #pragma clang attribute pop
 #else
 
-bool can_convolve_pointwise(void) { return false; }
 void convolve_pointwise(
     const PointwiseConvolution *c, const float *input, const float *weights, const float *bias, float *output, int count) {
   __builtin_trap();
 }
+void add_contribution(const float *contribution, long pixels, VectorActivation after, float *result) { __builtin_trap(); }
 
 #endif

@@ -36,12 +36,6 @@ struct DepthwiseTests {
     Case(input: [1, 96, 112, 20], kernel: 3, stride: 2, padding: .none(2), activation: .relu),
   ]
 
-  private static func pointwise(_ x: Tensor, _ channels: Int, seed: UInt64) -> Tensor {
-    convolution(
-      x, sample([channels, x.shape[1], 1, 1], seed: seed), bias: sample([channels], seed: seed + 1),
-      ConvolutionGeometry(stride: [1, 1], padding: .none(2)))
-  }
-
   private static func depthwise(_ x: Tensor, _ test: Case) -> Tensor {
     let channels = x.shape[1]
     return convolution(
@@ -58,7 +52,7 @@ struct DepthwiseTests {
   func equalsOperations(test: Case) {
     let x = sample(test.input, seed: 5)
     let body: (Tensor) -> Tensor = { x in
-      test.activation(Self.depthwise(test.activation(Self.pointwise(x, x.shape[1], seed: 6)), test))
+      test.activation(Self.depthwise(test.activation(pointwise(x, x.shape[1], seed: 6)), test))
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
     let first = compiled(x)
@@ -72,7 +66,7 @@ struct DepthwiseTests {
     let test = Case(input: [1, 16, 10, 10], kernel: 3, padding: Padding([1, 1]))
     let x = sample(test.input)
     let body: (Tensor) -> Tensor = { x in
-      let hidden = Activation.silu(Self.pointwise(x, 16, seed: 1))
+      let hidden = Activation.silu(pointwise(x, 16, seed: 1))
       return Self.depthwise(hidden, test) * hidden
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
@@ -131,8 +125,8 @@ struct DepthwiseTests {
     let convolution = Case(input: x.shape, kernel: 5, stride: 2, padding: Padding([2, 2]))
     let body: (Tensor) -> Tensor = { x in
       let hidden = Activation.silu(
-        Self.depthwise(Activation.silu(Self.pointwise(x, x.shape[1], seed: 6)), convolution))
-      return Self.pointwise(Self.excited(hidden, test), 16, seed: 12)
+        Self.depthwise(Activation.silu(pointwise(x, x.shape[1], seed: 6)), convolution))
+      return pointwise(Self.excited(hidden, test), 16, seed: 12)
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
     #expect(relativeDifference(compiled(x), body(x)) < 5e-6)
@@ -151,15 +145,15 @@ struct DepthwiseTests {
       },
       { x in
         let hidden = Self.depthwise(x, convolution)
-        let squeezed = Self.pointwise(hidden.adaptiveAveragePooled(to: [1, 1]), 4, seed: 8).relu()
-        let gate = Self.pointwise(squeezed, 16, seed: 10).sigmoid()
+        let squeezed = pointwise(hidden.adaptiveAveragePooled(to: [1, 1]), 4, seed: 8).relu()
+        let gate = pointwise(squeezed, 16, seed: 10).sigmoid()
         return hidden * gate + gate
       },
       { x in
         let hidden = Self.depthwise(x, convolution)
         let mean = hidden.adaptiveAveragePooled(to: [1, 1])
-        let squeezed = Self.pointwise(mean, 4, seed: 8).relu()
-        return hidden * Self.pointwise(squeezed, 16, seed: 10).sigmoid() + mean
+        let squeezed = pointwise(mean, 4, seed: 8).relu()
+        return hidden * pointwise(squeezed, 16, seed: 10).sigmoid() + mean
       },
     ]
     for body in shared {

@@ -3,6 +3,13 @@ import Testing
 
 @testable import AviaryTensors
 
+/// A convolution with filters of one pixel, for plans to fuse with what is around it.
+func pointwise(_ x: Tensor, _ channels: Int, seed: UInt64) -> Tensor {
+  convolution(
+    x, sample([channels, x.shape[1], 1, 1], seed: seed), bias: sample([channels], seed: seed + 1),
+    ConvolutionGeometry(stride: [1, 1], padding: .none(2)))
+}
+
 /// Convolutions with filters of one pixel beside depthwise ones, in plans.
 @Suite("Pointwise convolutions")
 struct PointwiseTests {
@@ -26,12 +33,6 @@ struct PointwiseTests {
     PointwiseLoop(
       ConvolutionGeometry(stride: stride, padding: Padding(padding), groups: groups), input: input,
       weights: weights, accumulates: false, after: after, isAfterDepthwise: false)
-  }
-
-  private static func pointwise(_ x: Tensor, _ channels: Int, seed: UInt64) -> Tensor {
-    convolution(
-      x, sample([channels, x.shape[1], 1, 1], seed: seed), bias: sample([channels], seed: seed + 1),
-      ConvolutionGeometry(stride: [1, 1], padding: .none(2)))
   }
 
   private static func depthwise(_ x: Tensor) -> Tensor {
@@ -64,8 +65,8 @@ struct PointwiseTests {
   func equalsOperations(test: Case) {
     let x = sample(test.input, seed: 5)
     let body: (Tensor) -> Tensor = { x in
-      let hidden = test.activation(Self.pointwise(x, test.outputs, seed: 6))
-      let result = Self.pointwise(Self.depthwise(hidden), test.outputs, seed: 8)
+      let hidden = test.activation(pointwise(x, test.outputs, seed: 6))
+      let result = pointwise(Self.depthwise(hidden), test.outputs, seed: 8)
       return test.activation(test.adds ? result + x : result)
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
@@ -79,9 +80,9 @@ struct PointwiseTests {
   func afterExcitation() {
     let x = sample([1, 32, 9, 9], seed: 5)
     let body: (Tensor) -> Tensor = { x in
-      let hidden = Activation.silu(Self.depthwise(Activation.silu(Self.pointwise(x, 32, seed: 6))))
-      let squeezed = Activation.silu(Self.pointwise(hidden.adaptiveAveragePooled(to: [1, 1]), 8, seed: 8))
-      return Self.pointwise(hidden * Self.pointwise(squeezed, 32, seed: 10).sigmoid(), 16, seed: 12)
+      let hidden = Activation.silu(Self.depthwise(Activation.silu(pointwise(x, 32, seed: 6))))
+      let squeezed = Activation.silu(pointwise(hidden.adaptiveAveragePooled(to: [1, 1]), 8, seed: 8))
+      return pointwise(hidden * pointwise(squeezed, 32, seed: 10).sigmoid(), 16, seed: 12)
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
     #expect(relativeDifference(compiled(x), body(x)) < 5e-6)
@@ -92,7 +93,7 @@ struct PointwiseTests {
   func alone() {
     let x = sample([1, 16, 9, 9], seed: 5)
     let body: (Tensor) -> Tensor = { x in
-      Self.pointwise(Self.pointwise(x, 32, seed: 6).relu(), 16, seed: 8)
+      pointwise(pointwise(x, 32, seed: 6).relu(), 16, seed: 8)
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
     #expect(relativeDifference(compiled(x), body(x)) < 2e-6)

@@ -9,7 +9,7 @@ import CVectors
 /// instead of 5.2 and 7.4 instead of 7.9.
 struct PointwiseLoop: PlannedLoop {
   /// What of the convolution a thread has.
-  enum Division {
+  private enum Division {
     /// Some rows.
     case rows
     /// Some of the result's channels.
@@ -45,7 +45,7 @@ struct PointwiseLoop: PlannedLoop {
     guard input.count == 4, !input.contains(0), weights.dropFirst() == [input[1], 1, 1],
       geometry.groups == 1, geometry.stride == [1, 1], geometry.padding == .none(2), input[2] * input[3] > 1,
       weights.elementCount * MemoryLayout<Float>.size <= Self.mostWeights,
-      let after = VectorActivation(after), after.keepsZero, OneDNN.usesAVX512, can_convolve_pointwise()
+      let after = VectorActivation(after), after.keepsZero, OneDNN.usesAVX512
     else { return nil }
     let team = ThreadTeam.shared
     let block = ChannelBlocks.size
@@ -55,10 +55,9 @@ struct PointwiseLoop: PlannedLoop {
     outputBlocks = ChannelBlocks.filledUp(weights[0]) / block
     convolution = PointwiseConvolution(
       channels: Int32(input[1]), plane: pixels * block, accumulates: accumulates, after: after)
-    let isClamp = [VectorIdentity, VectorClamp].contains(after.function)
     if !ChannelBlocks.areDividedByChannels(images: images, pixels: pixels) {
       division = .rows
-    } else if isAfterDepthwise, isClamp, min(inputBlocks, outputBlocks) >= team.threadCount {
+    } else if isAfterDepthwise, min(inputBlocks, outputBlocks) >= team.threadCount {
       division = .inputs
     } else {
       division = .outputs
@@ -164,19 +163,12 @@ struct PointwiseLoop: PlannedLoop {
   }
 
   private func addUp(_ output: Int, _ operands: [UnsafeMutablePointer<Float>]) {
-    func vectors(_ operand: Int, _ place: Int) -> UnsafeMutablePointer<SIMD16<Float>> {
-      UnsafeMutableRawPointer(operands[operand] + place * pixels * ChannelBlocks.size)
-        .assumingMemoryBound(to: SIMD16<Float>.self)
+    let length = pixels * ChannelBlocks.size
+    let others = (0..<slices).filter { $0 != home(of: output) }
+    for slice in others {
+      add_contribution(
+        operands[4] + (slice * outputBlocks + output) * length, pixels,
+        slice == others.last ? convolution.after : VectorActivation(), operands[3] + output * length)
     }
-    let result = vectors(3, output)
-    let after = convolution.after
-    let isClamped = after.function == VectorClamp
-    let (low, high) = (SIMD16<Float>(repeating: after.low), SIMD16<Float>(repeating: after.high))
-    for slice in 0..<slices where slice != home(of: output) {
-      let contributions = vectors(4, slice * outputBlocks + output)
-      for pixel in 0..<pixels { result[pixel] += contributions[pixel] }
-    }
-    guard isClamped else { return }
-    for pixel in 0..<pixels { result[pixel] = pointwiseMin(pointwiseMax(result[pixel], low), high) }
   }
 }

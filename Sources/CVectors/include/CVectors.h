@@ -60,14 +60,15 @@ typedef struct {
 // As many pixels as there are registers for.
 enum { MOST_POINTWISE_PIXELS = 28 };
 
-bool can_convolve_pointwise(void);
-
 // `count` neighbouring pixels, at most MOST_POINTWISE_PIXELS, of one block of the result's channels.
 //
 // input: the same pixels of the first block of channels; weights: channels×16, filled up to whole blocks; bias: 16; output: count×16.
 void convolve_pointwise(
     const PointwiseConvolution *convolution, const float *input, const float *weights, const float *bias, float *output,
     int count);
+
+// The activation of the sum of a block's result so far and what other channels of the input contribute. Both: pixels×16.
+void add_contribution(const float *contribution, long pixels, VectorActivation after, float *result);
 
 // What the sums of a block's channels contribute to `hidden` values, a multiple of 16: sums · weights, which are 16×hidden.
 void squeeze_block(const float *sums, const float *weights, int hidden, float *result);
