@@ -61,10 +61,16 @@ INLINE void activate_row(const float *input, int width, VectorActivation activat
   }
 }
 
+INLINE void make_row(const DepthwiseConvolution *c, const DepthwiseInput *input, int y, float *row) {
+  const float *values = input->values + y * (c->width * 16l);
+  if (input->expansion) convolve_pointwise(input->expansion, values, input->weights, input->bias, row, c->width);
+  else activate_row(values, c->width, c->before, row);
+}
+
 // For a kernel and stride that the compiler knows.
 INLINE void convolve(
-    int kernel, int stride, const DepthwiseConvolution *c, const float *input, const float *filters, const float *bias_,
-    float *output, int first, int end, float *sums) {
+    int kernel, int stride, const DepthwiseConvolution *c, const DepthwiseInput *input, const float *filters,
+    const float *bias_, float *output, int first, int end, float *sums) {
   // As many rows of the input as the kernel has, activated and with zeros on both sides; row y lies in place y mod kernel.
   long row_length = padded_width(c) * 16l;
   float held[kernel * row_length] __attribute__((aligned(64)));
@@ -77,7 +83,7 @@ INLINE void convolve(
     if (next < top) next = top;
     for (; next < top + kernel; next++) {
       if (next < 0 || next >= c->height) memset(ROW(next), 0, row_length * sizeof(float));
-      else activate_row(input + next * (c->width * 16l), c->width, c->before, ROW(next) + c->left * 16);
+      else make_row(c, input, next, ROW(next) + c->left * 16);
     }
     const float *rows[kernel];
     for (int row = 0; row < kernel; row++) rows[row] = ROW(top + row);
@@ -99,8 +105,8 @@ INLINE void convolve(
 }
 
 void convolve_depthwise(
-    const DepthwiseConvolution *c, const float *input, const float *filters, const float *bias, float *output, int first,
-    int end, float *sums) {
+    const DepthwiseConvolution *c, const DepthwiseInput *input, const float *filters, const float *bias, float *output,
+    int first, int end, float *sums) {
   output += (long)first * c->output_width * 16;
   switch (10 * c->kernel + c->stride) {
   case 31: return convolve(3, 1, c, input, filters, bias, output, first, end, sums);
@@ -117,8 +123,8 @@ void convolve_depthwise(
 
 bool can_convolve_depthwise(const DepthwiseConvolution *c) { return false; }
 void convolve_depthwise(
-    const DepthwiseConvolution *c, const float *input, const float *filters, const float *bias, float *output, int first,
-    int end, float *sums) {
+    const DepthwiseConvolution *c, const DepthwiseInput *input, const float *filters, const float *bias, float *output,
+    int first, int end, float *sums) {
   __builtin_trap();
 }
 

@@ -4,10 +4,13 @@
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
 #include "activation.h"
 
+// As many pixels as there are registers for.
+enum { most_pixels = 28 };
+
 // `count` neighbouring pixels of a block of channels of the result, in a register each: each weight is loaded once for all of them.
 INLINE void neighbours(
     int count, const PointwiseConvolution *c, const float *input, const float *weights, Floats bias, float *output) {
-  Floats sums[MOST_POINTWISE_PIXELS];
+  Floats sums[most_pixels];
 #pragma unroll
   for (int i = 0; i < count; i++) sums[i] = c->accumulates ? _mm512_add_ps(_mm512_load_ps(output + 16 * i), bias) : bias;
   for (int left = c->channels; left > 0; left -= 16, input += c->plane) {
@@ -29,15 +32,26 @@ INLINE void neighbours(
     _mm512_store_ps(output + 16 * i, activated(_mm512_load_ps(output + 16 * i), c->after));
 }
 
-void convolve_pointwise(
-    const PointwiseConvolution *c, const float *input, const float *weights, const float *bias_, float *output, int count) {
-  Floats bias = _mm512_loadu_ps(bias_);
+static void convolve_few(
+    const PointwiseConvolution *c, const float *input, const float *weights, Floats bias, float *output, int count) {
   switch (count) {
 #define CASE(count) case count: return neighbours(count, c, input, weights, bias, output);
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
     CASE(15) CASE(16) CASE(17) CASE(18) CASE(19) CASE(20) CASE(21) CASE(22) CASE(23) CASE(24) CASE(25) CASE(26) CASE(27)
     CASE(28)
   default: __builtin_trap();
+  }
+}
+
+void convolve_pointwise(
+    const PointwiseConvolution *c, const float *input, const float *weights, const float *bias_, float *output, int count) {
+  Floats bias = _mm512_loadu_ps(bias_);
+  for (int left = (count + most_pixels - 1) / most_pixels; left > 0; left--) {
+    int few = count / left;
+    convolve_few(c, input, weights, bias, output, few);
+    input += 16 * few;
+    output += 16 * few;
+    count -= few;
   }
 }
 

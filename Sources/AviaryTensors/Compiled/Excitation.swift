@@ -85,7 +85,7 @@ extension Graph {
   private func isLinearMap(_ node: Node) -> Bool {
     guard let convolution = node.operation as? Convolution, node.addend == nil,
       convolution.geometry.groups == 1,
-      convolution.geometry.padding == .none(2), node.entryActivation == nil
+      convolution.geometry.padding == .none(2), node.entry == nil
     else { return false }
     return node.inputs.dropFirst().allSatisfy { constants[$0] != nil }
       && specs[node.inputs[1]].shape.dropFirst(2) == [1, 1]

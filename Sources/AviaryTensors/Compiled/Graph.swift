@@ -25,12 +25,22 @@ struct Graph {
     var outputs: [Value]
     /// What the kernel of a convolution, linear map or sum does to its result.
     var activation: EltwiseKernel?
-    /// What the loop of a depthwise convolution does to its operand first.
-    var entryActivation: EltwiseKernel?
+    var entry: Entry?
     /// A value that a convolution adds to its result, before the activation.
     var addend: Value?
 
-    var reads: [Value] { inputs + (addend.map { [$0] } ?? []) }
+    var reads: [Value] {
+      var read = inputs
+      if case .expansion(let node) = entry { read.replaceSubrange(0..<1, with: node.reads) }
+      return read + (addend.map { [$0] } ?? [])
+    }
+  }
+
+  /// What the loop of a depthwise convolution does to its operand first.
+  indirect enum Entry {
+    case activation(EltwiseKernel)
+    /// It makes the operand: by a convolution with filters of one pixel, which is no node of the graph any more.
+    case expansion(Node)
   }
 
   /// Shapes by value.

@@ -98,7 +98,7 @@ extension Graph {
     removeNodes(removed)
   }
 
-  private mutating func removeNodes(_ places: Set<Int>) {
+  mutating func removeNodes(_ places: Set<Int>) {
     nodes = nodes.enumerated().filter { !places.contains($0.offset) }.map(\.element)
   }
 }

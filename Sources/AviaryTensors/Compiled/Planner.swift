@@ -35,7 +35,7 @@ struct Planner {
     _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
   ) -> BoundPlan {
     var graph = graph
-    if precision == .float32 { graph.moveActivations() }
+    if precision == .float32 { graph.moveEntries() }
     var planner = Planner(graph, algorithms, precision)
     let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
     planner.planned[graph.input] = input

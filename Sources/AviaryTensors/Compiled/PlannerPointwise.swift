@@ -21,7 +21,7 @@ extension Graph {
 
   /// The loop for a node, where it is a convolution that there is one for.
   func pointwiseLoop(_ node: Node, isAfterDepthwise: Bool) -> PointwiseLoop? {
-    guard let convolution = node.operation as? Convolution, node.entryActivation == nil,
+    guard let convolution = node.operation as? Convolution, node.entry == nil,
       node.inputs.dropFirst().allSatisfy({ constants[$0] != nil })
     else { return nil }
     return PointwiseLoop(

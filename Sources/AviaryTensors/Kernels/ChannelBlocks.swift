@@ -18,8 +18,10 @@ struct ChannelBlocks: Sendable {
   /// Whether threads have some of the channels each, not some of the rows: of a small image they would read many rows of each other.
   static func areDividedByChannels(images: Int, pixels: Int) -> Bool { images == 1 && pixels <= 200 }
 
-  /// - Parameter fewestRows: how few rows a piece may have where there are others.
-  init(_ shape: Shape, fewestRows: Int) {
+  /// - Parameters:
+  ///   - fewestRows: how few rows a piece may have where there are others.
+  ///   - fewestCuts: how many pieces a block of a large image has to have.
+  init(_ shape: Shape, fewestRows: Int, fewestCuts: Int = 1) {
     images = shape[0]
     blocks = Self.filledUp(shape[1]) / Self.size
     height = shape[2]
@@ -27,7 +29,7 @@ struct ChannelBlocks: Sendable {
     // Four pieces for each part of a job: then parts differ by a quarter at most.
     let team = ThreadTeam.shared
     let wanted = 4 * team.partCount
-    let few = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
+    let few = max(fewestCuts, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
     isByChannels = Self.areDividedByChannels(images: images, pixels: height * width)
     cuts = isByChannels ? few : team.fairCount(few, ofEachOf: images, most: max(height / 2, 1))
   }

@@ -18,7 +18,7 @@ struct PointwiseLoop: PlannedLoop {
     case inputs
   }
 
-  private let convolution: PointwiseConvolution
+  let convolution: PointwiseConvolution
   private let division: Division
   private let images: Int
   private let pixels: Int
@@ -100,27 +100,12 @@ struct PointwiseLoop: PlannedLoop {
     _ operands: [UnsafeMutablePointer<Float>], image: Int, pixels range: Range<Int>, output: Int
   ) {
     let block = ChannelBlocks.size
-    convolve(
-      convolution, operands[0] + image * inputBlocks * pixels * block,
-      operands[1] + output * inputBlocks * block * block, operands[2] + output * block,
-      operands[3] + (image * outputBlocks + output) * pixels * block, range)
-  }
-
-  /// A range of an image's pixels, as many at a time as there are registers for.
-  private func convolve(
-    _ convolution: PointwiseConvolution, _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>,
-    _ bias: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ range: Range<Int>
-  ) {
+    let first = range.lowerBound * block
     var convolution = convolution
-    let most = Int(MOST_POINTWISE_PIXELS)
-    let tiles = (range.count + most - 1) / most
-    for tile in 0..<tiles {
-      let first = range.lowerBound + tile * range.count / tiles
-      let end = range.lowerBound + (tile + 1) * range.count / tiles
-      convolve_pointwise(
-        &convolution, input + first * ChannelBlocks.size, weights, bias, output + first * ChannelBlocks.size,
-        Int32(end - first))
-    }
+    convolve_pointwise(
+      &convolution, operands[0] + image * inputBlocks * pixels * block + first,
+      operands[1] + output * inputBlocks * block * block, operands[2] + output * block,
+      operands[3] + (image * outputBlocks + output) * pixels * block + first, Int32(range.count))
   }
 
   // MARK: By inputs
@@ -151,15 +136,15 @@ struct PointwiseLoop: PlannedLoop {
     let block = ChannelBlocks.size
     let isHome = slice == home(of: output)
     let (first, end) = (slice * inputBlocks / slices, (slice + 1) * inputBlocks / slices)
-    let contribution = PointwiseConvolution(
+    var contribution = PointwiseConvolution(
       channels: min(Int32(end * block), convolution.channels) - Int32(first * block),
       plane: convolution.plane, accumulates: isHome && convolution.accumulates, after: VectorActivation())
     let target = isHome ? operands[3] : operands[4] + slice * outputBlocks * pixels * block
-    convolve(
-      contribution, operands[0] + first * pixels * block,
+    convolve_pointwise(
+      &contribution, operands[0] + first * pixels * block,
       operands[1] + (output * inputBlocks + first) * block * block,
       isHome ? UnsafePointer(operands[2] + output * block) : zeros, target + output * pixels * block,
-      0..<pixels)
+      Int32(pixels))
   }
 
   private func addUp(_ output: Int, _ operands: [UnsafeMutablePointer<Float>]) {

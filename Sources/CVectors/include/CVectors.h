@@ -39,13 +39,6 @@ typedef struct {
 // Whether the processor has the vectors, and there is a loop for these sizes.
 bool can_convolve_depthwise(const DepthwiseConvolution *convolution);
 
-// Rows `first..<end` of the result for one block of channels.
-//
-// input, output: H×W×16; filters: kernel×kernel×16; bias: 16. Writes the sum of the rows for each channel to `sums`.
-void convolve_depthwise(
-    const DepthwiseConvolution *convolution, const float *input, const float *filters, const float *bias, float *output,
-    int first, int end, float *sums);
-
 // A convolution with filters of one pixel: a matrix product at each pixel.
 typedef struct {
   // Of the input.
@@ -57,10 +50,7 @@ typedef struct {
   VectorActivation after;
 } PointwiseConvolution;
 
-// As many pixels as there are registers for.
-enum { MOST_POINTWISE_PIXELS = 28 };
-
-// `count` neighbouring pixels, at most MOST_POINTWISE_PIXELS, of one block of the result's channels.
+// `count` neighbouring pixels of one block of the result's channels.
 //
 // input: the same pixels of the first block of channels; weights: channels×16, filled up to whole blocks; bias: 16; output: count×16.
 void convolve_pointwise(
@@ -69,6 +59,23 @@ void convolve_pointwise(
 
 // The activation of the sum of a block's result so far and what other channels of the input contribute. Both: pixels×16.
 void add_contribution(const float *contribution, long pixels, VectorActivation after, float *result);
+
+// What a depthwise convolution reads: a block of channels, H×W×16, or what a pointwise convolution makes of some blocks, each row of which is
+// computed when it is needed.
+typedef struct {
+  const float *values;
+  // NULL for the values themselves.
+  const PointwiseConvolution *expansion;
+  // The pointwise convolution's, as above.
+  const float *weights, *bias;
+} DepthwiseInput;
+
+// Rows `first..<end` of the result for one block of channels.
+//
+// filters: kernel×kernel×16; bias: 16; output: H×W×16. Writes the sum of the rows for each channel to `sums`.
+void convolve_depthwise(
+    const DepthwiseConvolution *convolution, const DepthwiseInput *input, const float *filters, const float *bias,
+    float *output, int first, int end, float *sums);
 
 // What the sums of a block's channels contribute to `hidden` values, a multiple of 16: sums · weights, which are 16×hidden.
 void squeeze_block(const float *sums, const float *weights, int hidden, float *result);
