@@ -16,6 +16,7 @@ INLINE void neighbours(
   for (int left = c->channels; left > 0; left -= 16, input += c->plane) {
     int channels = left < 16 ? left : 16;
     for (int channel = 0; channel < channels; channel++, weights += 16) {
+      _mm_prefetch((const char *)(weights + 16 * 48), _MM_HINT_T0);
       Floats filter = _mm512_load_ps(weights);
 #pragma unroll
       for (int i = 0; i < count; i++) sums[i] = _mm512_fmadd_ps(filter, repeated(input[16 * i + channel]), sums[i]);

@@ -89,7 +89,9 @@ extension ConvolutionKernel {
     if let split = SplitConvolution(self) {
       candidates = [(.direct, run(.direct)), (.split, run(split))]
     } else {
-      candidates = [Algorithm.direct, .winograd4x3, .winograd2x3].map { ($0, run($0)) }
+      candidates =
+        [Algorithm.direct, .winograd4x3, .winograd2x3].map { ($0, run($0)) }
+        + (WinogradLoop(self, accumulates: false, after: nil).map { [(.ownWinograd, run($0))] } ?? [])
     }
     var best = [UInt64](repeating: .max, count: candidates.count)
     let others = Tensor.zeros(.rowMajor([Self.cacheLineCount, 16]), [Self.cacheLineCount, 16])
@@ -129,6 +131,15 @@ extension ConvolutionKernel {
         to: copies.pointer.assumingMemoryBound(to: Float.self))
       convolution()
     }
+  }
+
+  private func run(_ loop: WinogradLoop) -> () -> Void {
+    let operands = [
+      Tensor.zeros(.blockedChannels(input, block: ChannelBlocks.size), input),
+      .zeros([weights[0] * weights[1] * 36]), .zeros([weights[0]]),
+      .zeros(.blockedChannels(output, block: ChannelBlocks.size), output), .zeros([loop.scratchCount]),
+    ]
+    return { loop.run(operands.map { $0.pointer.assumingMemoryBound(to: Float.self) }) }
   }
 
   private static let measuredRuns = 7

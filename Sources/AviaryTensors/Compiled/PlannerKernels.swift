@@ -10,6 +10,11 @@ extension Planner {
     kernel.hasFixedWeights = true
     kernel.algorithm = algorithms.algorithm(for: kernel)
     if kernel.algorithm == .split, let split = SplitConvolution(kernel) { return lower(split, node, bias) }
+    if kernel.algorithm == .ownWinograd,
+      let loop = WinogradLoop(kernel, accumulates: node.addend != nil, after: node.activation)
+    {
+      return lower(loop, node)
+    }
     let primitive = kernel.forwardPrimitive
     let source = value(node.inputs[0], in: primitive.descriptor(.source(0)))
     let weights = packed(node.inputs[1], primitive.descriptor(.weights(0))) {
@@ -29,6 +34,17 @@ extension Planner {
     append(
       primitive, source: copies,
       weights: plan.addConstant(weights.reordered(to: primitive.descriptor(.weights(0)))), bias, node)
+  }
+
+  private mutating func lower(_ loop: WinogradLoop, _ node: Graph.Node) {
+    let shapes = [node.inputs[0], node.outputs[0]].map { graph.specs[$0].shape }
+    let source = value(node.inputs[0], in: .blockedChannels(shapes[0], block: ChannelBlocks.size))
+    let weights = plan.addConstant(WinogradLoop.weights(graph.constants[node.inputs[1]]!.tensor))
+    releasePages(node.inputs[1])
+    let bias = blockedBias(node, count: shapes[1][1])
+    let result = destination(node, .blockedChannels(shapes[1], block: ChannelBlocks.size))
+    let scratch = plan.addValue(TensorSpec([loop.scratchCount]), .rowMajor([loop.scratchCount]))
+    plan.append(loop, [source, weights, bias, result, scratch], name: name(node))
   }
 
   private mutating func append(

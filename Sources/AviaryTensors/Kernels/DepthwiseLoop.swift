@@ -7,7 +7,8 @@ import CVectors
 /// ConvNeXt-T 46 instead of 47.5; MobileNets without x·σ(x) gain 1 %.
 ///
 /// A pointwise convolution before it can be part of the loop, which then computes each row of it when it is needed: what it makes is never
-/// written to memory.
+/// written to memory. On cores that share a cache and on cores that do not, MobileNet v2 takes 3.6 instead of 3.7 and 4.4 instead of
+/// 5.7 ms, EfficientNet-B0 5.3 instead of 5.5 and 6.3 instead of 7.3.
 struct DepthwiseLoop: PlannedLoop {
   private let convolution: DepthwiseConvolution
   private let expansion: PointwiseConvolution?

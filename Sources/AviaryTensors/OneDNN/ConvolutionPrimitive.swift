@@ -27,12 +27,15 @@ struct ConvolutionKernel: Hashable, Sendable {
     case winograd4x3, winograd2x3
     /// 5×5 as 3×3 of more channels; see ``SplitConvolution``.
     case split
+    /// F(4×4, 3×3) by this package's own loop; see ``WinogradLoop``.
+    case ownWinograd
 
     /// Part of the name of oneDNN's implementation.
     fileprivate var implementation: String? {
       switch self {
       case .direct, .split: nil
-      case .winograd, .winograd4x3: "wino_4x3"
+      // The loop leaves some activations to oneDNN's kernel.
+      case .winograd, .winograd4x3, .ownWinograd: "wino_4x3"
       case .winograd2x3: "wino_2x3"
       }
     }
@@ -208,6 +211,9 @@ struct ConvolutionKernel: Hashable, Sendable {
 
 extension ConvolutionKernel.Algorithm {
   fileprivate var kind: dnnl_alg_kind_t {
-    self == .direct || self == .split ? dnnl_convolution_direct : dnnl_convolution_winograd
+    switch self {
+    case .direct, .split: dnnl_convolution_direct
+    case .winograd, .winograd4x3, .winograd2x3, .ownWinograd: dnnl_convolution_winograd
+    }
   }
 }

@@ -24,7 +24,7 @@ enum OneDNN {
   static var machine: String {
     let version = dnnl_version().pointee
     return
-      "algorithms 2, oneDNN \(version.major).\(version.minor).\(version.patch), isa \(dnnl_get_effective_cpu_isa().rawValue), "
+      "algorithms 3, oneDNN \(version.major).\(version.minor).\(version.patch), isa \(dnnl_get_effective_cpu_isa().rawValue), "
       + "\(Parallel.threadCount) threads, \(processorName)"
   }
 

@@ -161,6 +161,7 @@ final class ThreadTeam: Sendable {
 
   private func work(at index: Int, on number: UInt32) {
     let place = ThreadPlace.current
+    place.pointee.seat = Int32(index)
     while let part = seats[index].takeFirst(of: number) { run(part, place) }
     for distance in 1..<threadCount {
       let other = seats[(index + distance) % threadCount]

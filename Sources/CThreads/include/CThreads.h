@@ -9,6 +9,8 @@ typedef struct {
   int part, parts;
   // As many parts as a oneDNN kernel may have that this thread makes or runs; 0 while it does neither.
   int kernel_parts;
+  // Which of the team's threads it is, so that loops can have memory for each; 0 for any other thread.
+  int seat;
 } ThreadPlace;
 
 // The calling thread's own.

@@ -77,6 +77,29 @@ void convolve_depthwise(
     const DepthwiseConvolution *convolution, const DepthwiseInput *input, const float *filters, const float *bias,
     float *output, int first, int end, float *sums);
 
+// A convolution with filters of 3×3 by F(4×4, 3×3) (Lavin & Gray 2016): tiles of 4×4 values of the result, counted row by row, from tiles of
+// 6×6 values of the input.
+typedef struct {
+  int height, width, output_height, output_width;
+  // Rows and columns of zeros before the first ones.
+  int top, left;
+  // Tiles side by side.
+  int tiles_across;
+  // Whether the result is added to what lies there.
+  bool accumulates;
+  VectorActivation after;
+} WinogradConvolution;
+
+// Bᵀ d B for `count` tiles of all `blocks` of an image's channels. input: blocks×H×W×16; result: 36×blocks×count×16.
+void transform_tiles(
+    const WinogradConvolution *convolution, const float *input, int blocks, int first, int count, float *result);
+
+// The same tiles of one block of the result's channels, H×W×16. tiles: what `transform_tiles` made; weights: 36×channels×16, transformed; bias:
+// 16; products: room for 36×count×16.
+void convolve_tiles(
+    const WinogradConvolution *convolution, const float *tiles, int blocks, int first, int count, const float *weights,
+    const float *bias, float *products, float *output);
+
 // What the sums of a block's channels contribute to `hidden` values, a multiple of 16: sums · weights, which are 16×hidden.
 void squeeze_block(const float *sums, const float *weights, int hidden, float *result);
 
