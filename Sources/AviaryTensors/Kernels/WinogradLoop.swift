@@ -16,6 +16,9 @@ struct WinogradLoop: PlannedLoop {
   private let groups: Int
   private let inputBlocks: Int
   private let outputBlocks: Int
+  /// Floats of a block of an image's channels.
+  private let inputLength: Int
+  private let outputLength: Int
 
   /// How many tiles a thread multiplies at a time: as many as there are registers for, fewer where they would not stay in the cache.
   private static func mostTiles(blocks: Int) -> Int { blocks <= 16 ? 28 : 14 }
@@ -35,6 +38,8 @@ struct WinogradLoop: PlannedLoop {
     tiles = across * ((output[2] + 3) / 4)
     inputBlocks = input[1] / ChannelBlocks.size
     outputBlocks = output[1] / ChannelBlocks.size
+    inputLength = input[2] * input[3] * ChannelBlocks.size
+    outputLength = output[2] * output[3] * ChannelBlocks.size
     let most = Self.mostTiles(blocks: inputBlocks)
     let fewest = (tiles + most - 1) / most
     groups = fewest == 1 ? 1 : ThreadTeam.shared.fairCount(fewest, ofEachOf: images, most: tiles)
@@ -102,16 +107,14 @@ struct WinogradLoop: PlannedLoop {
     let transformed = scratch + block
     if scratch[0] != Float(group) {
       transform_tiles(
-        &convolution,
-        operands[0] + image * inputBlocks * Int(convolution.height * convolution.width) * block,
-        Int32(inputBlocks), Int32(first), Int32(end - first), transformed)
+        &convolution, operands[0] + image * inputBlocks * inputLength, Int32(inputBlocks), Int32(first),
+        Int32(end - first), transformed)
       scratch[0] = Float(group)
     }
     convolve_tiles(
       &convolution, transformed, Int32(inputBlocks), Int32(first), Int32(end - first),
       operands[1] + output * 36 * inputBlocks * block * block, operands[2] + output * block,
       transformed + 36 * inputBlocks * (end - first) * block,
-      operands[3] + (image * outputBlocks + output)
-        * Int(convolution.output_height * convolution.output_width) * block)
+      operands[3] + (image * outputBlocks + output) * outputLength)
   }
 }
