@@ -77,8 +77,9 @@ struct DepthwiseTests {
 
   @Test("what a pointwise convolution in the loop reads is not overwritten before")
   func operandOfExpansion() {
-    let test = Case(input: [1, 48, 10, 10], kernel: 3, padding: Padding([1, 1]))
-    let x = sample([1, 16, 10, 10])
+    // Of two images, so that nothing is made inside the concatenation.
+    let test = Case(input: [2, 48, 10, 10], kernel: 3, padding: Padding([1, 1]))
+    let x = sample([2, 16, 10, 10])
     let body: (Tensor) -> Tensor = { x in
       let read = pointwise(x, 16, seed: 1)
       let expanded = pointwise(read, 48, seed: 3)

@@ -85,14 +85,7 @@ extension ConvolutionKernel {
   /// then disturbs all alike. As in a network, other weights went through the caches since the run before: transformed weights are up to
   /// four times as long, and have to come from memory.
   fileprivate func measuredAlgorithm() -> Algorithm {
-    let candidates: [(algorithm: Algorithm, run: () -> Void)]
-    if let split = SplitConvolution(self) {
-      candidates = [(.direct, run(.direct)), (.split, run(split))]
-    } else {
-      candidates =
-        [Algorithm.direct, .winograd4x3, .winograd2x3].map { ($0, run($0)) }
-        + (WinogradLoop(self, accumulates: false, after: nil).map { [(.ownWinograd, run($0))] } ?? [])
-    }
+    let candidates = candidates
     var best = [UInt64](repeating: .max, count: candidates.count)
     let others = Tensor.zeros(.rowMajor([Self.cacheLineCount, 16]), [Self.cacheLineCount, 16])
     for _ in 0..<Self.measuredRuns {
@@ -106,7 +99,14 @@ extension ConvolutionKernel {
     return candidates[best.indices.min { best[$0] < best[$1] }!].algorithm
   }
 
-  /// A run by an algorithm on zeros.
+  /// Algorithms that compute this, and a run by each on zeros.
+  var candidates: [(algorithm: Algorithm, run: () -> Void)] {
+    if let split = SplitConvolution(self) { return [(.direct, run(.direct)), (.split, run(split))] }
+    let loop = WinogradLoop(self, accumulates: false, after: nil)
+    return [Algorithm.direct, .winograd4x3, .winograd2x3].map { ($0, run($0)) }
+      + (loop.map { [(.ownWinograd, run($0))] } ?? [])
+  }
+
   private func run(_ algorithm: Algorithm) -> () -> Void {
     var kernel = self
     kernel.algorithm = algorithm

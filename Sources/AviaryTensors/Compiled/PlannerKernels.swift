@@ -37,14 +37,9 @@ extension Planner {
   }
 
   private mutating func lower(_ loop: WinogradLoop, _ node: Graph.Node) {
-    let shapes = [node.inputs[0], node.outputs[0]].map { graph.specs[$0].shape }
-    let source = value(node.inputs[0], in: .blockedChannels(shapes[0], block: ChannelBlocks.size))
     let weights = plan.addConstant(WinogradLoop.weights(graph.constants[node.inputs[1]]!.tensor))
     releasePages(node.inputs[1])
-    let bias = blockedBias(node, count: shapes[1][1])
-    let result = destination(node, .blockedChannels(shapes[1], block: ChannelBlocks.size))
-    let scratch = plan.addValue(TensorSpec([loop.scratchCount]), .rowMajor([loop.scratchCount]))
-    plan.append(loop, [source, weights, bias, result, scratch], name: name(node))
+    append(loop, weights: weights, scratchCount: loop.scratchCount, node)
   }
 
   private mutating func append(

@@ -12,8 +12,9 @@ extension Graph {
       made.insert(excitations[node.outputs[0]]?.scaled ?? node.outputs[0])
     }
     var loops: [Value: PointwiseLoop] = [:]
-    for node in nodes where read.contains(node.outputs[0]) || node.inputs.first.map(made.contains) ?? false {
+    for node in nodes {
       let isAfter = node.inputs.first.map(made.contains) ?? false
+      guard isAfter || read.contains(node.outputs[0]) else { continue }
       loops[node.outputs[0]] = pointwiseLoop(node, isAfterDepthwise: isAfter)
     }
     return loops
@@ -33,14 +34,20 @@ extension Graph {
 
 extension Planner {
   mutating func lower(_ loop: PointwiseLoop, _ node: Graph.Node) {
-    let shapes = [node.inputs[0], node.inputs[1], node.outputs[0]].map { graph.specs[$0].shape }
+    let shape = graph.specs[node.inputs[1]].shape
+    let weights = packed(node.inputs[1], .blockedMatrix(shape)) { $0 }
+    append(loop, weights: weights, scratchCount: loop.scratchCount, node)
+  }
+
+  /// Appends a loop on a convolution's input, weights, bias, result and, where it needs some, scratch memory.
+  mutating func append(_ loop: any PlannedLoop, weights: Int, scratchCount: Int, _ node: Graph.Node) {
+    let shapes = [node.inputs[0], node.outputs[0]].map { graph.specs[$0].shape }
     let source = value(node.inputs[0], in: .blockedChannels(shapes[0], block: ChannelBlocks.size))
-    let weights = packed(node.inputs[1], .blockedMatrix(shapes[1])) { $0 }
-    let bias = blockedBias(node, count: shapes[2][1])
-    let result = destination(node, .blockedChannels(shapes[2], block: ChannelBlocks.size))
+    let bias = blockedBias(node, count: shapes[1][1])
+    let result = destination(node, .blockedChannels(shapes[1], block: ChannelBlocks.size))
     var operands = [source, weights, bias, result]
-    if loop.scratchCount > 0 {
-      operands.append(plan.addValue(TensorSpec([loop.scratchCount]), .rowMajor([loop.scratchCount])))
+    if scratchCount > 0 {
+      operands.append(plan.addValue(TensorSpec([scratchCount]), .rowMajor([scratchCount])))
     }
     plan.append(loop, operands, name: name(node))
   }
