@@ -116,10 +116,11 @@ struct PointwiseTests {
 
   @Test("the pieces of blocks of channels are each row once")
   func pieces() {
-    for (shape, fewestRows) in [
-      ([1, 16, 7, 7], 6), ([3, 100, 13, 2], 6), ([2, 8, 1, 1], 10), ([1, 960, 112, 3], 6),
+    for (shape, fewestRows, fewestCuts) in [
+      ([1, 16, 7, 7], 6, 1), ([3, 100, 13, 2], 6, 1), ([2, 8, 1, 1], 10, 1), ([1, 960, 112, 3], 6, 1),
+      ([1, 128, 4, 50], 24, 13), ([1, 64, 28, 28], 24, 3), ([2, 16, 15, 30], 24, 20),
     ] {
-      let blocks = ChannelBlocks(shape, fewestRows: fewestRows)
+      let blocks = ChannelBlocks(shape, fewestRows: fewestRows, fewestCuts: fewestCuts)
       var seen = [Int](repeating: 0, count: blocks.images * blocks.blocks * blocks.height)
       for index in 0..<blocks.pieceCount {
         let piece = blocks[index]

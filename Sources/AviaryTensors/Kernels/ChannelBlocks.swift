@@ -20,7 +20,7 @@ struct ChannelBlocks: Sendable {
 
   /// - Parameters:
   ///   - fewestRows: how few rows a piece may have where there are others.
-  ///   - fewestCuts: how many pieces a block of a large image has to have.
+  ///   - fewestCuts: how many pieces a block has to have where threads have some of the rows each.
   init(_ shape: Shape, fewestRows: Int, fewestCuts: Int = 1) {
     images = shape[0]
     blocks = Self.filledUp(shape[1]) / Self.size
@@ -29,9 +29,12 @@ struct ChannelBlocks: Sendable {
     // Four pieces for each part of a job: then parts differ by a quarter at most.
     let team = ThreadTeam.shared
     let wanted = 4 * team.partCount
-    let few = max(fewestCuts, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
+    let few = max(1, min((wanted + images * blocks - 1) / (images * blocks), height / fewestRows))
     isByChannels = Self.areDividedByChannels(images: images, pixels: height * width)
-    cuts = isByChannels ? few : team.fairCount(few, ofEachOf: images, most: max(height / 2, 1))
+    cuts =
+      isByChannels
+      ? few
+      : team.fairCount(max(few, fewestCuts), ofEachOf: images, most: max(height / 2, 1))
   }
 
   var pieceCount: Int { images * blocks * cuts }
