@@ -33,7 +33,7 @@ extension Layer {
   public func compiled(
     for inputShape: Shape, algorithms: AlgorithmChoice = .measured, precision: DType = .float32
   ) -> CompiledModel {
-    precondition(
+    require(
       [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
     evaluate()
     var weights: [ObjectIdentifier: () -> Tensor] = [:]

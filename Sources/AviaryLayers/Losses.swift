@@ -4,7 +4,7 @@ import AviaryTensors
 ///
 /// Label smoothing (Szegedy et al. 2016) mixes the one-hot target with the uniform distribution.
 public func softmaxCrossEntropy(_ logits: Tensor, labels: Tensor, smoothing: Float = 0) -> Tensor {
-  precondition(
+  require(
     logits.rank == 2 && labels.shape == [logits.shape[0]],
     "cross-entropy of logits \(logits.shape.shapeText) with labels \(labels.shape.shapeText)")
   let logProbabilities = logits.logSoftmax()

@@ -110,7 +110,7 @@ final class LazyTensor {
       }
     }
     set {
-      precondition(
+      require(
         newValue.shape == shape,
         "a value of \(newValue.shape.shapeText) for a parameter of \(shape.shapeText)")
       state = .ready(newValue)

@@ -21,7 +21,7 @@ extension Shape {
 /// Turns a possibly negative axis into 0..<rank; an axis out of range is a bug of the caller.
 func resolved(axis: Int, rank: Int, _ function: StaticString = #function) -> Int {
   let resolved = axis < 0 ? axis + rank : axis
-  precondition(
+  require(
     resolved >= 0 && resolved < rank, "\(function): axis \(axis) is out of range for a tensor of rank \(rank)"
   )
   return resolved

@@ -69,7 +69,7 @@ extension Tensor {
 
   /// A tensor of `values` in row-major order, one per element of `shape`.
   public init<Scalar: TensorScalar>(_ values: [Scalar], shape: Shape) {
-    precondition(
+    require(
       values.count == shape.elementCount, "\(values.count) values given for the shape \(shape.shapeText)")
     self.init(shape, of: Scalar.self) { _ = $0.update(fromContentsOf: values) }
   }
@@ -110,7 +110,7 @@ extension Tensor {
   /// The range must lie inside the file and start at a multiple of the element's size; whoever parsed the file checked that.
   public init(mapping file: MappedFile, byteOffset: Int, shape: Shape, dtype: DType) {
     let byteCount = shape.elementCount * dtype.byteCount
-    precondition(
+    require(
       byteOffset >= 0 && byteOffset % dtype.byteCount == 0 && byteOffset + byteCount <= file.count,
       "bytes \(byteOffset)..<\(byteOffset + byteCount) of a file of \(file.count)")
     self.init(
@@ -143,7 +143,7 @@ extension Tensor {
   public func withUnsafeValues<Scalar: TensorScalar, Result>(
     of type: Scalar.Type, _ body: (UnsafeBufferPointer<Scalar>) throws -> Result
   ) rethrows -> Result {
-    precondition(dtype == Scalar.dtype, "\(Scalar.dtype) values were asked for, the tensor holds \(dtype)")
+    require(dtype == Scalar.dtype, "\(Scalar.dtype) values were asked for, the tensor holds \(dtype)")
     return try withUnsafeBytes { try body($0.bindMemory(to: Scalar.self)) }
   }
 
@@ -161,7 +161,7 @@ extension Tensor {
 
   /// The only element of a tensor that has one.
   public func item<Scalar: TensorScalar>(as type: Scalar.Type = Float.self) -> Scalar {
-    precondition(count == 1, "item() needs one element, the tensor has shape \(shape.shapeText)")
+    require(count == 1, "item() needs one element, the tensor has shape \(shape.shapeText)")
     return withUnsafeValues(of: type) { $0[0] }
   }
 
@@ -171,7 +171,7 @@ extension Tensor {
   public mutating func withUnsafeMutableValues<Scalar: TensorScalar, Result>(
     of type: Scalar.Type, _ body: (UnsafeMutableBufferPointer<Scalar>) throws -> Result
   ) rethrows -> Result {
-    precondition(dtype == Scalar.dtype, "\(Scalar.dtype) values were asked for, the tensor holds \(dtype)")
+    require(dtype == Scalar.dtype, "\(Scalar.dtype) values were asked for, the tensor holds \(dtype)")
     makeUnique()
     storage.discardPackedCopies()
     let pointer = storage.pointer.bindMemory(to: Scalar.self, capacity: Swift.max(count, 1))

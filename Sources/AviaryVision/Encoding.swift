@@ -1,3 +1,4 @@
+import AviaryTensors
 import CJPEG
 import CPNG
 import Foundation
@@ -63,7 +64,7 @@ extension Image {
   }
 
   private func encodedAsJPEG(quality: Int) -> Result<[UInt8], EncodingFailure> {
-    precondition((1...100).contains(quality), "JPEG quality \(quality) is not in 1...100")
+    require((1...100).contains(quality), "JPEG quality \(quality) is not in 1...100")
     var state = aviary_jpeg()
     state.width = UInt32(width)
     state.height = UInt32(height)

@@ -1,3 +1,5 @@
+import AviaryTensors
+
 /// A picture of 8-bit values, row by row, the channels of a pixel side by side (H×W×C).
 public struct Image: Sendable, Hashable {
   /// What the channels of a pixel mean.
@@ -20,14 +22,14 @@ public struct Image: Sendable, Hashable {
   public let model: Model
   /// `height * width * channelCount` values in 0...255.
   public var pixels: [UInt8] {
-    didSet { precondition(pixels.count == oldValue.count, "a picture keeps its number of values") }
+    didSet { require(pixels.count == oldValue.count, "a picture keeps its number of values") }
   }
 
   public var channelCount: Int { model.channelCount }
 
   public init(width: Int, height: Int, model: Model, pixels: [UInt8]) {
-    precondition(width > 0 && height > 0, "a picture of \(width)×\(height) pixels has none")
-    precondition(
+    require(width > 0 && height > 0, "a picture of \(width)×\(height) pixels has none")
+    require(
       pixels.count == width * height * model.channelCount,
       "\(pixels.count) values given for \(width)×\(height) \(model.rawValue) pixels")
     self.width = width
@@ -55,7 +57,7 @@ public struct Image: Sendable, Hashable {
   }
 
   private func index(_ x: Int, _ y: Int, _ channel: Int) -> Int {
-    precondition(
+    require(
       (0..<width).contains(x) && (0..<height).contains(y) && (0..<channelCount).contains(channel),
       "no channel \(channel) at (\(x), \(y)) in \(width)×\(height) \(model.rawValue) pixels")
     return (y * width + x) * channelCount + channel

@@ -99,8 +99,8 @@ extension Preprocessing {
 
   /// The network's input N×C×H×W for pictures that have one size after resizing and cropping.
   public func callAsFunction(_ images: [Image]) -> Tensor {
-    precondition(!images.isEmpty, "no picture was given")
-    precondition(
+    require(!images.isEmpty, "no picture was given")
+    require(
       mean.count == channels.count && std.count == channels.count,
       "\(mean.count) means and \(std.count) deviations were given for \(channels.count) channels")
     let pictures = images.map(framed)
@@ -110,7 +110,7 @@ extension Preprocessing {
     return Tensor(shape: [images.count, channels.count, height, width], dtype: .float32) { bytes in
       let values = bytes.bindMemory(to: Float.self)
       for (index, image) in pictures.enumerated() {
-        precondition(
+        require(
           image.width == width && image.height == height,
           "pictures of \(width)×\(height) and \(image.width)×\(image.height) pixels do not fit one batch")
         for channel in 0..<channels.count {

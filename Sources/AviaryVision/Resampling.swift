@@ -1,3 +1,4 @@
+import AviaryTensors
 import Foundation
 
 /// How the values between pixels are found. All but `nearest` average over the area that a new pixel covers, so that
@@ -91,7 +92,7 @@ extension Image {
   /// than the width goes first. (Earlier versions always began with the width; where the order differs, values can
   /// differ by one.)
   public func resized(width: Int, height: Int, _ interpolation: Interpolation = .bilinear) -> Image {
-    precondition(width > 0 && height > 0, "a picture cannot be resized to \(width)×\(height)")
+    require(width > 0 && height > 0, "a picture cannot be resized to \(width)×\(height)")
     if width == self.width && height == self.height { return self }
     if interpolation == .nearest { return nearest(width: width, height: height) }
     if height < self.height && self.height - height > 2 * (self.width - width) {

@@ -20,7 +20,7 @@ public final class TransferModel: StagedModel, Container {
   public init(
     _ backbone: any StagedModel, branch: String? = nil, head widths: [Int], inputShape: Shape
   ) throws(StageError) {
-    precondition(!widths.isEmpty, "a head needs at least the number of classes")
+    require(!widths.isEmpty, "a head needs at least the number of classes")
     let kept = Array(backbone.stages[...(try backbone.branchIndex(branch))])
     let features = Trace.of { kept.reduce(Tensor.abstract(TensorSpec([1] + inputShape))) { $1($0) } }.result
     featureShape = Array((features.shape.dropFirst() + [1, 1]).prefix(3))

@@ -128,7 +128,7 @@ public enum Zoo {
     }
     guard let closest else { throw failure! }
     try closest.requireComplete(file: file.path)
-    preconditionFailure("a report that fits was found before")
+    requirementFailure("a report that fits was found before")
   }
 
   private static func matchedDescribed(

@@ -1,4 +1,5 @@
 import Aviary
+import AviaryTensors
 import Foundation
 
 /// Durations of iterations, in milliseconds.
@@ -6,7 +7,7 @@ struct Timings {
   private let sorted: [Double]
 
   init(_ milliseconds: [Double]) {
-    precondition(!milliseconds.isEmpty, "statistics of no measurements")
+    require(!milliseconds.isEmpty, "statistics of no measurements")
     sorted = milliseconds.sorted()
   }
 

@@ -13,7 +13,7 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: LayerPadding = 0,
     dilation: Extents = 1, groups: Int = 1, bias: Bool = true, initializer: Initializer? = nil
   ) {
-    precondition(
+    require(
       inputs % groups == 0 && outputs % groups == 0, "\(inputs) to \(outputs) channels in \(groups) groups")
     let kernel = kernel.resolved(Rank.count)
     let fanIn = inputs / groups * kernel.elementCount
@@ -36,7 +36,7 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
   /// The weights for one channel are the sums of those there were; for more, they are repeated in turn and scaled by the ratio of the
   /// channels. An input whose channels are alike gives what it gave before, with more channels where their number is a multiple.
   public func adapt(inputs channels: Int) {
-    precondition(groups == 1 && channels > 0, "\(channels) input channels in \(groups) groups")
+    require(groups == 1 && channels > 0, "\(channels) input channels in \(groups) groups")
     let old = weight.value
     let count = old.shape[1]
     guard channels != count else { return }

@@ -16,7 +16,7 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
   func resolved(_ rank: Int) -> [Int] {
-    precondition(values.count == 1 || values.count == rank, "\(values.count) sizes given for \(rank) axes")
+    require(values.count == 1 || values.count == rank, "\(values.count) sizes given for \(rank) axes")
     return values.count == rank ? values : .init(repeating: values[0], count: rank)
   }
 }

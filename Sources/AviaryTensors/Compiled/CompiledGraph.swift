@@ -41,7 +41,7 @@ public final class CompiledGraph {
 
   /// The network's result for one input of ``inputShape``. Calls from several threads wait for each other.
   public func callAsFunction(_ input: Tensor) -> Tensor {
-    precondition(
+    require(
       input.shape == inputShape, "compiled for \(inputShape.shapeText), given \(input.shape.shapeText)")
     return isRunning.withLock { _ in plan(input) }
   }

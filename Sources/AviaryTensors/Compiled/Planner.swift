@@ -88,7 +88,7 @@ struct Planner {
   mutating func value(_ value: Graph.Value) -> Int {
     if let known = planned[value] { return known }
     guard let constant = graph.constants[value]?.tensor else {
-      preconditionFailure("a value is read before it is made")
+      requirementFailure("a value is read before it is made")
     }
     let known = plan.addConstant(constant.isDense ? constant : constant.rowMajor())
     planned[value] = known

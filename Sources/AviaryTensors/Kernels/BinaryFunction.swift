@@ -52,7 +52,7 @@ struct IntegerFunction<Scalar: TensorScalar & FixedWidthInteger>: BinaryFunction
     case .divide: y == 0 ? 0 : x.dividedReportingOverflow(by: y).partialValue
     case .maximum: max(x, y)
     case .minimum: min(x, y)
-    case .power: preconditionFailure("integers have no power")
+    case .power: requirementFailure("integers have no power")
     }
   }
 }

@@ -141,7 +141,7 @@ struct ConvolutionKernel: Hashable, Sendable {
       }
     }
     guard let slow else {
-      preconditionFailure("oneDNN has no convolution of \(input.shapeText) by \(weights.shapeText)")
+      requirementFailure("oneDNN has no convolution of \(input.shapeText) by \(weights.shapeText)")
     }
     return slow
   }

@@ -39,7 +39,7 @@ final class MemoryDescriptor: Sendable, Hashable {
       3: (dnnl_nCw8c, dnnl_nCw16c), 4: (dnnl_nChw8c, dnnl_nChw16c), 5: (dnnl_nCdhw8c, dnnl_nCdhw16c),
     ]
     guard let (eight, sixteen) = tags[shape.count] else {
-      preconditionFailure("channels of \(shape.shapeText) in blocks")
+      requirementFailure("channels of \(shape.shapeText) in blocks")
     }
     var raw = dnnl_memory_desc_t()
     OneDNN.check(
@@ -160,7 +160,7 @@ extension DType {
     case .bfloat16: dnnl_bf16
     case .int32: dnnl_s32
     case .uint8, .bool: dnnl_u8
-    case .int64: preconditionFailure("oneDNN has no 64-bit integers")
+    case .int64: requirementFailure("oneDNN has no 64-bit integers")
     }
   }
 }

@@ -17,7 +17,7 @@ enum OneDNN {
 
   /// Shapes were checked by the op's own rule before; a failure here is a bug in this package.
   static func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
-    precondition(status == dnnl_success, "oneDNN status \(status.rawValue) for \(what())")
+    require(status == dnnl_success, "oneDNN status \(status.rawValue) for \(what())")
   }
 
   /// What measured times hold for: library version, instruction set, threads, and the algorithms that were there to choose from.

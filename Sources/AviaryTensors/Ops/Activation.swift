@@ -46,7 +46,7 @@ extension Eltwise {
       case .tanh: Eltwise("Tanh", .tanh)
       case .hardSwish: Eltwise("HardSwish", .hardSwish)
       case .softplus: Eltwise("Softplus", .softplus)
-      case .hardSigmoid: preconditionFailure("hard-sigmoid is composed")
+      case .hardSigmoid: requirementFailure("hard-sigmoid is composed")
       }
   }
 }

@@ -20,11 +20,11 @@ struct Arithmetic: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     guard let shape = broadcast(inputs[0].shape, inputs[1].shape) else {
-      preconditionFailure(
+      requirementFailure(
         "\(kind): \(inputs[0].shape.shapeText) and \(inputs[1].shape.shapeText) do not fit together")
     }
     let types = Set(inputs.map { $0.dtype.isFloatingPoint ? .float32 : $0.dtype })
-    precondition(types.count == 1, "\(kind): \(inputs[0].dtype) and \(inputs[1].dtype) do not mix")
+    require(types.count == 1, "\(kind): \(inputs[0].dtype) and \(inputs[1].dtype) do not mix")
     return [TensorSpec(shape, types.first!)]
   }
 

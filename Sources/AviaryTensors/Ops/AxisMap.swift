@@ -32,7 +32,7 @@ struct AxisMap: WritingOperation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     var shape = inputs[0].shape
-    precondition(
+    require(
       table.rows.allSatisfy { $0.allSatisfy { $0.index >= 0 && $0.index < shape[axis] } },
       "\(onnxName): an index is outside the \(shape[axis]) elements of axis \(axis)")
     shape[axis] = table.rows.count

@@ -12,7 +12,7 @@ struct BatchNormalization: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let x = inputs[0].shape
-    precondition(
+    require(
       x.count >= 2 && inputs.dropFirst().allSatisfy { $0.shape == [x[1]] },
       "batch normalization of \(x.shapeText) with parameters \(inputs.dropFirst().map(\.shape.shapeText))")
     let result = TensorSpec(x)
@@ -79,7 +79,7 @@ public func groupNormalized(
   _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
 ) -> Tensor {
   let (samples, channels) = (x.shape[0], x.shape[1])
-  precondition(channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
+  require(channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
   let folded = x.reshaped([1, samples * groups, -1])
   let rows: Shape = [samples * groups]
   let normalized = batchNormalized(folded, scale: .ones(rows), shift: .zeros(rows), epsilon: epsilon).result

@@ -16,10 +16,10 @@ struct Comparison: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     guard let shape = broadcast(inputs[0].shape, inputs[1].shape) else {
-      preconditionFailure(
+      requirementFailure(
         "\(kind): \(inputs[0].shape.shapeText) and \(inputs[1].shape.shapeText) do not fit together")
     }
-    precondition(inputs[0].dtype == inputs[1].dtype, "\(kind): \(inputs[0].dtype) against \(inputs[1].dtype)")
+    require(inputs[0].dtype == inputs[1].dtype, "\(kind): \(inputs[0].dtype) against \(inputs[1].dtype)")
     return [TensorSpec(shape, .bool)]
   }
 

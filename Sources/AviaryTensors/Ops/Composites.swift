@@ -18,7 +18,7 @@ extension Tensor {
   /// Maxout (Goodfellow et al. 2013): the largest of `pieces` neighbouring channels of axis `axis`.
   public func maxout(pieces: Int, axis: Int = 1) -> Tensor {
     let axis = resolved(axis: axis, rank: rank)
-    precondition(shape[axis] % pieces == 0, "maxout: \(shape[axis]) channels in pieces of \(pieces)")
+    require(shape[axis] % pieces == 0, "maxout: \(shape[axis]) channels in pieces of \(pieces)")
     var split = shape
     split[axis] /= pieces
     split.insert(pieces, at: axis + 1)

@@ -7,7 +7,7 @@ struct Concatenate: Operation {
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     var shape = inputs[0].shape
     for input in inputs.dropFirst() {
-      precondition(
+      require(
         input.dtype == inputs[0].dtype && input.shape.count == shape.count
           && shape.indices.allSatisfy { $0 == axis || input.shape[$0] == shape[$0] },
         "concatenate: \(input.shape.shapeText) does not fit \(inputs[0].shape.shapeText) along axis \(axis)")
@@ -57,7 +57,7 @@ struct Concatenate: Operation {
 
 /// `tensors` one after another along `axis`.
 public func concatenate(_ tensors: [Tensor], axis: Int) -> Tensor {
-  precondition(!tensors.isEmpty, "concatenate: no tensors were given")
+  require(!tensors.isEmpty, "concatenate: no tensors were given")
   if tensors.count == 1 { return tensors[0] }
   return Concatenate(axis: resolved(axis: axis, rank: tensors[0].rank)).apply(tensors)[0]
 }

@@ -12,14 +12,14 @@ struct Convolution: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (x, w) = (inputs[0].shape, inputs[1].shape)
-    precondition(
+    require(
       x.count == geometry.spatialRank + 2 && w.count == x.count,
       "convolution over \(geometry.spatialRank) axes: input \(x.shapeText), weights \(w.shapeText)")
-    precondition(
+    require(
       x[1] == w[1] * geometry.groups && w[0] % geometry.groups == 0,
       "convolution: an input of \(x[1]) channels, weights \(w.shapeText), \(geometry.groups) groups")
     if inputs.count > 2 {
-      precondition(
+      require(
         inputs[2].shape == [w[0]], "convolution: a bias of \(inputs[2].shape.shapeText) for \(w[0]) filters")
     }
     let extents = geometry.outputExtents(Array(x.dropFirst(2)), kernel: Array(w.dropFirst(2)))
@@ -78,7 +78,7 @@ struct TransposedConvolution: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (x, w) = (inputs[0].shape, inputs[1].shape)
-    precondition(
+    require(
       x.count == geometry.spatialRank + 2 && w.count == x.count && x[1] == w[0],
       "transposed convolution over \(geometry.spatialRank) axes: input \(x.shapeText), weights \(w.shapeText)"
     )

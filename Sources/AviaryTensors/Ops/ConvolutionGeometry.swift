@@ -50,7 +50,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     input.indices.map { axis in
       let room =
         input[axis] + padding.before[axis] + padding.after[axis] - dilation[axis] * (kernel[axis] - 1) - 1
-      precondition(
+      require(
         room >= 0,
         "a kernel of \(kernel.shapeText) (dilation \(dilation)) does not fit into \(input.shapeText) with padding "
           + "\(padding.before) and \(padding.after)")
@@ -64,7 +64,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
       let extent =
         (input[axis] - 1) * stride[axis] - padding.before[axis] - padding.after[axis]
         + dilation[axis] * (kernel[axis] - 1) + 1 + outputPadding[axis]
-      precondition(extent > 0, "a transposed convolution of \(input.shapeText) would make nothing")
+      require(extent > 0, "a transposed convolution of \(input.shapeText) would make nothing")
       return extent
     }
   }

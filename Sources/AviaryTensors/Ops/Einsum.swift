@@ -7,11 +7,11 @@ import Foundation
 public func einsum(_ equation: String, _ operands: Tensor...) -> Tensor {
   let sides = equation.filter { $0 != " " }.components(separatedBy: "->")
   let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
-  precondition(
+  require(
     sides.count == 2 && terms.count == operands.count, "einsum: \(equation) for \(operands.count) operands")
   let target = Array(sides[1])
   var (value, letters) = (operands[0], terms[0])
-  precondition(
+  require(
     letters.count == value.rank, "einsum: \(equation) for an operand of shape \(value.shape.shapeText)")
   for index in 1..<max(operands.count, 1) where operands.count > 1 {
     let later = Set(terms[(index + 1)...].joined()).union(target)
@@ -23,7 +23,7 @@ public func einsum(_ equation: String, _ operands: Tensor...) -> Tensor {
   return value.permuted(
     target.map { letter in
       guard let axis = rest.firstIndex(of: letter) else {
-        preconditionFailure("einsum: \(letter) of the result of \(equation) is in no operand")
+        requirementFailure("einsum: \(letter) of the result of \(equation) is in no operand")
       }
       return axis
     })
@@ -33,7 +33,7 @@ private typealias Labelled = (tensor: Tensor, letters: [Character])
 
 /// One matrix product: letters of both operands are batch axes when they are still needed, else summed over.
 private func contract(_ a: Labelled, _ b: Labelled, keeping needed: Set<Character>) -> Labelled {
-  precondition(
+  require(
     b.letters.count == b.tensor.rank,
     "einsum: \(String(b.letters)) for an operand of shape \(b.tensor.shape.shapeText)")
   let shared = a.letters.filter(b.letters.contains)

@@ -12,7 +12,7 @@ struct Eltwise: Operation {
   static func clip(_ low: Float, _ high: Float) -> Eltwise { Eltwise("Clip", .clip, alpha: low, beta: high) }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       inputs[0].dtype.isFloatingPoint, "\(onnxName): floating-point values needed, not \(inputs[0].dtype)")
     return [TensorSpec(inputs[0].shape)]
   }

@@ -3,7 +3,7 @@ struct EmbeddingLookup: Operation {
   var onnxName: String { "Gather" }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       inputs[0].shape.count == 2 && (inputs[1].dtype == .int32 || inputs[1].dtype == .int64),
       "embedding: a table of \(inputs[0].shape.shapeText) and tokens of type \(inputs[1].dtype)")
     return [TensorSpec(inputs[1].shape + [inputs[0].shape[1]])]
@@ -12,7 +12,7 @@ struct EmbeddingLookup: Operation {
   private func tokens(_ tensor: Tensor, vocabulary: Int) -> [Int] {
     let tokens = tensor.cast(to: .int64).values(of: Int64.self).map(Int.init)
     for token in tokens {
-      precondition(token >= 0 && token < vocabulary, "token \(token) of a vocabulary of \(vocabulary)")
+      require(token >= 0 && token < vocabulary, "token \(token) of a vocabulary of \(vocabulary)")
     }
     return tokens
   }

@@ -5,7 +5,7 @@ struct Expand: Operation {
   var keeps: Kept { [] }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       broadcast(inputs[0].shape, shape) == shape,
       "expand: \(inputs[0].shape.shapeText) cannot be repeated to \(shape.shapeText)")
     return [TensorSpec(shape, inputs[0].dtype)]

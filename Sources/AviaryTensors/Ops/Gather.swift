@@ -7,7 +7,7 @@ struct Gather: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (x, index) = (inputs[0].shape, inputs[1].shape)
-    precondition(
+    require(
       inputs[1].dtype == .int64 && x.count == index.count
         && x.indices.allSatisfy { $0 == axis || x[$0] == index[$0] },
       "gather along axis \(axis) of \(x.shapeText) by positions \(index.shapeText) of type \(inputs[1].dtype)"
@@ -40,7 +40,7 @@ struct Gather: Operation {
     let count = shape[axis]
     for place in positions.indices {
       let position = Int(positions[place])
-      precondition(
+      require(
         position >= 0 && position < extent, "position \(position) along an axis of \(extent) elements")
       let block = place / (inner * count)
       body(place, (block * extent + position) * inner + place % inner)
@@ -56,7 +56,7 @@ struct ScatterAdd: Operation {
   var onnxName: String { "ScatterElements" }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       inputs[1].shape == inputs[2].shape,
       "scatter: \(inputs[2].shape.shapeText) values for \(inputs[1].shape.shapeText) positions")
     _ = Gather(axis: axis).outputs(for: [inputs[0], inputs[1]])

@@ -91,7 +91,7 @@ extension Tensor {
   /// The pooling that makes equal windows, when the extents divide.
   private func dividing(into extents: [Int]) -> PoolingGeometry? {
     let spatial = Array(shape.dropFirst(2))
-    precondition(
+    require(
       extents.count == spatial.count, "adaptive pooling of \(shape.shapeText) to \(extents.shapeText)")
     guard zip(spatial, extents).allSatisfy({ $0 % $1 == 0 }) else { return nil }
     return PoolingGeometry(kernel: zip(spatial, extents).map { $0 / $1 })

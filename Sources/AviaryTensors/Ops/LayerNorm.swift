@@ -5,7 +5,7 @@ struct LayerNormalization: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let x = inputs[0].shape
-    precondition(
+    require(
       x.count >= 2 && inputs[1].shape == [x[x.count - 1]] && inputs[2].shape == inputs[1].shape,
       "layer normalization of \(x.shapeText) with a scale of \(inputs[1].shape.shapeText)")
     return [TensorSpec(x)]
@@ -32,7 +32,7 @@ struct LayerNormalization: Operation {
 /// Normalizes the last axes of `x`, those that `scale` and `shift` have.
 public func layerNormalized(_ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float) -> Tensor {
   let outer = Array(x.shape.dropLast(scale.rank))
-  precondition(
+  require(
     Array(x.shape.suffix(scale.rank)) == scale.shape,
     "layer normalization of \(x.shape.shapeText) over \(scale.shape.shapeText)")
   let rows = x.reshaped([outer.elementCount, scale.count])

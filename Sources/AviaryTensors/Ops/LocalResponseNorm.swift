@@ -5,7 +5,7 @@ struct LocalResponseNormalization: Operation {
   var onnxName: String { "LRN" }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       inputs[0].shape.count == 4,
       "local response normalization needs N×C×H×W, not \(inputs[0].shape.shapeText)")
     return [TensorSpec(inputs[0].shape)]

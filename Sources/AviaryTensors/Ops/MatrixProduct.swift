@@ -4,11 +4,11 @@ struct MatrixProduct: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
-    precondition(
+    require(
       a.count >= 2 && b.count >= 2 && a[a.count - 1] == b[b.count - 2],
       "matrix product of \(a.shapeText) and \(b.shapeText)")
     guard let batch = broadcast(Array(a.dropLast(2)), Array(b.dropLast(2))) else {
-      preconditionFailure(
+      requirementFailure(
         "matrix product: the batches of \(a.shapeText) and \(b.shapeText) do not fit together")
     }
     return [TensorSpec(batch + [a[a.count - 2], b[b.count - 1]])]
@@ -53,11 +53,11 @@ struct LinearMap: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let (x, w) = (inputs[0].shape, inputs[1].shape)
-    precondition(
+    require(
       !x.isEmpty && w.count == 2 && x.last == w[1],
       "linear: input \(x.shapeText), weights \(w.shapeText) (out×in)")
     if inputs.count > 2 {
-      precondition(
+      require(
         inputs[2].shape == [w[0]], "linear: a bias of \(inputs[2].shape.shapeText) for \(w[0]) outputs")
     }
     return [TensorSpec(x.dropLast() + [w[0]])]

@@ -3,7 +3,7 @@ extension Tensor {
   ///
   /// For unpooling and other uses of positions; plain maximum pooling is faster without them.
   public func maxPooledWithPositions(_ geometry: PoolingGeometry) -> (values: Tensor, positions: Tensor) {
-    precondition(rank == 4, "pooling with positions needs N×C×H×W, not \(shape.shapeText)")
+    require(rank == 4, "pooling with positions needs N×C×H×W, not \(shape.shapeText)")
     let plane = Array(shape.dropFirst(2))
     let sliding = geometry.sliding(over: plane)
     let extents = sliding.outputExtents(plane, kernel: geometry.kernel)

@@ -8,7 +8,7 @@ struct Pad: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let shape = inputs[0].shape
-    precondition(
+    require(
       before.count == shape.count && after.count == shape.count && (before + after).allSatisfy { $0 >= 0 },
       "pad: \(before) before and \(after) after for \(shape.shapeText)")
     return [TensorSpec(shape.indices.map { before[$0] + shape[$0] + after[$0] })]
@@ -62,7 +62,7 @@ extension Tensor {
     return shape.indices.reduce(self) { result, axis in
       guard before[axis] + after[axis] > 0 else { return result }
       let extent = shape[axis]
-      precondition(
+      require(
         mode == .replicate || Swift.max(before[axis], after[axis]) < extent,
         "reflection by \(Swift.max(before[axis], after[axis])) of an axis of \(extent) elements")
       let indices = (-before[axis]..<(extent + after[axis])).map { position in

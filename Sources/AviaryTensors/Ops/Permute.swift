@@ -6,7 +6,7 @@ struct Permute: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let shape = inputs[0].shape
-    precondition(
+    require(
       order.sorted() == Array(shape.indices), "permute: \(order) does not order \(shape.count) axes")
     return [TensorSpec(order.map { shape[$0] }, inputs[0].dtype)]
   }

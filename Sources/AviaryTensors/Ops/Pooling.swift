@@ -16,7 +16,7 @@ public struct Pooling: Operation {
 
   public func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let x = inputs[0].shape
-    precondition(
+    require(
       x.count == geometry.spatialRank + 2, "pooling over \(geometry.spatialRank) axes of \(x.shapeText)")
     return [TensorSpec(x.prefix(2) + geometry.outputExtents(Array(x.dropFirst(2)), kernel: kernel))]
   }

@@ -22,7 +22,7 @@ struct Reduction: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let shape = inputs[0].shape
-    precondition(
+    require(
       kind == .sum || axes.allSatisfy { shape[$0] > 0 }, "\(kind): nothing to reduce in \(shape.shapeText)")
     return [
       TensorSpec(keepsAxes ? keptShape(shape) : shape.indices.filter { !axes.contains($0) }.map { shape[$0] })

@@ -5,7 +5,7 @@ struct Reshape: Operation {
   var keeps: Kept { [] }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(
+    require(
       shape.elementCount == inputs[0].shape.elementCount,
       "reshape: \(inputs[0].shape.shapeText) has not as many elements as \(shape.shapeText)")
     return [TensorSpec(shape, inputs[0].dtype)]
@@ -48,7 +48,7 @@ extension Tensor {
   public func squeezed(_ axis: Int) -> Tensor {
     var shape = shape
     let axis = resolved(axis: axis, rank: rank)
-    precondition(shape[axis] == 1, "squeezed: axis \(axis) of \(shape.shapeText) has more than one element")
+    require(shape[axis] == 1, "squeezed: axis \(axis) of \(shape.shapeText) has more than one element")
     shape.remove(at: axis)
     return reshaped(shape)
   }

@@ -3,11 +3,11 @@ struct Select: Operation {
   var onnxName: String { "Where" }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(inputs[0].dtype == .bool, "select: the condition has type \(inputs[0].dtype), not bool")
+    require(inputs[0].dtype == .bool, "select: the condition has type \(inputs[0].dtype), not bool")
     guard let values = broadcast(inputs[1].shape, inputs[2].shape),
       let shape = broadcast(inputs[0].shape, values)
     else {
-      preconditionFailure("select: \(inputs.map(\.shape.shapeText)) do not fit together")
+      requirementFailure("select: \(inputs.map(\.shape.shapeText)) do not fit together")
     }
     return [TensorSpec(shape)]
   }

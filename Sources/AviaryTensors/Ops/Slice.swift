@@ -9,7 +9,7 @@ struct Slice: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     var shape = inputs[0].shape
-    precondition(
+    require(
       start >= 0 && count >= 0 && step > 0 && (count == 0 || start + (count - 1) * step < shape[axis]),
       "slice: \(count) elements from \(start) by \(step) along axis \(axis) of \(shape.shapeText)")
     shape[axis] = count
@@ -77,7 +77,7 @@ extension Tensor {
   /// Pieces of the given sizes along `axis`, which they must fill.
   public func split(_ axis: Int, sizes: [Int]) -> [Tensor] {
     let axis = resolved(axis: axis, rank: rank)
-    precondition(sizes.reduce(0, +) == shape[axis], "split: \(sizes) does not fill \(shape[axis]) elements")
+    require(sizes.reduce(0, +) == shape[axis], "split: \(sizes) does not fill \(shape[axis]) elements")
     var start = 0
     return sizes.map { size in
       defer { start += size }
@@ -88,7 +88,7 @@ extension Tensor {
   /// `count` equal pieces along `axis`.
   public func split(_ axis: Int, into count: Int) -> [Tensor] {
     let extent = shape[resolved(axis: axis, rank: rank)]
-    precondition(extent % count == 0, "split: \(extent) elements do not divide into \(count) equal pieces")
+    require(extent % count == 0, "split: \(extent) elements do not divide into \(count) equal pieces")
     return split(axis, sizes: .init(repeating: extent / count, count: count))
   }
 }

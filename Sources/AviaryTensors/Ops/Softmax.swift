@@ -5,7 +5,7 @@ struct Softmax: Operation {
   var keeps: Kept { .outputs }
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
-    precondition(!inputs[0].shape.isEmpty, "softmax of a scalar")
+    require(!inputs[0].shape.isEmpty, "softmax of a scalar")
     return [TensorSpec(inputs[0].shape)]
   }
 

@@ -9,7 +9,7 @@ struct TopK: Operation {
 
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let shape = inputs[0].shape
-    precondition(
+    require(
       (shape.last ?? 0) >= count && count >= 0,
       "the \(count) best of \(shape.last ?? 0) values were asked for")
     let result = shape.dropLast() + [count]
@@ -63,7 +63,7 @@ extension Tensor {
   private func extremePosition(_ axis: Int, isBetter: (Float, Float) -> Bool) -> Tensor {
     let moved = transposed(resolved(axis: axis, rank: rank), -1)
     let shape = moved.shape
-    precondition((shape.last ?? 0) > 0, "the position of the extreme of no values")
+    require((shape.last ?? 0) > 0, "the position of the extreme of no values")
     if isAbstract { return .abstract(TensorSpec(shape.dropLast(), .int64)) }
     let extent = shape.last!
     let positions = moved.cast(to: .float32).withUnsafeValues { values in

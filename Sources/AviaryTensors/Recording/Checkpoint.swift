@@ -31,7 +31,7 @@ private struct Checkpoint: ReplayedOperation {
   }
 
   func gradient(_ context: GradientContext) -> [Tensor?] {
-    preconditionFailure("a checkpoint's gradient is found by replaying it")
+    requirementFailure("a checkpoint's gradient is found by replaying it")
   }
 
   func replay(_ context: GradientContext, into pass: inout BackwardPass) {

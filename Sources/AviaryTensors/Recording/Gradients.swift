@@ -27,7 +27,7 @@ public struct Leaf: Sendable {
 extension Tensor {
   /// The same values, tracked: gradients of what is computed from the result arrive at `leaf`.
   public func tracked(as leaf: Leaf) -> Tensor {
-    precondition(dtype.isFloatingPoint, "a gradient with respect to \(dtype) values was asked for")
+    require(dtype.isFloatingPoint, "a gradient with respect to \(dtype) values was asked for")
     return with(node: leaf.node)
   }
 }
@@ -35,7 +35,7 @@ extension Tensor {
 /// The gradients of one element, `value`, at `leaves`; nil where it does not depend on one. The recording is consumed on the way:
 /// what a step kept is released as soon as its gradient is known.
 public func backward(from value: consuming Tensor, to leaves: [Leaf]) -> [Tensor?] {
-  precondition(value.count == 1, "a gradient needs one element, the value has shape \(value.shape.shapeText)")
+  require(value.count == 1, "a gradient needs one element, the value has shape \(value.shape.shapeText)")
   let seed = Tensor.ones(value.shape)
   return backward(from: value, seed: seed, to: leaves)
 }

@@ -71,7 +71,7 @@ public enum CachingAllocator {
     var pointer: UnsafeMutableRawPointer?
     let status = posix_memalign(&pointer, alignment, size)
     guard status == 0, let pointer else {
-      preconditionFailure("out of memory: \(size) bytes were asked for")
+      requirementFailure("out of memory: \(size) bytes were asked for")
     }
     return pointer
   }

@@ -102,7 +102,7 @@ struct MemoryPool {
         #endif
         return insert(Gap(start: start, end: end, backedEnd: start))
       }
-      precondition(size / 2 >= byteCount + Self.hugePage, "out of memory: \(byteCount) bytes were asked for")
+      require(size / 2 >= byteCount + Self.hugePage, "out of memory: \(byteCount) bytes were asked for")
       size /= 2
     }
   }

@@ -68,7 +68,7 @@ final class Storage: Sendable {
 
   var pointer: UnsafeMutableRawPointer {
     guard let pointer = base.value else {
-      preconditionFailure("the values of a tensor were read while only shapes are traced")
+      requirementFailure("the values of a tensor were read while only shapes are traced")
     }
     return pointer
   }

@@ -72,13 +72,13 @@ final class ThreadTeam: Sendable {
   ///
   /// - Parameter waitsInside: whether parts wait for each other: then there must be no more of them than threads, each on its own.
   func run(_ parts: Int, waitsInside: Bool = false, _ data: UnsafeMutableRawPointer?, _ body: Body) {
-    precondition(1...Seat.mostParts ~= parts, "a job of \(parts) parts, of at most \(Seat.mostParts)")
+    require(1...Seat.mostParts ~= parts, "a job of \(parts) parts, of at most \(Seat.mostParts)")
     let job = Job(body: body, data: data, parts: parts)
     if parts == 1 || ThreadPlace.current.pointee.isInsideJob {
       return runHere(Job(body: body, data: data, parts: 1))
     }
     if waitsInside {
-      precondition(parts <= threadCount, "\(parts) parts that wait for each other, \(threadCount) threads")
+      require(parts <= threadCount, "\(parts) parts that wait for each other, \(threadCount) threads")
       return turn.withLock { _ in runTogether(job) }
     }
     // Another thread's job has the team: this one's core has nothing better to do than all parts.
@@ -88,7 +88,7 @@ final class ThreadTeam: Sendable {
   /// To be called by all parts of a job: none goes on until all are here.
   func meet(_ parts: Int) {
     guard parts > 1 else { return }
-    precondition(
+    require(
       parts <= threadCount, "\(parts) parts wait for each other, but there are \(threadCount) threads")
     let passage = passages.load(ordering: .acquiring)
     if arrivals.add(1, ordering: .acquiringAndReleasing).newValue == parts {

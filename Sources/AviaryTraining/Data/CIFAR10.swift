@@ -19,7 +19,7 @@ public struct CIFAR10: Dataset {
   public init(
     files: [String], divisor: Float = 255, mean: [Float] = [0, 0, 0], std: [Float] = [1, 1, 1]
   ) throws(DataFile.Failure) {
-    precondition(mean.count == 3 && std.count == 3, "CIFAR-10 has three channels")
+    require(mean.count == 3 && std.count == 3, "CIFAR-10 has three channels")
     var records: [UInt8] = []
     for file in files {
       let content = try DataFile.read(file)

@@ -71,7 +71,7 @@ public struct TensorDataset: Dataset {
   public let classNames: [String]
 
   public init(inputs: Tensor, labels: [Int], classNames: [String]) {
-    precondition(inputs.shape.first == labels.count, "\(labels.count) labels for inputs \(inputs.shape)")
+    require(inputs.shape.first == labels.count, "\(labels.count) labels for inputs \(inputs.shape)")
     self.inputs = inputs
     self.labels = labels
     self.classNames = classNames

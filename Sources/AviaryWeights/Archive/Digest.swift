@@ -1,3 +1,4 @@
+import AviaryTensors
 import CCrypto
 
 /// A digest, computed piece by piece by libcrypto.
@@ -13,7 +14,7 @@ struct Digest: ~Copyable {
   init(_ algorithm: Algorithm = .sha256) {
     context = EVP_MD_CTX_new()
     let started = EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil)
-    precondition(started == 1, "libcrypto has no \(algorithm)")
+    require(started == 1, "libcrypto has no \(algorithm)")
   }
 
   deinit { EVP_MD_CTX_free(context) }

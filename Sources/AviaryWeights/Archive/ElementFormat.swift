@@ -80,7 +80,7 @@ extension ElementFormat {
       do {
         return try tensor(in: file, at: offset, shape: shape, bigEndian: bigEndian)
       } catch {
-        preconditionFailure("elements that were checked cannot be converted: \(error)")
+        requirementFailure("elements that were checked cannot be converted: \(error)")
       }
     }
   }

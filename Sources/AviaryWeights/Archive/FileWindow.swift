@@ -10,7 +10,7 @@ struct FileWindow: Sendable {
 
   /// The range must lie inside the file.
   init(_ file: MappedFile, _ range: Range<Int>) {
-    precondition(range.lowerBound >= 0 && range.upperBound <= file.count, "\(range) of \(file.count) bytes")
+    require(range.lowerBound >= 0 && range.upperBound <= file.count, "\(range) of \(file.count) bytes")
     self.file = file
     self.range = range
   }

@@ -79,7 +79,7 @@ struct StridedView: Sendable {
       do {
         return try gathered(file)
       } catch {
-        preconditionFailure("elements that were checked cannot be converted: \(error)")
+        requirementFailure("elements that were checked cannot be converted: \(error)")
       }
     }
   }

@@ -35,7 +35,7 @@ public struct WeightArchive: Sendable {
       case .ready(let tensor): return tensor
       case .computed(let spec, let compute):
         let tensor = compute()
-        precondition(tensor.spec == spec, "a tensor of another shape or type than announced was computed")
+        require(tensor.spec == spec, "a tensor of another shape or type than announced was computed")
         return tensor
       case .moved(let source, let move): return move.unmerged(source.elements)
       }

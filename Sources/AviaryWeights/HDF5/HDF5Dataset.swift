@@ -84,7 +84,7 @@ struct HDF5Dataset {
         do {
           return try chunks.tensor(format, bigEndian: bigEndian)
         } catch {
-          preconditionFailure("chunks that were sound cannot be read again: \(error)")
+          requirementFailure("chunks that were sound cannot be read again: \(error)")
         }
       }
     default: throw WeightsError(.refused, "it is a virtual dataset, made of other files")

@@ -102,7 +102,7 @@ public enum NumPyFile {
       do {
         return try single()[name]!
       } catch {
-        preconditionFailure("an array that was sound cannot be unpacked again: \(error)")
+        requirementFailure("an array that was sound cannot be unpacked again: \(error)")
       }
     }
   }

@@ -58,7 +58,7 @@ public enum SafetensorsFile {
   /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
   /// - Throws: ``WeightsError`` when the file cannot be written.
   public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
-    precondition(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
+    require(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
     try write(archive, to: path, floats: floats, described: true)
   }
 
@@ -72,7 +72,7 @@ public enum SafetensorsFile {
   private static func write(
     _ archive: WeightArchive, to path: String, floats: DType?, described: Bool
   ) throws {
-    precondition(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
+    require(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
     guard archive.spec("__metadata__") == nil else {
       throw WeightsError(
         .unsupported, "a safetensors file cannot hold a tensor called \"__metadata__\"", file: path)
