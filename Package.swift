@@ -81,7 +81,7 @@ let package = Package(
       name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "CZlib", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
+      name: "AviaryZooTests", dependencies: ["AviaryZoo", "CThreads", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "AviaryCLITests", dependencies: ["AviaryCLI", "TestSupport"]),
     .testTarget(

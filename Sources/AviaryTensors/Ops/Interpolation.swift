@@ -81,11 +81,8 @@ extension Tensor {
   /// The largest value of windows that divide the spatial axes of N×C×spatial into `extents` pieces.
   public func adaptiveMaxPooled(to extents: [Int]) -> Tensor {
     if let geometry = dividing(into: extents) { return maxPooled(geometry) }
-    return zip(2..., extents).reduce(self) { result, step in
-      let (axis, extent) = step
-      let windows = AxisMap.Table.windows(shape[axis], extent)
-      return concatenate(windows.map { result.sliced(axis, $0).amax([axis], keepsAxes: true) }, axis: axis)
-    }
+    let windows = zip(shape.dropFirst(2), extents).map { AxisMap.Table.windows($0, $1).map(Array.init) }
+    return WindowMaximum(windows: windows).apply([self])[0]
   }
 
   /// The pooling that makes equal windows, when the extents divide.
