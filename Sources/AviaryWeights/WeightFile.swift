@@ -33,12 +33,13 @@ public struct WeightFile: Sendable {
     return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
   }
 
-  /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all.
+  /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all; a name whose ending promises another format is refused.
   ///
   /// - Parameter floats: the type floating-point tensors are stored in; nil keeps each one's own.
   public static func write(
     _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType? = nil
   ) throws {
+    try format.requireEnding(of: path)
     switch format {
     case .portable: try SafetensorsFile.write(archive, to: path, floats: floats)
     case .safetensors: try SafetensorsFile.writePlain(archive, to: path, floats: floats)

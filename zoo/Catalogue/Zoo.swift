@@ -8,7 +8,9 @@ import Foundation
 public enum Zoo {
   /// A model by name with first values, in its first dialect.
   public static func model(_ name: String, classes: Int? = nil) throws -> any StagedModel {
-    try Catalogue.entry(name).makeModel(classes: classes)
+    let entry = try Catalogue.entry(name)
+    try Adaptation(classes: classes).checkClasses(name)
+    return try entry.makeModel(classes: classes)
   }
 
   /// A model with first values and what is bound to its first dialect: where training begins.
@@ -17,6 +19,7 @@ public enum Zoo {
   ) throws -> LoadedModel {
     let card = try entry.card()
     let dialect = entry.dialects[0]
+    try adaptation.checkClasses(entry.name)
     let model = dialect.make(adaptation.classes ?? card.classes)
     var result = LoadedModel(
       name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
@@ -64,6 +67,7 @@ public enum Zoo {
   public static func load(
     _ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation = .init()
   ) throws -> LoadedModel {
+    try adaptation.checkClasses(entry.name)
     let (loaded, archive) = try matched(entry, file, adaptation)
     loaded.model.assign(archive, loaded.report!)
     return try loaded.adapted(adaptation)
@@ -168,7 +172,7 @@ public enum Zoo {
       preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) }
         ?? dialect.preprocessing,
       labels: labels, inputShape: description.input,
-      smallestSide: model is TransferModel ? nil : entry.smallestSide)
+      smallestSide: (model as? TransferModel)?.junction == .flatten ? nil : entry.smallestSide)
     result.source = metadata.source
     result.licence = metadata.licence
     if report.initialised.isEmpty {
