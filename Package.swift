@@ -48,12 +48,14 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
 
+    .target(name: "CSignals"),
     .target(name: "CThreads"),
     .target(name: "CVectors"),
     .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
-      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],
+      name: "AviaryWeights",
+      dependencies: ["AviaryLayers", "CSignals", "CHDF5", "CZlib", "CCrypto", "CCurl"],
       exclude: ["PortableFormat.md"]),
     .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
@@ -68,7 +70,7 @@ let package = Package(
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
       ]),
-    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary"]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CSignals"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(

@@ -1,4 +1,5 @@
 import Aviary
+import CSignals
 import Foundation
 
 // Commands that run a network many times have a thread on each core. Others share the cores with whatever runs beside them, perhaps the
@@ -10,4 +11,6 @@ if ["bench", "evaluate", "finetune", "train"].contains(CommandLine.arguments.dro
   Parallel.bindToCores()
 }
 
+// Half-written files do not outlive the program, however it is ended.
+remove_guarded_files_on_signals()
 exit(Program.run(Array(CommandLine.arguments.dropFirst())))

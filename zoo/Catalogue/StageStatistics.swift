@@ -40,10 +40,13 @@ extension StageStatistics {
   /// Rounding differs between machines by far less than this share of the magnitude, and other networks by far more.
   static let tolerance = 2e-4
 
-  /// Whether another computation of the same stage can have given these numbers.
+  var isFinite: Bool { mean.isFinite && magnitude.isFinite }
+
+  /// Whether another computation of the same stage can have given these numbers. What is infinite or no number agrees with nothing:
+  /// two stages that overflow tell nothing about the weights.
   func agrees(with other: StageStatistics) -> Bool {
+    guard isFinite, other.isFinite else { return false }
     let allowed = Self.tolerance * max(magnitude, other.magnitude) + 1e-12
-    // Comparisons with what is no number are false.
     return name == other.name && abs(mean - other.mean) <= allowed
       && abs(magnitude - other.magnitude) <= allowed
   }
@@ -78,7 +81,7 @@ extension LoadedModel {
 extension [StageStatistics] {
   /// For a file; nil when a stage overflows, which JSON cannot say.
   var storable: [StageStatistics]? {
-    allSatisfy { $0.mean.isFinite && $0.magnitude.isFinite } ? self : nil
+    allSatisfy(\.isFinite) ? self : nil
   }
 }
 

@@ -96,7 +96,8 @@ public func groupNormalized(
   _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
 ) -> Tensor {
   let (samples, channels) = (x.shape[0], x.shape[1])
-  require(channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
+  require(
+    groups > 0 && channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
   let folded = x.reshaped([1, samples * groups, -1])
   let rows: Shape = [samples * groups]
   let normalized = batchNormalized(folded, scale: .ones(rows), shift: .zeros(rows), epsilon: epsilon).result

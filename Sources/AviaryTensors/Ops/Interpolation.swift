@@ -60,7 +60,10 @@ extension AxisMap.Table {
 extension Tensor {
   /// The spatial axes of N×C×spatial resampled to `extents`.
   public func interpolated(to extents: [Int], _ mode: InterpolationMode) -> Tensor {
-    zip(2..., extents).reduce(self) { result, step in
+    require(
+      extents.count == rank - 2 && (extents + shape.dropFirst(2)).allSatisfy { $0 > 0 },
+      "interpolation of \(shape.shapeText) to \(extents.shapeText)")
+    return zip(2..., extents).reduce(self) { result, step in
       let (axis, extent) = step
       if extent == shape[axis], mode != .nearest { return result }
       return AxisMap(
@@ -89,7 +92,8 @@ extension Tensor {
   private func dividing(into extents: [Int]) -> PoolingGeometry? {
     let spatial = Array(shape.dropFirst(2))
     require(
-      extents.count == spatial.count, "adaptive pooling of \(shape.shapeText) to \(extents.shapeText)")
+      extents.count == spatial.count && (extents + spatial).allSatisfy { $0 > 0 },
+      "adaptive pooling of \(shape.shapeText) to \(extents.shapeText)")
     guard zip(spatial, extents).allSatisfy({ $0 % $1 == 0 }) else { return nil }
     return PoolingGeometry(kernel: zip(spatial, extents).map { $0 / $1 })
   }

@@ -88,7 +88,10 @@ public struct PoolingGeometry: Hashable, Sendable {
   /// As a sliding kernel over the given extents: ceiling mode becomes padding after the end.
   func sliding(over input: [Int]) -> ConvolutionGeometry {
     var padding = padding
-    if usesCeiling {
+    let isWhole = [stride.count, dilation.count, padding.before.count, input.count].allSatisfy {
+      $0 == kernel.count
+    }
+    if usesCeiling, isWhole, stride.allSatisfy({ $0 > 0 }) {
       for axis in kernel.indices {
         let reach = dilation[axis] * (kernel[axis] - 1) + 1
         let room = input[axis] + padding.before[axis] + padding.after[axis] - reach
