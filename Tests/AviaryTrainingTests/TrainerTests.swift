@@ -111,7 +111,9 @@ struct TrainerTests {
       classNames: ["left", "right"])
     var epochs = 0
     trainer.onEpoch = { _, _ in epochs += 1 }
-    #expect(throws: TrainingError.self) { try trainer.fit(points(20, seed: 1), validation: damaged, epochs: 2) }
+    #expect(throws: TrainingError.self) {
+      try trainer.fit(points(20, seed: 1), validation: damaged, epochs: 2)
+    }
     #expect(epochs == 0)
   }
 
