@@ -96,20 +96,26 @@ public struct LoadReport: Sendable {
     throw WeightsError(.mismatched, text(allowingUnexpected: allowingUnexpected), file: file)
   }
 
+  /// How many tensors of each kind an error names.
+  private static let shown = 3
+
   private func text(allowingUnexpected: Bool) -> String {
     var lines = ["the weights do not fit the model: \(matched.count) tensors match"]
     lines[0] +=
       ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
-    for item in missing {
+    func list<Item>(_ items: [Item], _ what: String, _ line: (Item) -> String) {
+      lines += items.prefix(Self.shown).map { "  " + line($0) }
+      if items.count > Self.shown { lines.append("  and \(items.count - Self.shown) more \(what)") }
+    }
+    list(missing, "missing") { item in
       let similar = item.candidates.isEmpty ? "" : " (similar: \(item.candidates.joined(separator: ", ")))"
-      lines.append("  missing \(item.name) \(item.shape.shapeText)\(similar)")
+      return "missing \(item.name) \(item.shape.shapeText)\(similar)"
     }
-    for item in misshaped {
-      lines.append(
-        "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
+    list(misshaped, "of another shape") { item in
+      "\(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)"
     }
-    lines += absent.map { "  absent \($0), which only training needs" }
-    if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
+    list(absent, "absent") { "absent \($0), which only training needs" }
+    if !allowingUnexpected { list(unexpected, "unexpected") { "unexpected \($0)" } }
     return lines.joined(separator: "\n")
   }
 

@@ -14,6 +14,8 @@ public struct WeightsError: Error, Equatable, Sendable, CustomStringConvertible 
     case refused
     /// A format, element type or feature that is not read or written.
     case unsupported
+    /// Values are infinite or not numbers, or would be in the type they are to be stored in.
+    case nonFinite
     /// Names or shapes differ from what is wanted.
     case mismatched
     /// The file cannot be written.
