@@ -115,11 +115,12 @@ extension Module {
   /// Takes over the values of an archive that a report found complete, and returns what is wrong with them.
   func assign(_ archive: WeightArchive, _ report: LoadReport) -> [ValueDefect] {
     let initialised = Set(report.initialised)
-    return stateEntries.compactMap { entry in
+    let tensors = stateEntries.compactMap { entry -> (name: String, tensor: Tensor)? in
       guard !initialised.contains(entry.name), let tensor = archive[entry.name] else { return nil }
       entry.value = tensor
-      return tensor.valueDefect(named: entry.name)
+      return (entry.name, tensor)
     }
+    return ValueDefect.all(in: tensors)
   }
 }
 

@@ -85,8 +85,8 @@ public struct ConversionCheck: Sendable {
     }
     let isFloat = original.dtype.isFloatingPoint
     let rounded = isFloat ? original.cast(to: floats ?? original.dtype) : original
-    if let defect = found.valueDefect(named: name), defect.kind == .notFinite,
-      defect.count != original.valueDefect(named: name)?.count
+    if let defect = ValueDefect.all(in: [(name, found)]).first, defect.kind == .notFinite,
+      defect.count != ValueDefect.all(in: [(name, original)]).first?.count
     {
       throw WeightsError(.nonFinite, "what was finite is so no more: \(defect)", file: path)
     }

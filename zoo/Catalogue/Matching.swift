@@ -48,7 +48,7 @@ struct Matching {
     }
     if let match = attempt.match { return match }
     guard let closest = attempt.closest else { throw attempt.failure! }
-    try closest.requireComplete(file: file.path)
+    try closest.requireComplete(file: file.path, hint: Zoo.Allowance.unexpected.hint)
     requirementFailure("a report that fits was found before")
   }
 
@@ -142,7 +142,8 @@ struct Matching {
     }
     let report = model.report(weights, replaceable: replaceable)
     try report.requireComplete(
-      file: file.path, allowingUnexpected: allowsUnexpected(report, replaceable))
+      file: file.path, allowingUnexpected: allowsUnexpected(report, replaceable),
+      hint: Zoo.Allowance.unexpected.hint)
     let names = classes == promised ? metadata.labels : nil
     let labels = try names ?? dialect.labels.names(count: model)
     guard labels.count == classes else {
@@ -183,6 +184,7 @@ extension [String] {
   /// The first few, and how many there are besides.
   var shortList: String {
     let shown = 6
-    return prefix(shown).joined(separator: ", ") + (count > shown ? " and \(count - shown) more" : "")
+    return prefix(shown).map(\.shown).joined(separator: ", ")
+      + (count > shown ? " and \(count - shown) more" : "")
   }
 }

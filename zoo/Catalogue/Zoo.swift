@@ -72,10 +72,8 @@ public enum Zoo {
     // A flipped bit in the data may show in nothing but the digest.
     try file.requireIntact()
     var (loaded, archive) = try Matching(entry, file, adaptation, allowing).match()
-    if let error = WeightsError(loaded.model.assign(archive, loaded.report!), file: file.path) {
-      guard allowing.contains(.nonFinite) else { throw error }
-      loaded.changes.append("values that no network should have: \(error.reason)")
-    }
+    let defects = loaded.model.assign(archive, loaded.report!)
+    if let told = try allowed(defects, file: file.path, allowing) { loaded.changes.append(told) }
     let changes = loaded.changes
     try loaded.adapt(adaptation)
     // What a file says of its stages is true of what it was written for.

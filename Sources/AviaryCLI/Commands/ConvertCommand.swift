@@ -33,10 +33,7 @@ enum ConvertCommand: Command {
       try arguments.string("model").map { try Catalogue.selection($0).entry }
       ?? Zoo.identify(file.archive, allowing: allowing)?.entry
     var (archive, losses) = try archive(entry, file, target, allowing)
-    if let error = WeightsError(archive.valueDefects(), file: paths[0]) {
-      guard allowing.contains(.nonFinite) else { throw error }
-      losses.append("kept with values that no network should have: \(error.reason)")
-    }
+    if let told = try archive.requireUsableValues(file: paths[0], allowing: allowing) { losses.append(told) }
     if floats ?? .float32 != .float32 { archive.portable?.stages = nil }
     let summary =
       "\(paths[1]): \(target.format.summary), \(archive.count) tensors"
@@ -72,7 +69,7 @@ enum ConvertCommand: Command {
   }
 
   private static func shortened(_ names: [String]) -> String {
-    names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
+    names.prefix(4).map(\.shown).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
   }
 
   private static func text(_ check: ConversionCheck, _ floats: DType?) -> String {

@@ -64,7 +64,7 @@ enum InspectCommand: Command {
     let found = Zoo.identification(of: file.archive)
     let description = file.description
     if arguments.has("json") { return try Console.printJSON(Report(description, found)) }
-    let rows = description.tensors.map { [cut($0.name), $0.dtype.rawValue, cut($0.shape.shapeText)] }
+    let rows = description.tensors.map { [$0.name.shown, $0.dtype.rawValue, $0.shape.shapeText.shown] }
     Console.print(Console.table(["tensor", "type", "shape"], rows))
     Console.print(
       """
@@ -97,9 +97,6 @@ enum InspectCommand: Command {
     }
   }
 
-  /// What is longer than any name in use, cut: a table is as wide as its longest cell.
-  private static func cut(_ text: String) -> String { text.count > 100 ? text.prefix(99) + "…" : text }
-
   private static func digest(_ description: WeightFile.Description) -> String {
     description.isIntact.map { "\nthe data is \($0 ? "what" : "DAMAGED: it is not what") its digest says" }
       ?? ""
@@ -112,7 +109,7 @@ enum InspectCommand: Command {
       names.isEmpty
         ? []
         : [
-          "\(names.count) \(title): \(names.prefix(shown).map(cut).joined(separator: ", "))\(names.count > shown ? ", …" : "")"
+          "\(names.count) \(title): \(names.prefix(shown).map(\.shown).joined(separator: ", "))\(names.count > shown ? ", …" : "")"
         ]
     }
     let misshaped = report.misshaped.map {

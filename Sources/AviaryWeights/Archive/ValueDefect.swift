@@ -1,5 +1,4 @@
 import AviaryTensors
-import Synchronization
 
 /// Values of a tensor that no trained network has: damage, or a training that went wrong.
 ///
@@ -29,41 +28,40 @@ public struct ValueDefect: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-extension Tensor {
-  /// What is wrong with the values of the tensor called `name`; nil when nothing is. One pass over the bytes, on all cores.
-  public func valueDefect(named name: String) -> ValueDefect? {
-    guard dtype.isFloatingPoint else { return nil }
-    func defect(_ kind: ValueDefect.Kind, _ isWrong: (Float) -> Bool) -> ValueDefect? {
-      let values = cast(to: .float32).values()
-      guard let first = values.firstIndex(where: isWrong) else { return nil }
-      return ValueDefect(
-        kind: kind, tensor: name, count: values.count(where: isWrong), index: shape.index(ofElement: first),
-        value: values[first])
+extension ValueDefect {
+  /// What is wrong with the values of tensors, by name, in their order; empty when nothing is. One pass over the bytes, on all cores.
+  public static func all(in tensors: [(name: String, tensor: Tensor)]) -> [ValueDefect] {
+    let floats = tensors.filter { $0.tensor.dtype.isFloatingPoint }
+    return zip(floats, NonFiniteScan.results(floats.map(\.tensor))).compactMap { item, isFound in
+      if isFound { return ValueDefect(.notFinite, item) { !$0.isFinite } }
+      return item.name.isOfVariance ? ValueDefect(.negativeVariance, item) { $0 < 0 } : nil
     }
-    if hasNonFiniteValues { return defect(.notFinite) { !$0.isFinite } }
-    return name.isOfVariance ? defect(.negativeVariance) { $0 < 0 } : nil
   }
 
-  /// Whether a value of a floating-point tensor is infinite or not a number.
-  var hasNonFiniteValues: Bool {
-    let exponent: ExponentBits =
-      switch dtype {
-      case .float16: .init(mask: 0x7C00, width: 16)
-      case .bfloat16: .init(mask: 0x7F80, width: 16)
-      default: .init(mask: 0x7F80_0000, width: 32)
-      }
-    return withUnsafeBytes { exponent.areAllSet(inAnyOf: $0) }
+  private init?(
+    _ kind: Kind, _ item: (name: String, tensor: Tensor), where isWrong: (Float) -> Bool
+  ) {
+    let values = item.tensor.cast(to: .float32).values()
+    guard let first = values.firstIndex(where: isWrong) else { return nil }
+    self.init(
+      kind: kind, tensor: item.name, count: values.count(where: isWrong),
+      index: item.tensor.shape.index(ofElement: first), value: values[first])
   }
 }
 
+extension Tensor {
+  /// Whether a value of a floating-point tensor is infinite or not a number.
+  var hasNonFiniteValues: Bool { dtype.isFloatingPoint && NonFiniteScan.results([self])[0] }
+}
+
 extension WeightArchive {
-  /// What is wrong with the values of all tensors, in order; empty when nothing is. Reads all of them.
+  /// What is wrong with the values of all tensors, in order; empty when nothing is. Reads all of them, one after another.
   public func valueDefects() -> [ValueDefect] {
-    names.compactMap { name in
+    names.flatMap { name -> [ValueDefect] in
       defer { trimCache() }
-      // Where its elements are moved does not matter as long as all are right.
-      guard name.isOfVariance || unmoved(name).hasNonFiniteValues else { return nil }
-      return self[name]!.valueDefect(named: name)
+      // Where elements are moved to does not matter as long as all are right.
+      guard name.isOfVariance || unmoved(name).hasNonFiniteValues else { return [] }
+      return ValueDefect.all(in: [(name, self[name]!)])
     }
   }
 }
@@ -96,44 +94,5 @@ extension Shape {
       rest /= self[axis]
     }
     return index
-  }
-}
-
-/// The bits of a floating-point number that are all set in infinities and in what is not a number, in every number of 64 bits.
-private struct ExponentBits {
-  private let mask: UInt64
-  /// The lowest bit of each exponent.
-  private let lowest: UInt64
-  /// Where an addition to it carries to.
-  private let carry: UInt64
-
-  init(mask: UInt64, width: UInt64) {
-    let repeated: UInt64 = width == 16 ? 0x0001_0001_0001_0001 : 0x0000_0001_0000_0001
-    self.mask = mask * repeated
-    lowest = (mask & (~mask + 1)) * repeated
-    carry = (1 << (width - 1)) * repeated
-  }
-
-  /// Bytes that pay for a second thread.
-  private static let grain = 128 << 10
-
-  func areAllSet(inAnyOf bytes: UnsafeRawBufferPointer) -> Bool {
-    guard let base = bytes.baseAddress else { return false }
-    let vectorBytes = MemoryLayout<SIMD8<UInt64>>.size
-    let vectors = bytes.count / vectorBytes
-    let found = Atomic(false)
-    Parallel.forEachRange(vectors, grain: Self.grain / vectorBytes) { range in
-      var carried = SIMD8<UInt64>.zero
-      for index in range {
-        let words = base.loadUnaligned(fromByteOffset: index * vectorBytes, as: SIMD8<UInt64>.self)
-        carried |= (words & mask) &+ lowest
-      }
-      if carried & carry != .zero { found.store(true, ordering: .relaxed) }
-    }
-    var rest = SIMD8<UInt64>.zero
-    withUnsafeMutableBytes(of: &rest) {
-      $0.copyMemory(from: .init(rebasing: bytes[(vectors * vectorBytes)...]))
-    }
-    return found.load(ordering: .relaxed) || ((rest & mask) &+ lowest) & carry != .zero
   }
 }
