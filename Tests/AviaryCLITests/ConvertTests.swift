@@ -240,7 +240,7 @@ struct ConvertTests {
         try WeightArchive(names.map { ($0, Tensor([Float(1)])) }), to: path, as: .safetensors)
       let outcome = aviary("inspect", path)
       #expect(outcome.status == 0 && outcome.output.utf8.count < 200_000)
-      #expect(outcome.output.contains("\\u{1b}[31mred\\u{202e}") && !outcome.output.contains("\u{1B}"))
+      #expect(outcome.output.contains("\\u{1B}[31mred\\u{202E}") && !outcome.output.contains("\u{1B}"))
       let error = aviary("run", "lenet", "--weights", path, "--input", path, "--output", "\(folder)/o.npz")
         .errors
       #expect(error.utf8.count < 3000 && error.split(separator: "\n").count <= 12)
