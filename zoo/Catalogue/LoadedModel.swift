@@ -17,7 +17,8 @@ public struct LoadedModel {
   var smallestSide: Int?
   /// What the weights' file held and lacked; nil for first values.
   public var report: LoadReport?
-  /// How the network was adapted to another number of classes or another input: a sentence for each change.
+  /// How the network was adapted to another number of classes or another input, what of the file was left out, and what was wrong with it and
+  /// allowed: a sentence for each.
   public internal(set) var changes: [String] = []
   /// Where the weights came from, for files made of them.
   public var source: PortableMetadata.Source?
@@ -114,7 +115,7 @@ public struct LoadedModel {
   /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
   public func kerasArchive() throws -> WeightArchive { try kerasArchive(of: try archive()) }
 
-  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:)`` gave.
+  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:allowing:)`` gave.
   public func kerasArchive(of weights: WeightArchive) throws -> WeightArchive {
     guard let map = try dialect.loadNameMap(for: model) else {
       throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")

@@ -88,9 +88,9 @@ extension [StageStatistics] {
 extension Zoo {
   /// What the stages of a model with a file's weights return, once these are rounded to `floats`; nil when that cannot be stored.
   public static func stages(
-    _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?
+    _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?, allowing: Allowance = []
   ) throws -> [StageStatistics]? {
-    let loaded = try load(entry, file)
+    let loaded = try load(entry, file, allowing: allowing)
     if let floats { loaded.model.round(to: floats) }
     return loaded.stageStatistics().storable
   }

@@ -110,7 +110,8 @@ enum BenchCommand: Command {
   private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
     let path = arguments.string("weights")
     let loaded =
-      try path.map { try Zoo.load(name, weights: $0) } ?? Zoo.untrained(try Catalogue.selection(name).entry)
+      try path.map { try Zoo.load(name, weights: $0, allowing: arguments.allowance) }
+      ?? Zoo.untrained(try Catalogue.selection(name).entry)
     return try head.map { try loaded.withHead($0, branch: arguments.string("branch"), junction: .flatten) }
       ?? loaded
   }
