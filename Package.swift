@@ -47,6 +47,9 @@ let package = Package(
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CGIF", providers: [.apt(["libgif-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
 
     .target(name: "CThreads"),
     .target(name: "CVectors"),
@@ -55,7 +58,9 @@ let package = Package(
     .target(
       name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],
       exclude: ["PortableFormat.md"]),
-    .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
+    .target(
+      name: "AviaryVision",
+      dependencies: ["AviaryTensors", "CPNG", "CJPEG", "CWebP", "CGIF", "CTIFF", "CZlib"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
     .target(
       name: "AviaryZoo",
