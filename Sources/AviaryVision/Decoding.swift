@@ -30,6 +30,14 @@ extension Image {
     self = try decoded.get()
   }
 
+  /// Bytes at the start of a file that tell whether it can be read.
+  public static let startLength = 12
+
+  /// Whether a file that begins so is of a format that is read.
+  public static func isRecognised(_ start: [UInt8]) -> Bool {
+    start.withUnsafeBytes { PictureFormat($0) != nil }
+  }
+
   private init(_ source: PictureSource) throws(ImageError) {
     guard let format = PictureFormat(source.bytes) else { throw source.error(.unknownFormat) }
     switch format {

@@ -65,14 +65,16 @@ struct FolderTests {
     #expect((0..<data.count).filter { data.label($0) == 0 }.count == 3)
     #expect((0..<data.count).filter { data.label($0) == 1 }.count == 31)
     #expect(
-      data.leftOut.byText == ["links to nothing": 1, "links to folders that are there already": 2 + 29 + 1])
+      data.leftOut.byText == ["leading nowhere": 1, "linked again": 2 + 29 + 1])
   }
 
   @Test("what is left out is counted by reason; pipes and devices are not opened")
   func reasons() throws {
     let root = try folder.get().path
     try picture("data/a/0.png", "data/b/0.JPG", "data/top.png")
-    for name in ["data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store"] {
+    for name in [
+      "data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store", "data/labels",
+    ] {
       _ = try folder.get().write(name, [1])
     }
     #expect(mkfifo("\(root)/data/a/pipe.png", 0o600) == 0)
@@ -82,7 +84,7 @@ struct FolderTests {
     #expect(data.count == 2)
     #expect(
       data.summary
-        == "2 pictures in 2 classes; left out: 2 .avif, 1 beside the class folders, 1 hidden, 1 links to nothing, 2 neither files nor folders, 1 without an ending"
+        == "2 pictures in 2 classes; left out: 2 .avif, 2 beside the class folders, 1 hidden, 1 leading nowhere, 2 neither file nor folder, 1 without an ending"
     )
   }
 

@@ -79,7 +79,7 @@ public struct FolderDataset: Dataset {
           throw .unreadable(path: path, reason: String(cString: strerror(errno)))
         }
         names.append(name)
-      case .file: if PictureFolder.hasPictureEnding(name) { leftOut.add(.outside) }
+      case .file: leftOut.add(.outside)
       case .missing: throw .unreadable(path: path, reason: "it is a link to nothing")
       case .other: leftOut.add(.notAFile)
       }

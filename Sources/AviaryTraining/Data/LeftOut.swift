@@ -5,7 +5,7 @@ public struct LeftOut: Sendable, Hashable {
     case ending(String)
     case damaged
     case hidden
-    /// A picture that lies beside the folders of the classes.
+    /// A file that lies beside the folders of the classes.
     case outside
     /// A link to nothing, or one in a circle of links.
     case brokenLink
@@ -25,11 +25,11 @@ public struct LeftOut: Sendable, Hashable {
       case .damaged: "damaged"
       case .hidden: "hidden"
       case .outside: "beside the class folders"
-      case .brokenLink: "links to nothing"
-      case .notAFile: "neither files nor folders"
-      case .repeatedFolder: "links to folders that are there already"
-      case .unreadableFolder: "folders that may not be read"
-      case .unreadableName: "with names that are not UTF-8"
+      case .brokenLink: "leading nowhere"
+      case .notAFile: "neither file nor folder"
+      case .repeatedFolder: "linked again"
+      case .unreadableFolder: "unreadable"
+      case .unreadableName: "named otherwise than in UTF-8"
       }
     }
   }

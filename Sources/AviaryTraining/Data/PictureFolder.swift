@@ -27,7 +27,7 @@ public struct PictureFolder {
     leftOut.add(.unreadableName, entries.unreadable)
     for name in entries.names {
       let path = "\(folder)/\(name)"
-      let isPicture = Self.hasPictureEnding(name)
+      let isPicture = Self.endings.contains(Self.ending(name))
       if name.hasPrefix(".") {
         if isPicture { leftOut.add(.hidden) }
         continue
@@ -41,8 +41,6 @@ public struct PictureFolder {
       }
     }
   }
-
-  static func hasPictureEnding(_ name: String) -> Bool { endings.contains(ending(name)) }
 
   private static func ending(_ name: String) -> String {
     name.contains(".") ? name.split(separator: ".").last.map { $0.lowercased() } ?? "" : ""
