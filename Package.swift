@@ -53,6 +53,7 @@ let package = Package(
 
     .target(name: "CThreads"),
     .target(name: "CVectors"),
+    .target(name: "CEndings"),
     .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
@@ -73,7 +74,7 @@ let package = Package(
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
       ]),
-    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary"]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CEndings"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(

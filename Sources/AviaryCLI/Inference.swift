@@ -8,7 +8,7 @@ extension Arguments {
   func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedModel {
     var adaptation = try adaptation
     adaptation.part = part
-    return try Zoo.load(name, weights: string("weights"), adaptation)
+    return try Zoo.load(name, weights: file("weights"), adaptation)
   }
 
   /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first input comes.

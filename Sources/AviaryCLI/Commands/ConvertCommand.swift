@@ -25,7 +25,7 @@ enum ConvertCommand: Command {
     let paths = try arguments.operands(2)
     let target = try Target(arguments.string("to"), path: paths[1])
     let floats = try dtype(arguments.string("dtype"))
-    let file = try WeightFile.open(paths[0])
+    let file = try WeightFile.open(try PipedFile.weights(paths[0]))
     let entry =
       try arguments.string("model").map { try Catalogue.selection($0).entry }
       ?? Zoo.identify(file.archive)?.entry

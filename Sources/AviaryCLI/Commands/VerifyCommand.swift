@@ -54,10 +54,10 @@ enum VerifyCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
     // The other network is gone before the one that is verified is loaded: one after another they need half the memory.
-    let other = try arguments.string("against").map { path in
+    let other = try arguments.file("against").map { path in
       (path: path, stages: try Zoo.load(name, weights: path).stageStatistics())
     }
-    let loaded = try Zoo.load(name, weights: arguments.string("weights"))
+    let loaded = try Zoo.load(name, weights: try arguments.file("weights"))
     let result: Verification
     if let other {
       result = try loaded.verification(against: other.stages, from: .other(other.path))

@@ -17,31 +17,33 @@ enum Console {
 
   @TaskLocal static var capture: Capture?
 
-  static func print(_ text: String) { write(text, to: .standardOutput) }
-  static func printError(_ text: String) { write(text, to: .standardError) }
+  static func print(_ text: String) {
+    write(TerminalText.escaped(text, newlines: .kept), isError: false)
+  }
 
-  private static func write(_ text: String, to file: FileHandle) {
-    if let capture { return capture.append(text, isError: file === FileHandle.standardError) }
-    file.write(Data((text + "\n").utf8))
+  /// A sentence, after which a list may follow whose items begin with two blanks.
+  static func printError(_ text: String) {
+    write(TerminalText.escaped(text, newlines: .ofItems), isError: true)
   }
 
   static func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    write(try JSONOutput.text(value), isError: false)
   }
 
   /// JSON in one line, for programs that read line by line.
   static func compactJSON(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    try JSONOutput.text(value, isCompact: true)
+  }
+
+  private static func write(_ text: String, isError: Bool) {
+    let text = PipedFile.restoringNames(in: text)
+    if let capture { return capture.append(text, isError: isError) }
+    StandardStreams.write(text + "\n", to: isError ? STDERR_FILENO : STDOUT_FILENO)
   }
 
   /// Columns as wide as their widest cell; those in `right` are aligned to the right.
   static func table(_ header: [String], _ rows: [[String]], right: Set<Int> = []) -> String {
+    let rows = rows.map { $0.map(\.onOneLine) }
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     func line(_ cells: [String]) -> String {
       cells.enumerated().map { column, cell in
@@ -70,48 +72,5 @@ extension Int {
       digits.enumerated().flatMap { index, digit -> [Character] in
         index > 0 && (digits.count - index) % 3 == 0 ? [" ", digit] : [digit]
       })
-  }
-}
-
-/// A bar with rate and remaining time, on a terminal, for work of more than a second.
-final class ProgressBar {
-  private let isShown = isatty(STDERR_FILENO) == 1
-  private let start = Date()
-  private var lastDrawn = Date()
-  private var hasDrawn = false
-
-  /// What is counted.
-  enum Unit {
-    case items, bytes
-
-    func text(_ count: Double) -> String {
-      switch self {
-      case .items: count == count.rounded() ? "\(Int(count))" : String(format: "%.1f", count)
-      case .bytes: String(format: "%.1f MB", count / 1e6)
-      }
-    }
-  }
-
-  /// Draws `done` of `total`, which is 0 when it is not known, at most ten times a second.
-  func update(_ label: String, done: Int, total: Int, note: String = "", unit: Unit = .items) {
-    let now = Date()
-    guard isShown, now.timeIntervalSince(start) > 1, now.timeIntervalSince(lastDrawn) > 0.1 else { return }
-    lastDrawn = now
-    hasDrawn = true
-    let share = min(Double(done) / Double(max(total, 1)), 1)
-    let rate = Double(done) / now.timeIntervalSince(start)
-    let left = rate > 0 ? Int(Double(max(total - done, 0)) / rate) : 0
-    let filled = total > 0 ? Int(share * 24) : 0
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-    let ends = total > 0 ? ("/\(unit.text(Double(total)))", "  \(left) s left") : ("", "")
-    let speed = unit == .bytes ? unit.text(rate) : String(format: "%.1f", rate)
-    let text = "\(label) \(bar) \(unit.text(Double(done)))\(ends.0)  \(speed)/s\(ends.1)  \(note)"
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
-  }
-
-  /// Removes the bar.
-  func finish() {
-    if hasDrawn { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
-    hasDrawn = false
   }
 }
