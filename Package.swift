@@ -47,8 +47,12 @@ let package = Package(
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CGIF", providers: [.apt(["libgif-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
 
     .target(name: "CSignals"),
+    .target(name: "CEndings", dependencies: ["CSignals"]),
     .target(name: "CThreads"),
     .target(name: "CVectors"),
     .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
@@ -57,7 +61,9 @@ let package = Package(
       name: "AviaryWeights",
       dependencies: ["AviaryLayers", "CSignals", "CHDF5", "CZlib", "CCrypto", "CCurl"],
       exclude: ["PortableFormat.md"]),
-    .target(name: "AviaryVision", dependencies: ["AviaryTensors", "CPNG", "CJPEG"]),
+    .target(
+      name: "AviaryVision",
+      dependencies: ["AviaryTensors", "CPNG", "CJPEG", "CWebP", "CGIF", "CTIFF", "CZlib"]),
     .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "CZlib"]),
     .target(
       name: "AviaryZoo",
@@ -70,7 +76,7 @@ let package = Package(
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
       ]),
-    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CSignals"]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CEndings", "CSignals"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(

@@ -86,6 +86,10 @@ struct Arguments {
     var values: [String: [String]] = [:]
     var rest = words[...]
     while let word = rest.popFirst() {
+      if word == "--" {
+        operands += rest
+        break
+      }
       guard word.hasPrefix("--"), word.count > 2 else {
         operands.append(word)
         continue
@@ -109,13 +113,23 @@ struct Arguments {
         values[name, default: []].append(value)
       }
     }
+    usage = "aviary \(command.name) \(command.operands)"
+    guard !operands.contains("") else { throw UsageError("an argument is empty; usage: \(usage)") }
+    if let empty = values.first(where: { values in
+      values.value.contains("") && command.options.first { $0.name == values.key }?.value != nil
+    }) {
+      throw UsageError("--\(empty.key) has an empty value; usage: \(usage)")
+    }
     self.operands = operands
     self.values = values
-    usage = "aviary \(command.name) \(command.operands)"
   }
 
   func has(_ name: String) -> Bool { values[name] != nil }
   func string(_ name: String) -> String? { values[name]?.last }
+
+  /// A file of weights or arrays, which may come through a pipe.
+  func file(_ name: String) throws -> String? { try string(name).map(PipedFile.weights) }
+
   func strings(_ name: String) -> [String] { values[name] ?? [] }
 
   func required(_ name: String) throws -> String {
@@ -128,7 +142,7 @@ struct Arguments {
     guard let text = string(name) else { return value }
     guard let number = Int(text), range.contains(number) else {
       throw UsageError(
-        "--\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
+        "--\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
     }
     return number
   }
@@ -137,7 +151,7 @@ struct Arguments {
     guard let text = string(name) else { return value }
     guard let number = Float(text), range.contains(number) else {
       throw UsageError(
-        "--\(name) takes a number from \(range.lowerBound) to \(range.upperBound), not \(text)")
+        "--\(name) takes a number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
     }
     return number
   }

@@ -8,7 +8,7 @@ extension Arguments {
   func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedModel {
     var adaptation = try adaptation
     adaptation.part = part
-    return try Zoo.load(name, weights: string("weights"), adaptation, allowing: allowance)
+    return try Zoo.load(name, weights: file("weights"), adaptation, allowing: allowance)
   }
 
   /// What `--allow-nonfinite` and `--ignore-unexpected` allow.

@@ -2,6 +2,9 @@ import Aviary
 import CSignals
 import Foundation
 
+StandardStreams.fillGaps()
+Endings.install()
+
 // Commands that run a network many times have a thread on each core. Others share the cores with whatever runs beside them, perhaps the
 // same command on other files. Who bound the threads otherwise, or said not to, is right.
 let bindings = ["OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"]
@@ -13,4 +16,4 @@ if ["bench", "evaluate", "finetune", "train"].contains(CommandLine.arguments.dro
 
 // Half-written files do not outlive the program, however it is ended.
 remove_guarded_files_on_signals()
-exit(Program.run(Array(CommandLine.arguments.dropFirst())))
+exit(StandardStreams.finish(Program.run(Array(CommandLine.arguments.dropFirst()))))

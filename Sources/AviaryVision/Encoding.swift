@@ -29,7 +29,7 @@ extension Image {
     do {
       try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-      throw ImageError(file: path, .unwritable(error.localizedDescription))
+      throw ImageError(file: path, .unwritable(error.systemReason))
     }
   }
 

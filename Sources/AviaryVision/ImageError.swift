@@ -3,7 +3,7 @@ public struct ImageError: Error, Equatable, CustomStringConvertible {
   public enum Problem: Equatable, Sendable {
     /// The file is missing, empty or may not be read; the system's reason.
     case unreadable(String)
-    /// The first bytes are neither those of PNG nor of JPEG.
+    /// The first bytes are those of no format that is read.
     case unknownFormat
     /// More pixels than ``Image/maximumPixelCount``.
     case tooLarge(width: Int, height: Int)
@@ -29,7 +29,7 @@ public struct ImageError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch problem {
     case .unreadable(let reason): "cannot read \(file): \(reason)"
-    case .unknownFormat: "cannot read \(file): it is neither a PNG nor a JPEG picture"
+    case .unknownFormat: "cannot read \(file): it is no PNG, JPEG, WebP, GIF, BMP or TIFF picture"
     case .tooLarge(let width, let height):
       "cannot read \(file): \(width)×\(height) pixels are more than \(Image.maximumPixelCount)"
     case .damaged(let reason): "cannot read \(file): it is damaged (\(reason))"

@@ -145,6 +145,21 @@ extension Preprocessing {
     return resized.centreCropped(to: crop, rounding)
   }
 
+  /// What ``framed(_:)`` makes of a picture of `width`×`height` pixels: its size before the crop, and at the end.
+  public func sizes(
+    width: Int, height: Int
+  ) -> (resized: (width: Int, height: Int), framed: (width: Int, height: Int)) {
+    let resized: (width: Int, height: Int)
+    switch resize {
+    case .none: resized = (width, height)
+    case .exact(let width, let height): resized = (width, height)
+    case .shortSide(let side):
+      let (width, height) = Image.sizeWithoutExcess(width: width, height: height)
+      resized = size(ofShortSide: side, width: width, height: height)
+    }
+    return (resized, crop.map { ($0, $0) } ?? resized)
+  }
+
   func size(ofShortSide side: Int, width: Int, height: Int) -> (width: Int, height: Int) {
     func long(_ long: Int, per short: Int) -> Int {
       let exact = Double(side * long) / Double(short)
@@ -175,9 +190,13 @@ extension Image {
 
   /// The middle of a picture more than 64 times as long as wide, which a resize by its short side would make enormous.
   fileprivate var withoutExcess: Image {
-    let longest = 64 * min(width, height)
-    guard max(width, height) > longest else { return self }
-    let (w, h) = (min(width, longest), min(height, longest))
+    let (w, h) = Self.sizeWithoutExcess(width: width, height: height)
+    if w == width && h == height { return self }
     return cropped(x: (width - w) / 2, y: (height - h) / 2, width: w, height: h)
+  }
+
+  fileprivate static func sizeWithoutExcess(width: Int, height: Int) -> (width: Int, height: Int) {
+    let longest = 64 * min(width, height)
+    return (min(width, longest), min(height, longest))
   }
 }

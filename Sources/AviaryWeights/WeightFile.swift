@@ -139,10 +139,10 @@ public struct WeightFile: Sendable {
   }
 
   /// How many bytes ``isRecognised(_:)`` needs of a longer file.
-  static let startLength = 512
+  package static let startLength = 512
 
   /// Whether a file that begins so can be one of weights.
-  static func isRecognised(_ start: UnsafeRawBufferPointer) -> Bool { (try? container(start)) != nil }
+  package static func isRecognised(_ start: UnsafeRawBufferPointer) -> Bool { (try? container(start)) != nil }
 
   private enum Container {
     case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle, index

@@ -14,6 +14,7 @@
 typedef struct {
   unsigned width, height;
   int channels;  // 1 grey, 3 RGB, 4 CMYK
+  int scan_limit;  // the most scans that are read
   char message[JMSG_LENGTH_MAX];
 } aviary_jpeg;
 
@@ -21,6 +22,7 @@ typedef struct {
   struct jpeg_error_mgr base;
   jmp_buf jump;
   char *message;
+  int scan_limit;
 } aviary_jpeg_errors;
 
 static inline void aviary_jpeg_fail(j_common_ptr info) {
@@ -44,9 +46,10 @@ static inline void aviary_jpeg_warn(j_common_ptr info, int level) {
 
 /// A small progressive file can ask for any number of passes over a large picture.
 static inline void aviary_jpeg_progress(j_common_ptr info) {
-  if (info->is_decompressor && ((j_decompress_ptr)info)->input_scan_number > 500) {
-    snprintf(((aviary_jpeg_errors *)info->err)->message, JMSG_LENGTH_MAX, "more than 500 scans");
-    longjmp(((aviary_jpeg_errors *)info->err)->jump, 1);
+  aviary_jpeg_errors *errors = (aviary_jpeg_errors *)info->err;
+  if (info->is_decompressor && ((j_decompress_ptr)info)->input_scan_number > errors->scan_limit) {
+    snprintf(errors->message, JMSG_LENGTH_MAX, "more than %d scans of so many pixels", errors->scan_limit);
+    longjmp(errors->jump, 1);
   }
 }
 
@@ -65,6 +68,7 @@ __attribute__((noinline)) static int aviary_jpeg_read(
   aviary_jpeg_errors errors;
   memset(&info, 0, sizeof info);
   aviary_jpeg_catch(&errors, state->message);
+  errors.scan_limit = state->scan_limit;
   info.err = &errors.base;
   if (setjmp(errors.jump)) {
     jpeg_destroy_decompress(&info);

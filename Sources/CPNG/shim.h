@@ -11,6 +11,7 @@ typedef struct {
   const unsigned char *bytes;
   size_t remaining;
   unsigned width, height;
+  int stored_bits;  // of one pixel in the file
   int channels;  // after expansion to 8 bits and without alpha: 1 or 3
   char message[200];
 } aviary_png;
@@ -50,6 +51,7 @@ __attribute__((noinline)) static int aviary_png_read(aviary_png *state, unsigned
   png_set_read_fn(png, state, aviary_png_take);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(png, info);
+  state->stored_bits = png_get_bit_depth(png, info) * png_get_channels(png, info);
   png_set_palette_to_rgb(png);
   png_set_expand_gray_1_2_4_to_8(png);
   png_set_strip_16(png);

@@ -141,11 +141,11 @@ struct DatasetTests {
     #expect(throws: FolderDataset.Failure.missing(missing)) { try open(missing) }
     let file = try folder.write("file.png", [0])
     #expect(throws: FolderDataset.Failure.missing(file)) { try open(file) }
-    #expect(throws: FolderDataset.Failure.tooFewClasses(path: folder.path, found: [])) {
+    #expect(throws: FolderDataset.Failure.tooFewClasses(path: folder.path, found: [], needed: 2)) {
       try open(folder.path)
     }
     _ = try folder.write("cats/a.png", [0])
-    #expect(throws: FolderDataset.Failure.tooFewClasses(path: folder.path, found: ["cats"])) {
+    #expect(throws: FolderDataset.Failure.tooFewClasses(path: folder.path, found: ["cats"], needed: 2)) {
       try open(folder.path)
     }
     _ = try folder.write("dogs/notes.txt", [0])

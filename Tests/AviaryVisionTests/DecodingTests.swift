@@ -17,10 +17,11 @@ import Testing
   }
 
   @Test func refusesOtherFormats() {
-    let failure = ImageError(file: "a.gif", .unknownFormat)
-    #expect(throws: failure) { try Image(decoding: Array("GIF89a".utf8), named: "a.gif") }
+    let failure = ImageError(file: "a.avif", .unknownFormat)
+    #expect(throws: failure) { try Image(decoding: Array("....ftypavif".utf8), named: "a.avif") }
     #expect(throws: ImageError(file: "empty", .unknownFormat)) { try Image(decoding: [], named: "empty") }
-    #expect(failure.description == "cannot read a.gif: it is neither a PNG nor a JPEG picture")
+    #expect(
+      failure.description == "cannot read a.avif: it is no PNG, JPEG, WebP, GIF, BMP or TIFF picture")
   }
 
   @Test func refusesEnormousPNG() throws {
@@ -65,7 +66,10 @@ import Testing
   static let files = [
     "rgb8.png", "grey1_interlaced.png", "palette4.png", "rgba16.png", "rgb420.jpg", "progressive.jpg",
     "cmyk.jpg",
-    "orientation6.jpg", "restarts.jpg",
+    "orientation6.jpg", "restarts.jpg", "exif_profile.png", "exif_late.png", "lossy.webp", "lossless.webp",
+    "film.webp", "exif.webp", "interlaced.gif", "placed.gif", "film.gif", "rgb24.bmp", "palette4.bmp",
+    "runs8.bmp",
+    "rgba32.bmp", "lzw.tif", "rgba.tif", "fax.tif", "big.tif", "xmp.tif",
   ]
 
   /// Every prefix of a file either fails with an error that names it, or still holds the whole picture.
@@ -100,7 +104,9 @@ import Testing
   }
 
   @Test func truncationIsReported() throws {
-    for file in ["rgb420.jpg", "progressive.jpg", "rgb8.png"] {
+    for file in [
+      "rgb420.jpg", "progressive.jpg", "rgb8.png", "lossy.webp", "rows.gif", "runs8.bmp", "lzw.tif",
+    ] {
       let bytes = try Expected.bytes(of: file)
       let error = #expect(throws: ImageError.self) {
         try Image(decoding: Array(bytes[..<(bytes.count * 3 / 4)]), named: file)

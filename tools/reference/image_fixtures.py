@@ -118,8 +118,131 @@ def jpeg_files() -> dict:
     return files
 
 
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def exif(orientation: int, order: str = "<", kind: int = 3) -> bytes:
+    """A TIFF structure with the orientation alone, in either byte order, as SHORT (3), LONG (4) or SLONG (9)."""
+    value = struct.pack(order + ("HH" if kind == 3 else "I"), *([orientation, 0] if kind == 3 else [orientation]))
+    header = b"II*\0" if order == "<" else b"MM\0*"
+    return header + struct.pack(order + "IHHHI", 8, 1, 0x0112, kind, 1) + value + struct.pack(order + "I", 0)
+
+
+def xmp(orientation: int) -> bytes:
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+        '</rdf:RDF></x:xmpmeta>').encode()
+
+
+def with_chunk(png_file: bytes, kind: bytes, data: bytes, late: bool = False) -> bytes:
+    """A PNG with one more chunk behind its header, or before its end."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    at = len(png_file) - 12 if late else 33
+    return png_file[:at] + chunk + png_file[at:]
+
+
+def orientation_files() -> dict:
+    """The same small picture turned in every place that an orientation is kept in."""
+    image = Image.fromarray(picture("turned", 11, 7, 3))
+    plain = saved(image, "PNG")
+    profile = b"\nexif\n%8d\n" % (6 + len(exif(6))) + (b"Exif\0\0" + exif(6)).hex().encode() + b"\n"
+    files = {
+        "exif.png": with_chunk(plain, b"eXIf", exif(6)),
+        "exif_late.png": with_chunk(plain, b"eXIf", exif(5, ">"), late=True),
+        "exif_profile.png": with_chunk(plain, b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile)),
+        "exif_profile_plain.png": with_chunk(plain, b"tEXt", b"Raw profile type exif\0" + profile),
+        "xmp.png": with_chunk(plain, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(8)),
+        "exif.webp": saved(image, "WEBP", lossless=True, exif=exif(7)),
+        "xmp.webp": saved(image, "WEBP", lossless=True, xmp=xmp(3)),
+        "exif.tif": saved(image, "TIFF", tiffinfo={0x0112: 6}),
+        "xmp.tif": saved(image, "TIFF", tiffinfo={700: xmp(4)}),
+        "xmp.jpg": saved(image, "JPEG", quality=90, xmp=xmp(6)),
+    }
+    for order, name in (("<", "little"), (">", "big")):
+        for kind in (3, 4, 9):
+            files[f"exif_{name}{kind}.jpg"] = saved(
+                image, "JPEG", quality=90, exif=b"Exif\0\0" + exif(6, order, kind))
+    return files
+
+
+def webp_files() -> dict:
+    rgb, rgba = (Image.fromarray(picture("webp", 23, 17, channels)) for channels in (3, 4))
+    frames = [Image.fromarray(picture(f"film{index}", 21, 15, 3)) for index in range(3)]
+    return {
+        "lossy.webp": saved(rgb, "WEBP", quality=80), "lossless.webp": saved(rgb, "WEBP", lossless=True),
+        "alpha.webp": saved(rgba, "WEBP", lossless=True, exact=True),
+        "film.webp": saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True),
+    }
+
+
+def gif_files() -> dict:
+    image = Image.fromarray(picture("gif", 27, 19, 3)).quantize(40)
+    frames = [Image.fromarray(picture(f"film{index}", 21, 15, 3)).quantize(16) for index in range(3)]
+    # A frame of 11×7 at (5, 3) on a canvas of 20×16, with a transparent colour.
+    small = saved(Image.fromarray(picture("turned", 11, 7, 3)).quantize(8), "GIF", transparency=5)
+    frame = small.index(b"\x2c\0\0\0\0")
+    placed = bytearray(small)
+    placed[6:10] = struct.pack("<HH", 20, 16)
+    placed[frame + 1:frame + 5] = struct.pack("<HH", 5, 3)
+    return {
+        "interlaced.gif": saved(image, "GIF", interlace=1), "rows.gif": saved(image, "GIF", interlace=0),
+        "film.gif": saved(frames[0], "GIF", save_all=True, append_images=frames[1:]), "placed.gif": bytes(placed),
+    }
+
+
+def bitmap(width, height, bits, compression, rows: bytes, palette=b"", masks=b"", header=40) -> bytes:
+    """A BMP file; `height` below zero has its first row first."""
+    start = 14 + header + len(palette) + (len(masks) if header == 40 else 0)
+    head = struct.pack("<IiiHHIIiiII", header, width, height, 1, bits, compression, len(rows), 2835, 2835, len(palette) // 4, 0)
+    rest = (masks + bytes(header - 40 - len(masks))) if header > 40 else masks
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + head + rest + palette + rows
+
+
+def bmp_files() -> dict:
+    rgb, rgba = picture("bmp", 13, 9, 3), picture("bmp", 13, 9, 4)
+    indexed = Image.fromarray(rgb).quantize(12)
+    indices = np.asarray(indexed)
+    palette = b"".join(bytes([*indexed.getpalette()[3 * i:3 * i + 3][::-1], 0]) for i in range(12))
+    nibbles = np.pad(indices, ((0, 0), (0, 3)))
+    four = b"".join(bytes(row[0::2] << 4 | row[1::2]) for row in nibbles[::-1])
+    runs = b""
+    for row in indices[::-1]:  # runs of one pixel, then the rest as it is, padded
+        runs += bytes([1, row[0], 0, 12, *row[1:]]) + b"\0\0"
+    words = (rgb.astype(np.int64) >> 3) @ np.array([1 << 10, 1 << 5, 1])
+    words = np.pad(words.astype("<u2"), ((0, 0), (0, 1)))
+    green = ((rgb.astype(np.int64) >> [3, 2, 3]) @ np.array([1 << 11, 1 << 5, 1])).astype("<u2")
+    return {
+        "rgb24.bmp": saved(Image.fromarray(rgb), "BMP"), "grey8.bmp": saved(Image.fromarray(rgb[..., 0]), "BMP"),
+        "bits1.bmp": saved(Image.fromarray(rgb[..., 0] > 128), "BMP"), "palette8.bmp": saved(indexed, "BMP"),
+        "palette4.bmp": bitmap(13, 9, 4, 0, four, palette), "runs8.bmp": bitmap(13, 9, 8, 1, runs + b"\0\1", palette),
+        "rgb555.bmp": bitmap(13, 9, 16, 0, words[::-1].tobytes()),
+        "rgb565.bmp": bitmap(
+            13, 9, 16, 3, np.pad(green, ((0, 0), (0, 1)))[::-1].tobytes(), masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F)),
+        "rgba32.bmp": bitmap(
+            13, 9, 32, 3, rgba[::-1, :, [2, 1, 0, 3]].tobytes(),
+            masks=struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000), header=124),
+        "topdown.bmp": bitmap(13, -9, 32, 0, rgba[:, :, [2, 1, 0, 3]].tobytes()),
+    }
+
+
+def tiff_files() -> dict:
+    rgb, rgba = (Image.fromarray(picture("tiff", 19, 14, channels)) for channels in (3, 4))
+    grey = Image.fromarray(picture("tiff", 19, 14, 1)[..., 0])
+    files = {f"{name}.tif": saved(rgb, "TIFF", compression=kind) for name, kind in (
+        ("plain", None), ("lzw", "tiff_lzw"), ("deflate", "tiff_adobe_deflate"), ("packbits", "packbits"))}
+    return {
+        **files, "rgba.tif": saved(rgba, "TIFF", compression="tiff_lzw"), "grey.tif": saved(grey, "TIFF"),
+        "fax.tif": saved(grey.point(lambda value: 255 * (value > 128)).convert("1"), "TIFF", compression="group4"),
+        "palette.tif": saved(rgb.quantize(16), "TIFF"), "big.tif": saved(rgb, "TIFF", big_tiff=True),
+    }
+
+
 def decoded(source: pathlib.Path) -> np.ndarray:
-    """Pixels H×W×C, grey or RGB, turned as EXIF says."""
+    """Pixels H×W×C, grey or RGB, turned as EXIF or XMP says."""
     image = ImageOps.exif_transpose(Image.open(source))
     if source.suffix == ".png" and source.read_bytes()[25] == 4:  # grey with alpha, which Pillow may open as RGBA
         return np.asarray(image.convert("RGB"))[..., :1]
@@ -190,7 +313,9 @@ def main(folder: pathlib.Path, pictures: pathlib.Path | None) -> None:
 
     classifiers.import_torchvision()
     folder.mkdir(parents=True, exist_ok=True)
-    files = {**png_files(), **jpeg_files()}
+    files = {
+        **png_files(), **jpeg_files(), **orientation_files(), **webp_files(), **gif_files(), **bmp_files(),
+        **tiff_files()}
     for name, data in files.items():
         (folder / name).write_bytes(data)
     pixels = {name: decoded(folder / name) for name in files}

@@ -81,18 +81,30 @@ public enum Catalogue {
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
     ].flatMap(\.self)
 
+  /// The name in this catalogue of what papers call `name`: MobileNet v1 without a width is that of width 1.0.
+  static func canonicalName(_ name: String) -> String {
+    let paper = "mobilenet_v1"
+    guard name.hasPrefix(paper), name.dropFirst(paper.count).first.map({ $0 == "." }) ?? true else {
+      return name
+    }
+    return paper + "_1.0" + name.dropFirst(paper.count)
+  }
+
   /// The entry called `name`.
   public static func entry(_ name: String) throws(UnknownModel) -> ZooEntry {
+    let name = canonicalName(name)
     if let entry = entries.first(where: { $0.name == name }) { return entry }
-    throw UnknownModel(given: name, nearest: nearestName(to: name, in: entries.map(\.name))!)
+    throw UnknownModel(given: name, nearest: nearestName(to: name, in: entries.map(\.name)))
   }
 }
 
 /// There is no model of this name.
 public struct UnknownModel: Error, CustomStringConvertible, Equatable {
   public let given: String
-  public let nearest: String
+  /// A model whose name is like it.
+  public let nearest: String?
   public var description: String {
-    "there is no model called \(given); did you mean \(nearest)? 'aviary list' shows all"
+    "there is no model called \(given)" + (nearest.map { "; did you mean \($0)?" } ?? ":")
+      + " 'aviary list' shows all"
   }
 }

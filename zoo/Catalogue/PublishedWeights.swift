@@ -73,6 +73,7 @@ extension Catalogue {
   ///
   /// - Throws: ``UnknownModel``, ``UnknownWeights``.
   public static func selection(_ text: String) throws -> (entry: ZooEntry, weights: PublishedWeights?) {
+    let text = canonicalName(text)
     if let entry = entries.first(where: { $0.name == text }) { return (entry, nil) }
     // Names of models have dots in them as well.
     for entry in entries where text.hasPrefix(entry.name + ".") {

@@ -66,7 +66,7 @@ enum BenchCommand: Command {
 
     let (loaded, input) = try withRandomSeed(0) {
       let loaded = try load(name, arguments, head)
-      return (loaded, try self.input(arguments.string("input"), batch, loaded))
+      return (loaded, try self.input(try arguments.file("input"), batch, loaded))
     }
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
     if arguments.has("layers") { return try showLayers(loaded, input, arguments) }
@@ -108,7 +108,7 @@ enum BenchCommand: Command {
   }
 
   private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
-    let path = arguments.string("weights")
+    let path = try arguments.file("weights")
     let loaded =
       try path.map { try Zoo.load(name, weights: $0, allowing: arguments.allowance) }
       ?? Zoo.untrained(try Catalogue.selection(name).entry)

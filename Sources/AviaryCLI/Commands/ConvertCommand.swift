@@ -25,7 +25,7 @@ enum ConvertCommand: Command {
     let paths = try arguments.operands(2)
     let target = try Target(arguments.string("to"), path: paths[1])
     let floats = try dtype(arguments.string("dtype"))
-    let file = try WeightFile.open(paths[0])
+    let file = try WeightFile.open(try PipedFile.weights(paths[0]))
     // The digest of the result would vouch for what is damaged.
     try file.requireIntact()
     let allowing = arguments.allowance

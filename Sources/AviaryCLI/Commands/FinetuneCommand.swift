@@ -39,6 +39,7 @@ enum FinetuneCommand: Command {
 
     let (loaded, data) = try withRandomSeed(seed) { try prepared(name, folder, arguments) }
     loaded.tellChanges()
+    if !arguments.has("json") { Console.print(LabelledData.summary(data)) }
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
 
     let (training, validation) = data.split(validation: share, seed: seed)
@@ -58,7 +59,7 @@ enum FinetuneCommand: Command {
     guard let classes = try arguments.adaptation.classes else {
       let branch = arguments.string("branch")
       let pretrained = try arguments.model(name, branch.map { .through($0) } ?? .features)
-      let data = try EvaluateCommand.dataset(folder, isTraining: true, pretrained)
+      let data = try LabelledData.forTraining(folder, pretrained)
       let widths = try head(arguments.string("head"), classes: data.classNames.count, folder: folder)
       return (
         try pretrained.withHead(
@@ -71,7 +72,7 @@ enum FinetuneCommand: Command {
         "--classes keeps the model's own form of head: it goes with none of --head, --branch and --flatten")
     }
     var loaded = try arguments.model(name)
-    let data = try EvaluateCommand.dataset(folder, isTraining: true, loaded)
+    let data = try LabelledData.forTraining(folder, loaded)
     guard data.classNames.count == classes else {
       throw UsageError("--classes is \(classes), but \(folder) has \(data.classNames.count)")
     }

@@ -26,7 +26,7 @@ enum InfoCommand: Command {
     let card = try entry.card()
     let adaptation = try arguments.adaptation
     let loaded =
-      try arguments.string("weights").map {
+      try arguments.file("weights").map {
         try Zoo.load(entry, try WeightFile.open($0), adaptation, allowing: arguments.allowance)
       }
       ?? Zoo.untrained(entry, adaptation)

@@ -60,7 +60,7 @@ enum InspectCommand: Command {
   }
 
   static func run(_ arguments: Arguments) throws {
-    let file = try WeightFile.open(try arguments.operands(1)[0])
+    let file = try WeightFile.open(try PipedFile.weights(try arguments.operands(1)[0]))
     let found = Zoo.identification(of: file.archive)
     let description = file.description
     if arguments.has("json") { return try Console.printJSON(Report(description, found)) }
@@ -124,7 +124,7 @@ enum InspectCommand: Command {
   private static func metadata(_ description: WeightFile.Description) -> String {
     description.metadata.sorted { $0.key < $1.key }.map { key, value in
       let line = value.split(whereSeparator: \.isNewline).joined(separator: " ")
-      return "\n\(key): \(line.prefix(100))\(line.count > 100 ? "…" : "")"
+      return "\n\(key.onOneLine): \(line.prefix(100))\(line.count > 100 ? "…" : "")"
     }.joined()
   }
 }

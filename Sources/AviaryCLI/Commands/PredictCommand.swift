@@ -3,7 +3,8 @@ import Foundation
 
 enum PredictCommand: Command {
   static let name = "predict"
-  static let summary = "Classifies pictures with the preprocessing that belongs to the weights."
+  static let summary =
+    "Classifies pictures with the preprocessing that belongs to the weights. Folders, patterns and - (standard input) may be named too."
   static let operands = "MODEL IMAGE..."
   static let options = [
     Option.weights, Option.channels, Option.size,
@@ -20,36 +21,75 @@ enum PredictCommand: Command {
       let probability: Float
     }
     let image: String
-    let top: [Candidate]
+    /// Nil where there was an error.
+    var top: [Candidate]?
+    var error: String?
+
+    enum CodingKeys: CodingKey { case image, top, error }
+
+    /// With `null` for what there is not, so that each picture has a `top`.
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(image, forKey: .image)
+      try container.encode(top, forKey: .top)
+      try container.encodeIfPresent(error, forKey: .error)
+    }
+  }
+
+  /// What the network returned means nothing.
+  private struct NoNumbers: Error, CustomStringConvertible {
+    let image: String
+    var description: String { "the network's outputs for \(image) are not numbers" }
   }
 
   static func run(_ arguments: Arguments) throws {
-    let (name, paths) = try arguments.firstAndRest()
+    let (name, words) = try arguments.firstAndRest()
     let loaded = try arguments.model(name)
     try loaded.requirePictures()
+    let input = try loaded.pictures()
     loaded.tellChanges()
+    let operands = try PictureOperands(words)
+    if !operands.leftOut.isEmpty {
+      Console.printError("\(operands.pictures.count) pictures; left out: \(operands.leftOut)")
+    }
     let count = min(try arguments.integer("top", default: 5, in: 1...1_000_000), loaded.labels.count)
-    let network = try arguments.network(loaded, runs: paths.count)
+    let network = try arguments.network(loaded, runs: operands.pictures.count)
     let bar = ProgressBar()
     var predictions: [Prediction] = []
-    for (index, path) in paths.enumerated() {
-      let image = try Image(contentsOf: path)
-      let probabilities = network(loaded.input([image])).softmax()
-      let (values, positions) = probabilities.topK(count)
-      let candidates = zip(values.values(), positions.values(of: Int64.self)).map { value, position in
-        Prediction.Candidate(index: Int(position), label: loaded.labels[Int(position)], probability: value)
+    for (index, picture) in operands.pictures.enumerated() {
+      var prediction = Prediction(image: picture.name)
+      do {
+        let logits = network(try input.input(try picture.image(), named: picture.name))
+        guard logits.values().allSatisfy(\.isFinite) else { throw NoNumbers(image: picture.name) }
+        prediction.top = candidates(logits, count, loaded.labels)
+      } catch {
+        prediction.error = "\(error)"
       }
-      predictions.append(Prediction(image: path, top: candidates))
-      if !arguments.has("json") {
-        bar.finish()
-        Console.print(path)
-        for candidate in candidates {
-          Console.print(String(format: "  %6.2f %%  ", candidate.probability * 100) + candidate.label)
-        }
-      }
-      bar.update("predict", done: index + 1, total: paths.count)
+      bar.finish()
+      tell(prediction, isJSON: arguments.has("json"))
+      predictions.append(prediction)
+      bar.update("predict", done: index + 1, total: operands.pictures.count)
     }
     bar.finish()
     if arguments.has("json") { try Console.printJSON(predictions) }
+    if predictions.contains(where: { $0.error != nil }) { throw ToldFailure() }
+  }
+
+  private static func candidates(_ logits: Tensor, _ count: Int, _ labels: [String]) -> [Prediction.Candidate]
+  {
+    let (values, positions) = logits.softmax().topK(count)
+    return zip(values.values(), positions.values(of: Int64.self)).map { value, position in
+      Prediction.Candidate(index: Int(position), label: labels[Int(position)], probability: value)
+    }
+  }
+
+  private static func tell(_ prediction: Prediction, isJSON: Bool) {
+    if let error = prediction.error { return Console.printError("aviary: \(error)") }
+    if isJSON { return }
+    Console.print(prediction.image.onOneLine)
+    for candidate in prediction.top ?? [] {
+      Console.print(
+        String(format: "  %6.2f %%  ", candidate.probability * 100) + candidate.label.onOneLine)
+    }
   }
 }

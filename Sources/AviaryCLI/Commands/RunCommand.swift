@@ -17,7 +17,7 @@ enum RunCommand: Command {
     let name = try arguments.operands(1)[0]
     let (input, output) = (try arguments.required("input"), try arguments.required("output"))
     let loaded = try arguments.model(name)
-    let array = try Self.array(input)
+    let array = try Self.array(try PipedFile.weights(input))
     try loaded.check(input: array.spec, named: input)
     loaded.tellChanges()
     let logits = try arguments.network(loaded, runs: 1)(array.cast(to: .float32))
@@ -28,7 +28,8 @@ enum RunCommand: Command {
   static func array(_ path: String) throws -> Tensor {
     let archive = try WeightFile.open(path).archive
     guard let array = archive["input"] ?? (archive.count == 1 ? archive.entries[0].tensor : nil) else {
-      throw UsageError("\(path) has no array 'input' but \(archive.names.joined(separator: ", "))")
+      let others = archive.names.isEmpty ? "" : " but \(archive.names.joined(separator: ", "))"
+      throw UsageError("\(path) has no array 'input'\(others)")
     }
     return array
   }

@@ -25,7 +25,7 @@ enum TrainCommand: Command {
     try Output.checkWritable(output)
     let loaded = try withRandomSeed(recipe.seed) { try Zoo.untrained(entry) }
     // The best epoch is chosen on a part of the training data: the test data is looked at once, at the end.
-    let data = try EvaluateCommand.dataset(folder, isTraining: true, loaded)
+    let data = try LabelledData.forTraining(folder, loaded)
     let (training, validation) = data.split(validation: recipe.validation, seed: recipe.seed)
     let reports = try TrainingRun.fit(
       loaded, recipe.makeOptimizer(), training, validation, epochs: epochs, batch: recipe.batch,
@@ -36,7 +36,7 @@ enum TrainCommand: Command {
       trainer.augment = recipe.augment
     }
     var best = try Zoo.load(entry.name, weights: output)
-    let test = try best.model.evaluation(on: try EvaluateCommand.dataset(folder, isTraining: false, loaded))
+    let test = try best.model.evaluation(on: try LabelledData.open(folder, isTraining: false, loaded))
     best.metrics = ["top1": (Double(test.accuracy) * 1e6).rounded() / 1e6]
     best.source = .init(framework: "aviary")
     try best.save(to: output)

@@ -15,8 +15,15 @@ func editDistance(_ a: String, _ b: String) -> Int {
   return row[b.count]
 }
 
-/// The candidate that looks most like what was given, for error messages.
+/// The candidate that looks most like what was given, for error messages; nil where none is near: more than two letters and more than a
+/// third of them differ, and none continues what was given.
 public func nearestName(to name: String, in candidates: [String]) -> String? {
   let name = name.lowercased()
-  return candidates.min { editDistance(name, $0.lowercased()) < editDistance(name, $1.lowercased()) }
+  let limit = max(name.utf8.count / 3, min(name.utf8.count / 2, 2))
+  let distances = candidates.map { (candidate: $0, distance: editDistance(name, $0.lowercased())) }
+  if let nearest = distances.min(by: { $0.distance < $1.distance }), nearest.distance <= limit {
+    return nearest.candidate
+  }
+  guard name.utf8.count >= 3 else { return nil }
+  return candidates.filter { $0.lowercased().hasPrefix(name) }.min { $0.utf8.count < $1.utf8.count }
 }

@@ -1,0 +1,62 @@
+import Aviary
+import Foundation
+
+/// Labelled examples for a model, as `--data` names them.
+enum LabelledData {
+  /// MNIST's files when the folder has them, CIFAR-10's where a file is named, else pictures by class.
+  static func open(
+    _ folder: String, isTraining: Bool, _ loaded: LoadedModel, minimumClasses: Int = 2
+  ) throws -> any Dataset {
+    try loaded.requirePictures()
+    if folder.hasSuffix(".bin") || folder.hasSuffix(".bin.gz") {
+      let preprocessing = loaded.preprocessing
+      guard preprocessing.channels == .rgb else {
+        throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR-10 has RGB")
+      }
+      try loaded.check(input: TensorSpec([1, 3, 32, 32]), named: folder)
+      return try CIFAR10(
+        files: [folder], divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
+    }
+    if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
+      try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)
+      return try MNIST(folder: folder, isTraining: isTraining)
+    }
+    let pictures = try loaded.pictures()
+    return try FolderDataset(folder, minimumClasses: minimumClasses) { path in
+      try pictures.input(try Image(contentsOf: path), named: path).squeezed(0)
+    }
+  }
+
+  /// As ``open(_:isTraining:_:minimumClasses:)`` for a training, which no picture shall end: those that are damaged are left out. Says on
+  /// stderr what is not taken.
+  static func forTraining(_ folder: String, _ loaded: LoadedModel) throws -> any Dataset {
+    guard let pictures = try open(folder, isTraining: true, loaded) as? FolderDataset else {
+      return try open(folder, isTraining: true, loaded)
+    }
+    let bar = ProgressBar()
+    defer { bar.finish() }
+    var damaged = 0
+    let whole = try pictures.withoutDamaged(
+      progress: { bar.update("check", done: $0, total: $1) },
+      damage: { error in
+        damaged += 1
+        if damaged <= mostNamed {
+          bar.finish()
+          Console.printError("left out: \(error)")
+        }
+      })
+    bar.finish()
+    if !whole.leftOut.isEmpty { Console.printError(whole.summary) }
+    return whole
+  }
+
+  /// How many damaged pictures are named; all are counted.
+  private static let mostNamed = 20
+
+  /// `9 pictures in 2 classes: green, red`
+  static func summary(_ data: any Dataset) -> String {
+    let names = data.classNames
+    return "\(data.count) pictures in \(names.count) classes: \(names.prefix(20).joined(separator: ", "))"
+      + (names.count > 20 ? ", …" : "")
+  }
+}

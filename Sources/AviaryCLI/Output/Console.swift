@@ -1,0 +1,76 @@
+import Foundation
+import Synchronization
+
+/// All output of the program: results to stdout, everything else to stderr.
+enum Console {
+  /// Takes the lines instead, for tests.
+  final class Capture: Sendable {
+    private let lines = Mutex<(output: [String], errors: [String])>(([], []))
+
+    var output: String { lines.withLock { $0.output.joined(separator: "\n") } }
+    var errors: String { lines.withLock { $0.errors.joined(separator: "\n") } }
+
+    fileprivate func append(_ text: String, isError: Bool) {
+      lines.withLock { if isError { $0.errors.append(text) } else { $0.output.append(text) } }
+    }
+  }
+
+  @TaskLocal static var capture: Capture?
+
+  static func print(_ text: String) {
+    write(TerminalText.escaped(text, newlines: .kept), isError: false)
+  }
+
+  /// A sentence, after which a list may follow whose items begin with two blanks.
+  static func printError(_ text: String) {
+    write(TerminalText.escaped(text, newlines: .ofItems), isError: true)
+  }
+
+  static func printJSON(_ value: some Encodable) throws {
+    write(try JSONOutput.text(value), isError: false)
+  }
+
+  /// JSON in one line, for programs that read line by line.
+  static func compactJSON(_ value: some Encodable) throws -> String {
+    try JSONOutput.text(value, isCompact: true)
+  }
+
+  private static func write(_ text: String, isError: Bool) {
+    let text = PipedFile.restoringNames(in: text)
+    if let capture { return capture.append(text, isError: isError) }
+    StandardStreams.write(text + "\n", to: isError ? STDERR_FILENO : STDOUT_FILENO)
+  }
+
+  /// Columns as wide as their widest cell; those in `right` are aligned to the right.
+  static func table(_ header: [String], _ rows: [[String]], right: Set<Int> = []) -> String {
+    let rows = rows.map { $0.map(\.onOneLine) }
+    let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
+    func line(_ cells: [String]) -> String {
+      cells.enumerated().map { column, cell in
+        right.contains(column)
+          ? cell.padded(to: widths[column], onLeft: true) : cell.padded(to: widths[column])
+      }.joined(separator: "  ").trimmingCharacters(
+        in: .whitespaces.subtracting(.init(charactersIn: "\u{A0}")))
+    }
+    let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+    return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+  }
+}
+
+extension String {
+  func padded(to width: Int, onLeft: Bool = false) -> String {
+    let blanks = String(repeating: " ", count: max(width - count, 0))
+    return onLeft ? blanks + self : self + blanks
+  }
+}
+
+extension Int {
+  /// With a thin mark between thousands: 25 557 032.
+  var grouped: String {
+    let digits = String(self)
+    return String(
+      digits.enumerated().flatMap { index, digit -> [Character] in
+        index > 0 && (digits.count - index) % 3 == 0 ? [" ", digit] : [digit]
+      })
+  }
+}

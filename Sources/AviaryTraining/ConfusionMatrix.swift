@@ -1,0 +1,38 @@
+import AviaryTensors
+
+/// How often a classifier took examples of each class for which class.
+public struct ConfusionMatrix: Sendable, Hashable {
+  public let classNames: [String]
+  /// By class, then by what it was taken for; only what occurred.
+  private var counts: [Int: [Int: Int]] = [:]
+
+  public init(classNames: [String]) { self.classNames = classNames }
+
+  public mutating func add(class label: Int, predicted: Int) {
+    counts[label, default: [:]][predicted, default: 0] += 1
+  }
+
+  /// Examples of class `label` that were taken for class `predicted`.
+  public subscript(label: Int, predicted: Int) -> Int { counts[label]?[predicted] ?? 0 }
+
+  /// Examples of a class.
+  public func count(of label: Int) -> Int { counts[label]?.values.reduce(0, +) ?? 0 }
+  public func correct(of label: Int) -> Int { self[label, label] }
+
+  /// All examples, and how many of them were recognised.
+  public var count: Int { counts.keys.reduce(0) { $0 + count(of: $1) } }
+  public var correct: Int { counts.keys.reduce(0) { $0 + correct(of: $1) } }
+  public var accuracy: Float { Float(correct) / Float(max(count, 1)) }
+
+  /// The classes of which there were examples.
+  public var present: [Int] { counts.keys.sorted() }
+  /// The classes of which there were examples or that were mistaken for one of those.
+  public var occurring: [Int] { Set(counts.values.flatMap(\.keys)).union(counts.keys).sorted() }
+
+  /// What was mistaken for what, the most frequent first.
+  public var confusions: [(label: Int, predicted: Int, count: Int)] {
+    counts.flatMap { label, row in
+      row.filter { $0.key != label }.map { (label: label, predicted: $0.key, count: $0.value) }
+    }.sorted { ($1.count, $0.label, $0.predicted) < ($0.count, $1.label, $1.predicted) }
+  }
+}

@@ -1,0 +1,63 @@
+/// What was not taken of a folder of pictures, counted by reason.
+public struct LeftOut: Sendable, Hashable {
+  public enum Reason: Sendable, Hashable {
+    /// A file whose name ends in none that pictures have; without the dot, empty where there is no ending.
+    case ending(String)
+    case damaged
+    case hidden
+    /// A file that lies beside the folders of the classes.
+    case outside
+    /// A link to nothing, or one in a circle of links.
+    case brokenLink
+    /// A pipe, a device or a socket.
+    case notAFile
+    /// A link to a folder that the class has already, or that the class lies in.
+    case repeatedFolder
+    case unreadableFolder
+    /// A name that is not in UTF-8.
+    case unreadableName
+
+    /// What follows the number.
+    var text: String {
+      switch self {
+      case .ending(""): "without an ending"
+      case .ending(let ending): ".\(ending)"
+      case .damaged: "damaged"
+      case .hidden: "hidden"
+      case .outside: "beside the class folders"
+      case .brokenLink: "leading nowhere"
+      case .notAFile: "neither file nor folder"
+      case .repeatedFolder: "linked again"
+      case .unreadableFolder: "unreadable"
+      case .unreadableName: "named otherwise than in UTF-8"
+      }
+    }
+  }
+
+  public private(set) var counts: [Reason: Int] = [:]
+
+  public init() {}
+
+  public var isEmpty: Bool { counts.isEmpty }
+
+  public mutating func add(_ reason: Reason, _ count: Int = 1) {
+    if count > 0 { counts[reason, default: 0] += count }
+  }
+
+  public mutating func add(_ other: LeftOut) {
+    for (reason, count) in other.counts { add(reason, count) }
+  }
+
+  /// The counts by what they count: `.webp`, `damaged`.
+  public var byText: [String: Int] {
+    Dictionary(uniqueKeysWithValues: counts.map { ($0.key.text, $0.value) })
+  }
+}
+
+extension LeftOut: CustomStringConvertible {
+  /// `1 .bmp, 2 damaged`, endings first.
+  public var description: String {
+    counts.map { (text: $0.key.text, count: $0.value) }.sorted { $0.text < $1.text }
+      .map { "\($0.count) \($0.text)" }.joined(separator: ", ")
+  }
+}

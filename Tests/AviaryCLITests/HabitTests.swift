@@ -1,0 +1,72 @@
+import Aviary
+import Foundation
+import Testing
+
+@testable import AviaryCLI
+
+/// What users of command lines expect of any of them.
+@Suite("Habits")
+struct HabitTests {
+  @Test("help and version in each of their forms")
+  func help() {
+    for words in [["help", "list"], ["list", "--help"], ["list", "-h"]] {
+      #expect(aviary(words).output.hasPrefix("aviary list [PATTERN] [OPTIONS]"))
+    }
+    #expect(aviary("help", "lits").errors.contains("did you mean list?"))
+    for word in ["-V", "--version"] { #expect(aviary(word).output == "aviary \(Program.version)") }
+    #expect(aviary().status == 2 && aviary("help").status == 0)
+  }
+
+  @Test("suggestions are made where something is near, and only there")
+  func suggestions() {
+    #expect(aviary("info", "resnet5O").errors.contains("did you mean resnet50?"))
+    #expect(aviary("info", "convnext").errors.contains("did you mean convnext_tiny?"))
+    #expect(
+      aviary("info", "zebra").errors == "aviary: there is no model called zebra: 'aviary list' shows all")
+    #expect(aviary("frobnicate").errors == "aviary: there is no command frobnicate: 'aviary help' shows all")
+    #expect(aviary("list", "--frobnicate").errors == "aviary: list has no option --frobnicate")
+  }
+
+  @Test("MobileNet v1 without a width is that of width 1.0")
+  func mobilenet() throws {
+    #expect(try Catalogue.entry("mobilenet_v1").name == "mobilenet_v1_1.0")
+    #expect(try Catalogue.selection("mobilenet_v1.keras").weights?.name == "mobilenet_v1_1.0.keras")
+    #expect(throws: UnknownModel.self) { try Catalogue.entry("mobilenet_v11") }
+  }
+
+  @Test("list by pattern, family and what is in the cache")
+  func list() throws {
+    func names(_ words: String...) throws -> [String] {
+      let outcome = aviary(["list", "--json"] + words)
+      let json = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]]
+      return try #require(json).compactMap { $0["name"] as? String }
+    }
+    #expect(try names("vgg1?") == ["vgg11", "vgg13", "vgg16", "vgg19"])
+    #expect(try names("resnet50") == ["resnet50", "wide_resnet50_2", "resnet50_v2"])
+    #expect(try names("--family", "vit", "*_32") == ["vit_b_32", "vit_l_32"])
+    try withTemporaryFolder { folder in
+      try WeightCache.$current.withValue(WeightCache(folder: folder)) { () throws in
+        #expect(try names("--cached") == [])
+        #expect(aviary("list", "--cached").status == 1)
+      }
+    }
+    #expect(aviary("list", "--family", "none").errors.contains("there are LeNet"))
+    #expect(aviary("list", "resnett50").errors.contains("did you mean resnet50?"))
+  }
+
+  @Test("no sentence ends in nothing")
+  func emptyWords() {
+    #expect(aviary("predict", "lenet", "").errors.contains("an argument is empty"))
+    #expect(aviary("predict", "lenet", "x.png", "--weights", "").errors.contains("--weights has an empty"))
+    #expect(aviary("predict", "lenet", "x.png", "--top", "no").errors.hasSuffix("not 'no'"))
+  }
+
+  @Test("files that cannot be written: the system's reason and the path")
+  func unwritable() throws {
+    let outcome = aviary("draw", "digits", "/proc/none")
+    #expect(outcome.status == 1 && outcome.errors.hasSuffix(": No such file or directory"))
+    let image = Image(width: 1, height: 1, model: .grey, pixels: [0])
+    let error = #expect(throws: ImageError.self) { try image.write(to: "/proc/none/x.png") }
+    #expect(error?.description == "cannot write /proc/none/x.png: No such file or directory")
+  }
+}
