@@ -73,7 +73,8 @@ struct FolderTests {
     let root = try folder.get().path
     try picture("data/a/0.png", "data/b/0.JPG", "data/top.png")
     for name in [
-      "data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store", "data/labels",
+      "data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store",
+      "data/labels",
     ] {
       _ = try folder.get().write(name, [1])
     }
