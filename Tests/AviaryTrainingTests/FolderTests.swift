@@ -73,7 +73,8 @@ struct FolderTests {
     let root = try folder.get().path
     try picture("data/a/0.png", "data/b/0.JPG", "data/top.png")
     for name in [
-      "data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store", "data/labels",
+      "data/a/x.avif", "data/a/y.avif", "data/a/notes", "data/b/.hidden.png", "data/b/.DS_Store",
+      "data/labels",
     ] {
       _ = try folder.get().write(name, [1])
     }
@@ -84,7 +85,8 @@ struct FolderTests {
     #expect(data.count == 2)
     #expect(
       data.summary
-        == "2 pictures in 2 classes; left out: 2 .avif, 2 beside the class folders, 1 hidden, 1 leading nowhere, 2 neither file nor folder, 1 without an ending"
+        == "2 pictures in 2 classes; left out: 2 .avif, 2 beside the class folders, 1 hidden, "
+        + "1 leading nowhere, 2 neither file nor folder, 1 without an ending"
     )
   }
 

@@ -38,7 +38,8 @@ struct ClassMatchingTests {
     let loaded = try model(labels)
     #expect(
       try loaded.outputs(of: [
-        "n01440764", "n02012849_crane", "tench", "Tinca tinca", "tench, Tinca tinca", "white_shark", "television system",
+        "n01440764", "n02012849_crane", "tench", "Tinca tinca", "tench, Tinca tinca", "white_shark",
+        "television system",
       ]) == [0, 134, 0, 0, 0, 2, 851])
     let error = try refusal(["crane"], by: labels)
     #expect(error?.ambiguous == [.init(name: "crane", classes: [134, 517])])
