@@ -51,13 +51,15 @@ let package = Package(
     .systemLibrary(name: "CGIF", providers: [.apt(["libgif-dev"])]),
     .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
 
+    .target(name: "CSignals"),
+    .target(name: "CEndings", dependencies: ["CSignals"]),
     .target(name: "CThreads"),
     .target(name: "CVectors"),
-    .target(name: "CEndings"),
     .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
-      name: "AviaryWeights", dependencies: ["AviaryLayers", "CHDF5", "CZlib", "CCrypto", "CCurl"],
+      name: "AviaryWeights",
+      dependencies: ["AviaryLayers", "CSignals", "CHDF5", "CZlib", "CCrypto", "CCurl"],
       exclude: ["PortableFormat.md"]),
     .target(
       name: "AviaryVision",
@@ -74,7 +76,7 @@ let package = Package(
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
       ]),
-    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CEndings"]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CEndings", "CSignals"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(
@@ -87,7 +89,7 @@ let package = Package(
       name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "CZlib", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AviaryZooTests", dependencies: ["AviaryZoo", "TestSupport"],
+      name: "AviaryZooTests", dependencies: ["AviaryZoo", "CThreads", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "AviaryCLITests", dependencies: ["AviaryCLI", "TestSupport"]),
     .testTarget(

@@ -37,10 +37,22 @@ struct Option: Sendable {
   static let precision = Option(
     "precision", "TYPE", "what compiled networks compute in: f32, or bf16 with sums in f32")
   static let json = Option("json", nil, "print JSON")
+  static let allowNonfinite = Option(
+    "allow-nonfinite", nil, "take weights with values that are not finite, and negative variances, and say so"
+  )
+  static let ignoreUnexpected = Option(
+    "ignore-unexpected", nil, "leave out tensors that the model does not have, and say so")
 }
 
 extension Command {
+  /// With those that every command has that takes weights.
+  static var allOptions: [Option] {
+    options.contains { $0.name == Option.weights.name }
+      ? options + [.allowNonfinite, .ignoreUnexpected] : options
+  }
+
   static var help: String {
+    let options = allOptions
     let titles = options.map { "--\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
     let width = titles.map(\.count).max() ?? 0
     let lines = zip(titles, options).map { "  \($0.padded(to: width))  \($1.help)" }
@@ -84,8 +96,8 @@ struct Arguments {
       }
       let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
       let name = parts.first ?? ""
-      guard let option = command.options.first(where: { $0.name == name }) else {
-        let nearest = nearestName(to: name, in: command.options.map(\.name))
+      guard let option = command.allOptions.first(where: { $0.name == name }) else {
+        let nearest = nearestName(to: name, in: command.allOptions.map(\.name))
         throw UsageError(
           "\(command.name) has no option --\(name)" + (nearest.map { "; did you mean --\($0)?" } ?? ""))
       }

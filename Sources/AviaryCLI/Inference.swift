@@ -8,7 +8,15 @@ extension Arguments {
   func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedModel {
     var adaptation = try adaptation
     adaptation.part = part
-    return try Zoo.load(name, weights: file("weights"), adaptation)
+    return try Zoo.load(name, weights: file("weights"), adaptation, allowing: allowance)
+  }
+
+  /// What `--allow-nonfinite` and `--ignore-unexpected` allow.
+  var allowance: Zoo.Allowance {
+    var allowance: Zoo.Allowance = []
+    if has(Option.allowNonfinite.name) { allowance.insert(.nonFinite) }
+    if has(Option.ignoreUnexpected.name) { allowance.insert(.unexpected) }
+    return allowance
   }
 
   /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first input comes.

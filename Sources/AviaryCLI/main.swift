@@ -1,4 +1,5 @@
 import Aviary
+import CSignals
 import Foundation
 
 StandardStreams.fillGaps()
@@ -13,4 +14,6 @@ if ["bench", "evaluate", "finetune", "train"].contains(CommandLine.arguments.dro
   Parallel.bindToCores()
 }
 
+// Half-written files do not outlive the program, however it is ended.
+remove_guarded_files_on_signals()
 exit(StandardStreams.finish(Program.run(Array(CommandLine.arguments.dropFirst()))))

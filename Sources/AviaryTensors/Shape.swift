@@ -3,7 +3,15 @@ public typealias Shape = [Int]
 
 extension Shape {
   /// The number of elements: the product of the extents, 1 for a scalar.
-  public var elementCount: Int { reduce(1, *) }
+  public var elementCount: Int {
+    var count = 1
+    for extent in self {
+      let (product, isTooLarge) = count.multipliedReportingOverflow(by: extent)
+      require(extent >= 0 && !isTooLarge, "\(shapeText) is no shape that a tensor can have")
+      count = product
+    }
+    return count
+  }
 
   /// Row-major strides in elements.
   var rowMajorStrides: [Int] {

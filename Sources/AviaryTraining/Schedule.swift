@@ -1,3 +1,4 @@
+import AviaryTensors
 import Foundation
 
 /// How the step size changes over a training run, as a factor of the one it began with.
@@ -15,6 +16,7 @@ public enum Schedule: Sendable, Hashable, Codable {
     switch self {
     case .constant: return 1
     case .step(let every, let factor):
+      require(every > 0, "the step size falls every \(every) epochs")
       return powf(factor, (progress * Float(epochs) / Float(every)).rounded(.down))
     case .cosine: return 0.5 * (1 + cosf(.pi * progress))
     case .warmupCosine(let warmup):

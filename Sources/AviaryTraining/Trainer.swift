@@ -76,18 +76,23 @@ public final class Trainer {
     forward = { TrainingLogits(logits: model($0)) }
   }
 
-  /// A training run. The same seed, data and thread count give the same result.
+  /// A training run. The same seed, data and thread count give the same result. No epochs change nothing.
+  ///
+  /// - Throws: ``TrainingError`` when there is nothing to learn from or the loss is no finite number any more, and whatever the data and
+  ///   ``onEpoch`` throw.
   @discardableResult
   public func fit(
     _ training: some Dataset, validation: (any Dataset)? = nil, epochs: Int, batchSize: Int = 32,
     seed: UInt64 = 0
   ) throws -> [EpochReport] {
+    require(epochs >= 0 && batchSize > 0, "\(epochs) epochs in batches of \(batchSize)")
+    guard training.count > 0 else { throw TrainingError.noExamples }
     let generator = RandomGenerator(seed: seed)
     let initialRate = optimizer.learningRate
     defer { optimizer.learningRate = initialRate }
     var reports: [EpochReport] = []
     var best: (accuracy: Float, loss: Float) = (-1, .infinity)
-    for epoch in 1...max(epochs, 1) {
+    for epoch in 1..<(epochs + 1) {
       let start = Date()
       let order = Tensor.permutation(training.count, using: generator)
       var (lossSum, hits, seen) = (Float(0), 0, 0)
@@ -96,8 +101,14 @@ public final class Trainer {
       for first in stride(from: 0, to: order.count, by: batchSize) {
         let progress = (Float(epoch - 1) + Float(first) / Float(order.count)) / Float(epochs)
         optimizer.learningRate = initialRate * schedule.factor(progress: progress, epochs: epochs)
-        let batch = try training.batch(order[first..<min(first + batchSize, order.count)])
-        let (value, correct) = withRandomSeed(UInt64(epoch) << 32 | UInt64(first) ^ seed) { step(batch) }
+        let examples = order[first..<min(first + batchSize, order.count)]
+        let batch = try training.batch(examples)
+        let (value, correct) = try withRandomSeed(UInt64(epoch) << 32 | UInt64(first) ^ seed) {
+          try step(batch, examples)
+        }
+        guard value.isFinite else {
+          throw TrainingError.loss(value, epoch: epoch, step: first / batchSize + 1)
+        }
         lossSum += value * Float(batch.count)
         hits += correct
         seen += batch.count
@@ -112,6 +123,9 @@ public final class Trainer {
           loss: lossSum / Float(max(seen, 1)), accuracy: Float(hits) / Float(max(seen, 1)), count: seen),
         validation: try validation.map { try model.evaluation(on: $0, batchSize: batchSize, loss: loss) },
         learningRate: optimizer.learningRate, seconds: -start.timeIntervalSinceNow)
+      if let loss = report.validation?.loss, !loss.isFinite {
+        throw TrainingError.validationLoss(loss, epoch: epoch)
+      }
       reports.append(report)
       let judged = report.validation ?? report.training
       let isBest =
@@ -123,19 +137,23 @@ public final class Trainer {
   }
 
   /// One step on one batch: the loss, and how many examples were right.
-  private func step(_ batch: Batch) -> (loss: Float, hits: Int) {
+  private func step(_ batch: Batch, _ examples: ArraySlice<Int>) throws -> (loss: Float, hits: Int) {
     var hits = 0
     let inputs = augment?(batch.inputs) ?? batch.inputs
-    var (value, gradients) = valueAndGradient(of: model) { () -> Tensor in
+    var (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
       let output = forward(inputs)
+      try batch.requireLabels(below: output.logits.shape.last ?? 0, examples)
       hits = correctCount(output.logits.detached, batch.labels)
       return output.auxiliary.reduce(loss(output.logits, batch.labels)) { sum, auxiliary in
         sum + loss(auxiliary.logits, batch.labels) * auxiliary.lossWeight
       }
     }
+    let reached = value.item()
+    // Such gradients would spoil the weights.
+    guard reached.isFinite else { return (reached, hits) }
     if let limit = gradientNormLimit { gradients.clip(norm: limit) }
     optimizer.update(model, gradients)
-    return (value.item(), hits)
+    return (reached, hits)
   }
 }
 
@@ -164,6 +182,15 @@ public func evaluation(
   }
   let count = Float(max(data.count, 1))
   return Evaluation(loss: lossSum / count, accuracy: Float(hits) / count, count: data.count)
+}
+
+extension Batch {
+  /// Throws ``TrainingError`` unless each label is one of so many classes.
+  fileprivate func requireLabels(below classes: Int, _ examples: ArraySlice<Int>) throws(TrainingError) {
+    for (label, example) in zip(labels.values(of: Int64.self), examples) where !(0..<classes ~= Int(label)) {
+      throw .label(Int(label), example: example, classes: classes)
+    }
+  }
 }
 
 /// How many rows of `logits` (N×C) have their largest value at the label.

@@ -90,26 +90,38 @@ public struct LoadReport: Sendable {
 
   /// Throws one ``WeightsError`` that lists everything that does not fit.
   ///
-  /// - Parameter allowingUnexpected: tensors that only the file has are no error: a classifier's head when features are loaded.
-  public func requireComplete(file: String? = nil, allowingUnexpected: Bool = false) throws {
+  /// - Parameters:
+  ///   - allowingUnexpected: tensors that only the file has are no error: a classifier's head when features are loaded.
+  ///   - hint: how that can be allowed, said when nothing else is wrong.
+  public func requireComplete(
+    file: String? = nil, allowingUnexpected: Bool = false, hint: String? = nil
+  ) throws {
     guard !isComplete || (!unexpected.isEmpty && !allowingUnexpected) else { return }
-    throw WeightsError(.mismatched, text(allowingUnexpected: allowingUnexpected), file: file)
+    let end = isComplete ? hint.map { "\n  " + $0 } ?? "" : ""
+    throw WeightsError(.mismatched, text(allowingUnexpected: allowingUnexpected) + end, file: file)
   }
+
+  /// How many tensors of each kind an error names.
+  private static let shown = 3
 
   private func text(allowingUnexpected: Bool) -> String {
     var lines = ["the weights do not fit the model: \(matched.count) tensors match"]
     lines[0] +=
       ", \(missing.count) are missing, \(unexpected.count) unexpected, \(misshaped.count) of another shape"
-    for item in missing {
-      let similar = item.candidates.isEmpty ? "" : " (similar: \(item.candidates.joined(separator: ", ")))"
-      lines.append("  missing \(item.name) \(item.shape.shapeText)\(similar)")
+    func list<Item>(_ items: [Item], _ what: String, _ line: (Item) -> String) {
+      lines += items.prefix(Self.shown).map { "  " + line($0) }
+      if items.count > Self.shown { lines.append("  and \(items.count - Self.shown) more \(what)") }
     }
-    for item in misshaped {
-      lines.append(
-        "  \(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)")
+    list(missing, "missing") { item in
+      let similar =
+        item.candidates.isEmpty ? "" : " (similar: \(item.candidates.map(\.shown).joined(separator: ", ")))"
+      return "missing \(item.name) \(item.shape.shapeText)\(similar)"
     }
-    lines += absent.map { "  absent \($0), which only training needs" }
-    if !allowingUnexpected { lines += unexpected.map { "  unexpected \($0)" } }
+    list(misshaped, "of another shape") { item in
+      "\(item.name): expected \(item.expected.shapeText), the file has \(item.found.shapeText)"
+    }
+    list(absent, "absent") { "absent \($0), which only training needs" }
+    if !allowingUnexpected { list(unexpected, "unexpected") { "unexpected \($0.shown)" } }
     return lines.joined(separator: "\n")
   }
 

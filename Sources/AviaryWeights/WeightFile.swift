@@ -8,6 +8,8 @@ public struct WeightFile: Sendable {
   public let archive: WeightArchive
   /// Bytes of the file.
   public let byteCount: Int
+  /// Those that the file, or the files of an index, carry.
+  private let digests: [DataDigest]
 
   /// Reads the weights at `path`, which may be an index of several files or the folder that holds it.
   ///
@@ -24,21 +26,43 @@ public struct WeightFile: Sendable {
         try naming(path) { try readFile(try MappedFile(path: path), path) }
       }
       return WeightFile(
-        path: path, format: shards.format, archive: shards.archive, byteCount: shards.byteCount)
-    }
+        path: path, format: shards.format, archive: shards.archive, byteCount: shards.byteCount,
+        digests: shards.files.flatMap(\.digests))
+    }.unwrapped()
   }
 
   private static func readFile(_ file: MappedFile, _ path: String) throws -> WeightFile {
-    let (format, archive) = try read(file)
-    return WeightFile(path: path, format: format, archive: archive, byteCount: file.count)
+    let (format, archive, digest) = try read(FileWindow(file))
+    return WeightFile(
+      path: path, format: format, archive: archive, byteCount: file.count,
+      digests: digest.map { [$0] } ?? [])
   }
 
-  /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all.
+  /// With the names that the model itself has.
+  private func unwrapped() throws -> WeightFile {
+    WeightFile(
+      path: path, format: format, archive: try archive.withoutWrappers(), byteCount: byteCount,
+      digests: digests)
+  }
+
+  /// Throws ``WeightsError`` when the data is not what a digest in the file says. Who copies or converts a file has to ask first: the digest
+  /// of the copy would vouch for the damage.
+  ///
+  /// Reads all data the first time.
+  public func requireIntact() throws {
+    for digest in digests { try digest.check() }
+  }
+
+  /// Whether the data is what the digest in the file says; nil for a file without one.
+  var isIntact: Bool? { digests.isEmpty ? nil : (try? requireIntact()) != nil }
+
+  /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all; a name whose ending promises another format is refused.
   ///
   /// - Parameter floats: the type floating-point tensors are stored in; nil keeps each one's own.
   public static func write(
     _ archive: WeightArchive, to path: String, as format: WeightFormat, floats: DType? = nil
   ) throws {
+    try format.requireEnding(of: path)
     switch format {
     case .portable: try SafetensorsFile.write(archive, to: path, floats: floats)
     case .safetensors: try SafetensorsFile.writePlain(archive, to: path, floats: floats)
@@ -68,10 +92,12 @@ public struct WeightFile: Sendable {
 
   // MARK: Recognition
 
-  private static func read(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
+  private static func read(
+    _ file: FileWindow
+  ) throws -> (format: WeightFormat, archive: WeightArchive, digest: DataDigest?) {
     switch try file.withBytes(container) {
     case .hdf5:
-      let archive = try HDF5Reader.read(FileWindow(file))
+      let archive = try HDF5Reader.read(file)
       let format: WeightFormat =
         switch archive.keras?.layout {
         case .legacyWeights: .kerasWeights
@@ -79,16 +105,18 @@ public struct WeightFile: Sendable {
         case .attributePaths: .kerasPaths
         case nil: .hdf5
         }
-      return (format, archive)
+      return (format, archive, nil)
     case .safetensors:
-      let archive = try SafetensorsFile.read(file)
-      return (archive.portable == nil ? .safetensors : .portable, archive)
+      let (archive, digest) = try SafetensorsFile.read(file)
+      return (archive.portable == nil ? .safetensors : .portable, archive, digest)
     case .npy:
       var archive = WeightArchive()
-      try NumPyFile.append("array", FileWindow(file), to: &archive)
-      return (.npy, archive)
-    case .zip: return try readZip(file)
-    case .torchLegacy: return (.torchLegacy, try TorchLegacy.read(file))
+      try NumPyFile.append("array", file, to: &archive)
+      return (.npy, archive, nil)
+    case .zip:
+      let (format, archive) = try readZip(file)
+      return (format, archive, nil)
+    case .torchLegacy: return (.torchLegacy, try TorchLegacy.read(file), nil)
     case .torchTar:
       throw WeightsError(
         .unsupported,
@@ -100,12 +128,12 @@ public struct WeightFile: Sendable {
     }
   }
 
-  private static func readZip(_ file: MappedFile) throws -> (WeightFormat, WeightArchive) {
-    let directory = try file.withBytes { try ZipDirectory($0) }
+  private static func readZip(_ file: FileWindow) throws -> (WeightFormat, WeightArchive) {
+    let directory = try ZipDirectory(file)
     switch directory.weightFormat {
-    case .npz: return (.npz, try NumPyFile.readArchive(FileWindow(file), directory))
+    case .npz: return (.npz, try NumPyFile.readArchive(file, directory))
     case .torchZip: return (.torchZip, try TorchZip.read(file, directory))
-    case .kerasZip: return (.kerasZip, try KerasZipReader.read(FileWindow(file), directory))
+    case .kerasZip: return (.kerasZip, try KerasZipReader.read(file, directory))
     default: throw WeightsError(.unsupported, "a zip file without weights in a known format")
     }
   }
@@ -129,8 +157,12 @@ public struct WeightFile: Sendable {
     if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
     if TorchLegacy.matches(bytes) { return .torchLegacy }
     if begins(Array("ustar".utf8), at: 257) { return .torchTar }
-    // A length and then JSON. Eight bytes alone are no signature, so the brace must follow.
-    if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return .safetensors }
+    // A length and then JSON. Eight bytes alone are no signature, so the brace must follow, if only after blanks, which the reader refuses.
+    if bytes.count > 8, bytes[0] != UInt8(ascii: "{"),
+      bytes[8...].first(where: { $0 != 0x20 && $0 != 0x0A }) == UInt8(ascii: "{")
+    {
+      return .safetensors
+    }
     if bytes.count > 2, bytes[0] == 0x80, (2...5).contains(bytes[1]) { return .pickle }
     if bytes.first(where: { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }) == UInt8(ascii: "{") { return .index }
     let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
@@ -144,47 +176,6 @@ extension ZipDirectory {
   fileprivate var weightFormat: WeightFormat? {
     if members.contains(where: { $0.name.hasSuffix(TorchZip.pickleName) }) { return .torchZip }
     if member(KerasZipReader.configuration) != nil { return .kerasZip }
-    return members.allSatisfy { $0.name.hasSuffix(".npy") } ? .npz : nil
-  }
-}
-
-// MARK: Description
-
-extension WeightFile {
-  /// What `aviary inspect` shows, ready to be encoded as JSON.
-  public struct Description: Encodable, Sendable {
-    public struct Entry: Encodable, Sendable {
-      public let name: String
-      public let dtype: DType
-      public let shape: Shape
-
-      init(name: String, spec: TensorSpec) {
-        self.name = name
-        dtype = spec.dtype
-        shape = spec.shape
-      }
-    }
-
-    public let path: String
-    public let format: String
-    public let summary: String
-    public let byteCount: Int
-    public let tensorCount: Int
-    /// Elements of all tensors.
-    public let parameterCount: Int
-    public let tensors: [Entry]
-    public let metadata: [String: String]
-    public let portable: PortableMetadata?
-    public let keras: KerasStructure?
-  }
-
-  /// Format, names, types, shapes and metadata; reads no values.
-  public var description: Description {
-    let entries = archive.names.map { Description.Entry(name: $0, spec: archive.spec($0)!) }
-    return Description(
-      path: path, format: format.rawValue, summary: format.summary, byteCount: byteCount,
-      tensorCount: entries.count, parameterCount: entries.reduce(0) { $0 + $1.shape.elementCount },
-      tensors: entries,
-      metadata: archive.metadata, portable: archive.portable, keras: archive.keras)
+    return members.contains { $0.isArray } ? .npz : nil
   }
 }

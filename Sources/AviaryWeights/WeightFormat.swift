@@ -42,6 +42,27 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// The formats that a file of this name may have, by its ending; nil where the ending says nothing.
+  public static func promised(by path: String) -> Set<WeightFormat>? {
+    let path = path.lowercased()
+    let endings: [(String, Set<WeightFormat>)] = [
+      (".safetensors", [.portable, .safetensors]), (".weights.h5", [.kerasPaths]),
+      (".h5", [.kerasWeights, .kerasModel, .hdf5]), (".hdf5", [.kerasWeights, .kerasModel, .hdf5]),
+      (".keras", [.kerasZip]), (".npz", [.npz]), (".npy", [.npy]),
+      (".pth", [.torchZip, .torchLegacy]), (".pt", [.torchZip, .torchLegacy]),
+      (".ckpt", [.torchZip, .torchLegacy]), (".bin", [.torchZip, .torchLegacy]),
+    ]
+    return endings.first { path.hasSuffix($0.0) }?.1
+  }
+
+  /// Throws `WeightsError` when the ending of `path` promises another format: whoever opens the file later would be misled.
+  public func requireEnding(of path: String) throws(WeightsError) {
+    guard let promised = WeightFormat.promised(by: path), !promised.contains(self) else { return }
+    let names = promised.map(\.summary).sorted().joined(separator: " or ")
+    throw WeightsError(
+      .unsupported, "the ending promises \(names), but \(summary) would be written", file: path)
+  }
+
   /// The formats that ``WeightFile/write(_:to:as:floats:)`` writes.
   public static let writable: [WeightFormat] = [.portable, .safetensors, .kerasWeights, .kerasPaths, .npz]
 }

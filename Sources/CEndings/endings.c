@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "endings.h"
 
+#include "CSignals.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,6 +27,7 @@ _Noreturn void end_with(const char *text) {
     text += written;
     count -= (size_t)written;
   }
+  remove_guarded_files();
   _exit(1);
 }
 

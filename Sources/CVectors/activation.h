@@ -9,13 +9,14 @@ typedef __m512 Floats;
 
 INLINE Floats repeated(float value) { return _mm512_set1_ps(value); }
 
-INLINE Floats clamped(Floats x, Floats low, Floats high) { return _mm512_min_ps(_mm512_max_ps(x, low), high); }
+// Of a NaN and another number these instructions return the second one.
+INLINE Floats clamped(Floats x, Floats low, Floats high) { return _mm512_min_ps(high, _mm512_max_ps(low, x)); }
 
 // 1 + e⁻ˣ. With t = -x/ln 2, e⁻ˣ is 2^t: the power of the nearest integer goes into the exponent, that of the rest, at most 1/2, is a
 // polynomial with the least largest relative error, 7.5e-8. Rounding t adds 6e-8·|x|, which matters only where x·σ(x) is nearly 0.
 INLINE Floats one_plus_exp_minus(Floats x) {
   // 2^129 is infinite already, and its rest 0.
-  Floats t = _mm512_min_ps(_mm512_mul_ps(x, repeated(-1.44269504f)), repeated(129));
+  Floats t = _mm512_min_ps(repeated(129), _mm512_mul_ps(x, repeated(-1.44269504f)));
   Floats nearest = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT);
   Floats rest = _mm512_sub_ps(t, nearest);
   Floats power = repeated(1.327647129e-3f);

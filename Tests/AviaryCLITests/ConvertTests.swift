@@ -122,6 +122,138 @@ struct ConvertTests {
     }
   }
 
+  /// Two tensors of no model in a plain file.
+  private func write(_ values: [Float], to path: String, as format: WeightFormat = .npz) throws {
+    try WeightFile.write(
+      try WeightArchive([("a", Tensor(values)), ("b.running_var", Tensor([Float(1), 2]))]), to: path,
+      as: format)
+  }
+
+  @Test(
+    "a damaged file is not converted: the digest of the result would vouch for it",
+    arguments: [[], ["--check"]])
+  func damage(options: [String]) throws {
+    try withTemporaryFolder { folder throws in
+      for model in [true, false] {
+        let source = "\(folder)/source.safetensors"
+        if model {
+          try Zoo.load("lenet").save(to: source)
+        } else {
+          try write([1, 2], to: source, as: .portable)
+        }
+        #expect(aviary("inspect", source).output.contains("the data is what its digest says"))
+        var bytes = try #require(FileManager.default.contents(atPath: source))
+        bytes[bytes.count - 2] ^= 1
+        try bytes.write(to: URL(filePath: source))
+        #expect(aviary("inspect", source).output.contains("DAMAGED"))
+        #expect(aviary("inspect", source, "--json").output.contains("\"is_intact\" : false"))
+        let outcome = aviary(["convert", source, "\(folder)/out.npz"] + options)
+        #expect(outcome.status == 1 && outcome.errors.contains("the data is damaged"), "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "\(folder)/out.npz"))
+      }
+    }
+  }
+
+  @Test("values that are not finite are refused, and with a switch kept and told")
+  func nonFinite() throws {
+    try withTemporaryFolder { folder throws in
+      let (source, target) = ("\(folder)/a.npz", "\(folder)/b.safetensors")
+      try write([1, .nan, .infinity], to: source)
+      let refused = aviary("convert", source, target)
+      #expect(
+        refused.status == 1
+          && refused.errors.contains("\"a\": 2 values are not finite, the first is NaN at [1]"))
+      #expect(!FileManager.default.fileExists(atPath: target))
+      let allowed = aviary("convert", source, target, "--allow-nonfinite", "--check")
+      #expect(allowed.status == 0 && allowed.output.contains("values that no network should have"))
+      // An infinite value is none that a type is too small for.
+      #expect(aviary("convert", source, target, "--allow-nonfinite", "--dtype", "f16", "--check").status == 0)
+    }
+  }
+
+  @Test("values beyond half precision are refused in every format", arguments: ConvertTests.forms)
+  func overflow(form: Form) throws {
+    guard form.dtype == "f16" else { return }
+    try withTemporaryFolder { folder throws in
+      let source = "\(folder)/source.safetensors"
+      let lenet = try Zoo.load("lenet")
+      lenet.model.stateEntries[1].value = Tensor([Float(0), 1, 2, 7e4, 4, 5])
+      try lenet.save(to: source)
+      let path = form.path(in: folder)
+      for options in [[], ["--check"]] {
+        let outcome = aviary(["convert", source, path] + form.words + options)
+        #expect(outcome.status == 1, "\(outcome.output)")
+        #expect(
+          outcome.errors.contains("the value 70000.0 at [3] would become infinite as float16"),
+          "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: path))
+      }
+      // A file that was written so all the same does not pass either.
+      let bad = "\(folder)/bad.safetensors"
+      let infinite = lenet.model.stateEntries[1]
+      infinite.value = infinite.value.cast(to: .float16).cast(to: .float32)
+      try lenet.save(to: bad, floats: .float16)
+      let error = #expect(throws: WeightsError.self) {
+        try ConversionCheck(
+          of: try WeightFile.open(source), at: bad, floats: .float16, model: try Catalogue.entry("lenet"),
+          allowing: .nonFinite)
+      }
+      #expect(error?.kind == .nonFinite && error?.description.contains("is so no more") == true)
+    }
+  }
+
+  @Test("what is left out and what is made anew is said")
+  func losses() throws {
+    try withTemporaryFolder { folder throws in
+      let (source, target) = ("\(folder)/resnet.safetensors", "\(folder)/out.npz")
+      let model = try Zoo.model("resnet8")
+      let counters = [("bn1.num_batches_tracked", Tensor([Int64(9)], shape: []))]
+      try WeightFile.write(
+        try WeightArchive(model.stateEntries.map { ($0.name, $0.value) } + counters), to: source,
+        as: .safetensors)
+      for options in [[], ["--check"]] {
+        let outcome = aviary(["convert", source, target] + options)
+        #expect(
+          outcome.output.contains(
+            "left out, since the model does not have them: 1 tensors, bn1.num_batches_tracked"))
+      }
+      try WeightFile.write(
+        try WeightArchive(
+          model.stateEntries.map { ($0.name, $0.value) } + [("loss.weight", Tensor([Float(1)]))]),
+        to: source, as: .safetensors)
+      // Without the switch it is of no model of the zoo, and keeps its names.
+      #expect(aviary("convert", source, target).output.contains("names kept"))
+      let outcome = aviary("convert", source, target, "--ignore-unexpected", "--check")
+      #expect(outcome.output.contains("of resnet8") && outcome.output.contains("1 tensors, loss.weight"))
+      let inspected = aviary("inspect", source).output
+      #expect(inspected.contains("model: resnet8") && inspected.contains("1 left over: loss.weight"))
+    }
+  }
+
+  @Test("names of any length make a table that can be read")
+  func longNames() throws {
+    try withTemporaryFolder { folder throws in
+      let path = "\(folder)/long.safetensors"
+      let names =
+        [String(repeating: "a", count: 1_000_000), "\u{1B}[31mred\u{202E}"] + (0..<500).map { "t\($0)" }
+      try WeightFile.write(
+        try WeightArchive(names.map { ($0, Tensor([Float(1)])) }), to: path, as: .safetensors)
+      let outcome = aviary("inspect", path)
+      #expect(outcome.status == 0 && outcome.output.utf8.count < 200_000)
+      #expect(outcome.output.contains("\\u{1B}[31mred\\u{202E}") && !outcome.output.contains("\u{1B}"))
+      let error = aviary("run", "lenet", "--weights", path, "--input", path, "--output", "\(folder)/o.npz")
+        .errors
+      #expect(error.utf8.count < 3000 && error.split(separator: "\n").count <= 12)
+    }
+  }
+
+  @Test("every command that takes weights has the switches for what is wrong with them")
+  func switches() throws {
+    for command in Program.commands where command.options.contains(where: { $0.name == "weights" }) {
+      #expect(command.help.contains("--allow-nonfinite") && command.help.contains("--ignore-unexpected"))
+    }
+  }
+
   @Test("a result that differs is found, tensor and output")
   func difference() throws {
     try withTemporaryFolder { folder throws in

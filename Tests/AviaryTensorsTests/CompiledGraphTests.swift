@@ -1,3 +1,4 @@
+import CThreads
 import TestSupport
 import Testing
 
@@ -132,5 +133,42 @@ struct CompiledGraphTests {
       #expect(compiled(input).values() == first.values())
     }
     #expect(input.values() == values)
+  }
+
+  @Test("a NaN or infinity in the input is not lost", arguments: cases)
+  func keepsNaN(test: Case) {
+    for value in [Float.nan, .infinity] {
+      var input = sample(test.shape)
+      let place = input.count / 2
+      input.withUnsafeMutableValues { $0[place] = value }
+      let expected = withExactArithmetic { test.body(input) }.values()
+      let compiled = CompiledGraph(TensorSpec(test.shape), weights: { _ in nil }, capturing: test.body)
+      let found = compiled(input).values()
+      // Winograd's transforms may spread a NaN over a whole tile.
+      let wrong = zip(found, expected).filter { !$0.isNaN && ($1.isNaN || $0.isInfinite != $1.isInfinite) }
+      #expect(wrong.isEmpty, "\(value): \(wrong.count) of \(found.count), such as \(wrong.prefix(3))")
+    }
+  }
+
+  @Test("a value that becomes too large on the way is lost neither")
+  func keepsOverflow() {
+    let body: (Tensor) -> Tensor = { x in
+      let large = Self.conv(Self.conv(x, 16) * 1e38 * 1e3, 16)
+      return Self.conv((large - large.flipped(3)).relu(), 16).relu()
+    }
+    let input = sample([1, 16, 8, 8])
+    let compiled = CompiledGraph(TensorSpec(input.shape), weights: { _ in nil }, capturing: body)
+    #expect(compiled(input).values().contains { $0.isNaN })
+  }
+
+  @Test("arithmetic that nothing is lost in is done once")
+  func raisesNothing() {
+    for test in Self.cases {
+      let input = sample(test.shape)
+      let compiled = CompiledGraph(TensorSpec(test.shape), weights: { _ in nil }, capturing: test.body)
+      clear_invalid_flag()
+      _ = compiled(input)
+      #expect(!has_invalid_flag(), "\(test.name)")
+    }
   }
 }

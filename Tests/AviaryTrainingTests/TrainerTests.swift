@@ -69,6 +69,63 @@ struct TrainerTests {
     #expect(trainer.optimizer.learningRate == 0.1)
   }
 
+  @Test("no epochs leave the weights as they are")
+  func noEpochs() throws {
+    let model = model()
+    let before = model.stateEntries.map { $0.value.values() }
+    let trainer = Trainer(model, SGD(learningRate: 0.1))
+    trainer.schedule = .cosine
+    #expect(try trainer.fit(points(20, seed: 1), epochs: 0).isEmpty)
+    #expect(model.stateEntries.map { $0.value.values() } == before)
+  }
+
+  @Test("a loss that is not a number stops the run where it comes up and is no best epoch")
+  func notANumber() throws {
+    let model = model()
+    let trainer = Trainer(model, SGD(learningRate: 0.1))
+    var steps = 0
+    trainer.loss = { logits, labels in
+      steps += 1
+      return softmaxCrossEntropy(logits, labels: labels) * (steps == 4 ? .nan : 1)
+    }
+    var bestEpochs = 0
+    trainer.onEpoch = { _, isBest in bestEpochs += isBest ? 1 : 0 }
+    let error = #expect(throws: TrainingError.self) {
+      try trainer.fit(points(40, seed: 1), epochs: 3, batchSize: 16)
+    }
+    guard case .loss(let loss, epoch: 2, step: 1) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(loss.isNaN)
+    #expect(error?.description.contains("not a number in step 1 of epoch 2") == true)
+    #expect(bestEpochs == 1)
+    #expect(model.stateEntries.allSatisfy { entry in entry.value.values().allSatisfy { $0.isFinite } })
+  }
+
+  @Test("validation that is not a number stops the run")
+  func validationNotANumber() throws {
+    let trainer = Trainer(model(), SGD(learningRate: 0.1))
+    let damaged = TensorDataset(
+      inputs: points(8, seed: 2).batchOfAll() * .infinity, labels: [0, 1, 0, 1, 0, 1, 0, 1],
+      classNames: ["left", "right"])
+    var epochs = 0
+    trainer.onEpoch = { _, _ in epochs += 1 }
+    #expect(throws: TrainingError.self) {
+      try trainer.fit(points(20, seed: 1), validation: damaged, epochs: 2)
+    }
+    #expect(epochs == 0)
+  }
+
+  @Test("examples with a label that is no class are named, and so are no examples")
+  func labels() throws {
+    let trainer = Trainer(model(), SGD(learningRate: 0.1))
+    let strange = TensorDataset(inputs: sample([3, 4]), labels: [0, 1, 2], classNames: ["a", "b", "c"])
+    #expect(throws: TrainingError.label(2, example: 2, classes: 2)) { try trainer.fit(strange, epochs: 1) }
+    let empty = TensorDataset(inputs: .zeros([0, 4]), labels: [], classNames: ["a", "b"])
+    #expect(throws: TrainingError.noExamples) { try trainer.fit(empty, epochs: 1) }
+  }
+
   @Test("schedules begin at 1 and fall as they say")
   func schedules() {
     #expect(Schedule.constant.factor(progress: 0.7, epochs: 10) == 1)
@@ -80,4 +137,9 @@ struct TrainerTests {
     #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.05, epochs: 10) == 0.5)
     #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.1, epochs: 10) == 1)
   }
+}
+
+extension TensorDataset {
+  /// The inputs of all examples.
+  fileprivate func batchOfAll() -> Tensor { stack((0..<count).map { input($0) }) }
 }

@@ -9,7 +9,7 @@ import Testing
   private static let tensorCounts = [
     "charrnn_shakespeare_tf.h5": 7, "faststyle_wave_tf.h5": 48, "lenet_mnist_keras_sam783.h5": 10,
     "mobilenet_2_5_224_tf.h5": 137, "mobilenetv1_025_vww96_mlperftiny.h5": 164,
-    "resnet8_cifar10_mlperftiny.h5": 48, "retina_unet_drive_best.h5": 22,
+    "hed_vgg16_bsds500.weights.h5": 38, "resnet8_cifar10_mlperftiny.h5": 48, "retina_unet_drive_best.h5": 22,
     "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5": 50, "tiny_darknet_imagenet.h5": 77,
   ]
 
@@ -25,8 +25,9 @@ import Testing
       #expect(areIdentical(converted, original.archive))
       #expect(converted.keras == original.archive.keras)
       guard original.archive.keras != nil else { return }
-      let back = folder.appendingPathComponent("back.h5").path
-      try WeightFile.write(converted, to: back, as: .kerasWeights)
+      let format = original.format == .kerasPaths ? WeightFormat.kerasPaths : .kerasWeights
+      let back = folder.appendingPathComponent(format == .kerasPaths ? "back.weights.h5" : "back.h5").path
+      try WeightFile.write(converted, to: back, as: format)
       let again = try WeightFile.open(back).archive
       #expect(areIdentical(again, original.archive))
       #expect(again.keras?.layers.map(\.weights) == original.archive.keras?.layers.map(\.weights))

@@ -91,8 +91,53 @@ struct CacheTests {
       try WeightCache.user(environment: ["XDG_CACHE_HOME": "/x", "HOME": "/h"]).folder == "/x/aviary/weights")
     #expect(try WeightCache.user(environment: ["HOME": "/h"]).folder == "/h/.cache/aviary/weights")
     #expect(throws: WeightsError.self) { try WeightCache.user(environment: [:]) }
+    // Empty is none: no folder below the root.
+    #expect(throws: WeightsError.self) { try WeightCache.user(environment: ["HOME": ""]) }
+    #expect(
+      try WeightCache.user(environment: ["XDG_CACHE_HOME": "", "HOME": "/h"]).folder
+        == "/h/.cache/aviary/weights")
     try WeightCache.$current.withValue(WeightCache(folder: "/s")) { () throws in
       #expect(try WeightCache.user(environment: ["AVIARY_CACHE": "/a"]).folder == "/s/weights")
+    }
+  }
+
+  @Test("clearing works where nothing can be locked or written, as on a full disk")
+  func clearWithoutRoom() throws {
+    try withFilledCache { cache, path, file throws in
+      let locks = "\(cache.folder)/locks"
+      try FileManager.default.removeItem(atPath: locks)
+      try Data().write(to: URL(fileURLWithPath: locks))
+      #expect(try cache.clear() >= file.count)
+      #expect(!FileManager.default.fileExists(atPath: path))
+      #expect(try cache.entries().isEmpty)
+    }
+  }
+
+  @Test("a folder in a file's place is replaced, a lock that is a link is not followed")
+  func oddPlaces() throws {
+    let file = try weightsFile()
+    let server = try LocalServer { request, _ in .init(file: file, tag: "\"1\"", to: request) }
+    try withFilledCache { cache, path, _ throws in
+      unlink(path)
+      try FileManager.default.createDirectory(atPath: path + "/inside", withIntermediateDirectories: true)
+      #expect(try pull(cache, server) == file)
+      let target = cache.folder + "/elsewhere"
+      let lock = cache.folder + "/locks/_net.tv"
+      unlink(lock)
+      try FileManager.default.createSymbolicLink(atPath: lock, withDestinationPath: target)
+      #expect(throws: WeightsError.self) { try pull(cache, server, isForced: true) }
+      #expect(!FileManager.default.fileExists(atPath: target))
+    }
+  }
+
+  @Test("times of other centuries are compared like any others")
+  func distantTimes() throws {
+    try withFilledCache { cache, path, _ throws in
+      for seconds in [-10_000_000_000, 10_000_000_000] {
+        var times = [timespec(tv_sec: seconds, tv_nsec: 0), timespec(tv_sec: seconds, tv_nsec: 0)]
+        try #require(utimensat(AT_FDCWD, path, &times, 0) == 0)
+        #expect(try cache.file("net.tv")?.path == path)
+      }
     }
   }
 

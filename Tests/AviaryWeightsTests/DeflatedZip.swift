@@ -15,7 +15,8 @@ enum DeflatedZip {
     var count: Int
   }
 
-  static func member(start: [UInt8], zeros: Int) -> Member {
+  /// - Parameter filler: what there is instead of zeros.
+  static func member(start: [UInt8], zeros: Int, filler: UInt8 = 0) -> Member {
     var stream = z_stream()
     deflateInit2_(
       &stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY, zlibVersion(),
@@ -41,9 +42,9 @@ enum DeflatedZip {
       }
     }
     add(start, Z_NO_FLUSH)
-    let piece = [UInt8](repeating: 0, count: 1 << 20)
+    let piece = [UInt8](repeating: filler, count: 1 << 20)
     for _ in 0..<(zeros / piece.count) { add(piece, Z_NO_FLUSH) }
-    add([UInt8](repeating: 0, count: zeros % piece.count), Z_FINISH)
+    add([UInt8](repeating: filler, count: zeros % piece.count), Z_FINISH)
     return Member(packed: packed, crc: UInt32(crc), count: start.count + zeros)
   }
 

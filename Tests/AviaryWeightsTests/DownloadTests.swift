@@ -106,6 +106,82 @@ struct DownloadTests {
     }
   }
 
+  @Test("what is longer than it can be is refused before or while it comes")
+  func tooLong() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      for announced in [nil, file.count, Int.max] {
+        let server = try LocalServer { _, _ in
+          var reply = LocalServer.Reply(file)
+          reply.announced = announced
+          return reply
+        }
+        let download = Download(url: server.address + "/x", mostBytes: file.count - 1)
+        let error = #expect(throws: DownloadError.self) {
+          try cache.pull("net.tv", file: "x", download, policy: .impatient)
+        }
+        #expect(error?.kind == .wrongContent)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: cache.folder + "/partial").isEmpty)
+      }
+    }
+  }
+
+  @Test("a length beyond all numbers, announced for the rest of a file, ends nothing")
+  func endlessRest() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      let server = try LocalServer { request, number in
+        if number == 0 { return LocalServer.Reply(file: file, tag: "\"1\"", to: request).cut(after: 100_000) }
+        var reply = LocalServer.Reply(file: file, tag: "\"1\"", to: request)
+        if number == 1 { reply.announced = Int.max }
+        return reply
+      }
+      #expect(try pull(cache, server) == file)
+      #expect(server.requests.count == 3)
+    }
+  }
+
+  @Test("a trickle is given up as silence is")
+  func trickle() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      let server = try LocalServer { _, _ in
+        var reply = LocalServer.Reply(file)
+        reply.pace = 20
+        return reply
+      }
+      var policy = Download.Policy.impatient
+      policy.attempts = 1
+      let start = Date()
+      let error = #expect(throws: DownloadError.self) {
+        try cache.pull("net.tv", file: "x", Download(url: server.address + "/x"), policy: policy)
+      }
+      #expect(error?.kind == .interrupted && error?.reason.contains("bytes came in 1 seconds") == true)
+      #expect(-start.timeIntervalSinceNow < 10)
+      // Nobody can go on with it: the server gives no mark of the content.
+      #expect(try FileManager.default.contentsOfDirectory(atPath: cache.folder + "/partial").isEmpty)
+    }
+  }
+
+  @Test("delays that are no numbers, and ranges that are never right, end in few tries")
+  func oddAnswers() throws {
+    let file = try weightsFile()
+    try withCache { cache throws in
+      for delay in ["nan", "inf", "-1", "soon"] {
+        let server = try LocalServer { _, _ in .init([], status: 503, headers: ["Retry-After": delay]) }
+        #expect(try failure(cache, server).kind == .unavailable(status: 503, retryAfter: nil))
+        #expect(server.requests.count == 3)
+      }
+      let server = try LocalServer { request, _ in
+        request.rangeStart == nil
+          ? LocalServer.Reply(file: file, tag: "\"1\"", to: request).cut(after: 100_000)
+          : .init([], status: 416)
+      }
+      _ = try failure(cache, server)
+      #expect(server.requests.count < 10)
+    }
+  }
+
   @Test("addresses that lead nowhere")
   func addresses() throws {
     try withCache { cache throws in

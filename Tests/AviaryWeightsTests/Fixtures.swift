@@ -76,6 +76,11 @@ func ramp(_ shape: Shape, start: Int = 0) -> Tensor {
   Tensor((0..<shape.elementCount).map { Float($0 + start) / 8 }, shape: shape)
 }
 
+/// The bytes as a file.
+func window(_ bytes: [UInt8]) throws -> FileWindow {
+  FileWindow(try MappedFile(path: "memory", count: bytes.count) { $0.copyBytes(from: bytes) })
+}
+
 /// True when type, shape and every bit agree.
 func areIdentical(_ a: Tensor?, _ b: Tensor?) -> Bool {
   guard let a, let b, a.spec == b.spec else { return false }

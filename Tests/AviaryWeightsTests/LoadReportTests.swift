@@ -27,6 +27,21 @@ import Testing
     ] { #expect(error?.description.contains(part) == true, "\(error?.description ?? "")") }
   }
 
+  /// A file of another model is told in a few lines.
+  @Test func longListsAreCut() throws {
+    let archive = try WeightArchive((0..<200).map { ("theirs\($0)", ramp([1])) })
+    let expected = (0..<300).map { ("ours\($0).weight", [2] as Shape) }
+    let report = LoadReport(
+      expected: Dictionary(uniqueKeysWithValues: expected), archive: archive, absent: (0..<9).map(String.init)
+    )
+    let error = #expect(throws: WeightsError.self) { try report.requireComplete() }
+    let lines = error?.reason.split(separator: "\n") ?? []
+    #expect(lines.count <= 13)
+    for line in ["  and 297 more missing", "  and 197 more unexpected", "  and 6 more absent"] {
+      #expect(lines.contains { $0 == line })
+    }
+  }
+
   @Test func unexpectedTensorsMayBeAllowed() throws {
     let report = LoadReport(
       expected: ["a": [1]], archive: try WeightArchive([("a", ramp([1])), ("b", ramp([1]))]))

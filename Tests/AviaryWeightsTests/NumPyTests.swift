@@ -44,10 +44,43 @@ import Testing
     }
   }
 
+  /// Texts, Python objects, other files, and the notes of macOS are no weights; what is left out is listed.
+  @Test func takesTheArraysOfNumbers() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("mixed.npz").path
+      func header(_ code: String) -> [UInt8] {
+        let text = "{'descr': '\(code)', 'fortran_order': False, 'shape': (1,), }\n"
+        return NpyHeader.magic + [1, 0, UInt8(text.utf8.count), 0] + Array(text.utf8)
+      }
+      func write(_ members: [(String, [UInt8])]) throws {
+        try AtomicFile.write(to: path) { file in
+          var zip = ZipWriter(to: file)
+          for (name, bytes) in members { try zip.add(name) { write in try bytes.withUnsafeBytes(write) } }
+          try zip.finish()
+        }
+      }
+      let others = [
+        ("classes.npy", header("<U4") + [UInt8](repeating: 0, count: 16)),
+        ("objects.npy", header("|O") + [0x80, 2]), ("readme.txt", Array("hello".utf8)),
+        ("__MACOSX/._a.npy", [0, 5, 22, 7]), ("folder/._b.npy", [0, 5, 22, 7]),
+      ]
+      try write([("a.npy", header("|u1") + [7]), ("folder/", [])] + others)
+      let file = try WeightFile.open(path)
+      #expect(file.format == .npz && file.archive.names == ["a"])
+      #expect(file.archive.metadata["not_taken"] == others.map(\.0).joined(separator: " "))
+      try write(others)
+      let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }
+      #expect(error?.reason.contains("element type \"<U4\"") == true, "\(String(describing: error))")
+      // Damage is no reason to leave a member out.
+      try write([("a.npy", header("|u1") + [7]), ("b.npy", header("|u1"))])
+      #expect(throws: WeightsError.self) { try WeightFile.open(path) }
+    }
+  }
+
   @Test func refusesALyingZip() throws {
     // The unpacked size of the first member, in both places that state it, made far larger than deflate can gain.
     var bytes = try Fixture.bytes("compressed.npz")
-    let directory = try bytes.withUnsafeBytes { try ZipDirectory($0) }
+    let directory = try ZipDirectory(window(bytes))
     let size = withUnsafeBytes(of: UInt32(directory.members[0].byteCount).littleEndian) { Array($0) }
     var changes = 0
     for position in bytes.indices.dropLast(4) where Array(bytes[position..<(position + 4)]) == size {

@@ -45,7 +45,7 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("a.safetensors").path
       try SafetensorsFile.write(try Self.sample(), to: path)
-      let header = try MappedFile(path: path).withBytes { try SafetensorsHeader($0) }
+      let header = try SafetensorsHeader(FileWindow(try MappedFile(path: path)))
       #expect(header.dataStart % 64 == 0)
       for entry in header.entries {
         #expect(entry.range.lowerBound % (entry.range.count % 64 == 0 ? 64 : entry.format.byteCount) == 0)
@@ -84,6 +84,33 @@ import Testing
     }
   }
 
+  /// A copy would get a digest of its own, which vouches for the damage.
+  @Test func damageIsFoundBeforeItIsCopied() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      try SafetensorsFile.write(try Self.sample(), to: path)
+      let whole = try WeightFile.open(path)
+      try whole.requireIntact()
+      #expect(whole.description.isIntact == true)
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      bytes[bytes.count - 1] ^= 1
+      let damaged = folder.appendingPathComponent("b.safetensors").path
+      try bytes.write(to: URL(fileURLWithPath: damaged))
+      let file = try WeightFile.open(damaged)
+      #expect(file.description.isIntact == false)
+      let error = #expect(throws: WeightsError.self) { try file.requireIntact() }
+      #expect(error?.file == damaged && error?.reason.contains("SHA-256") == true)
+      try SafetensorsFile.writePlain(try Self.sample(), to: damaged)
+      #expect(try WeightFile.open(damaged).description.isIntact == nil)
+      // An index is as whole as its files.
+      try bytes.write(to: URL(fileURLWithPath: damaged))
+      let index = folder.appendingPathComponent("model.safetensors.index.json")
+      let places = try Self.sample().names.map { "\"\($0)\":\"b.safetensors\"" }.joined(separator: ",")
+      try Data("{\"weight_map\":{\(places)}}".utf8).write(to: index)
+      #expect(throws: WeightsError.self) { try WeightFile.open(index.path).requireIntact() }
+    }
+  }
+
   /// What the reference reader accepts beyond what writers do.
   @Test(arguments: [
     (#"{"a":{\#(f4)}}    "#, 4), (#"{ "a" : {\#(f4), "extra": [1, {}]} }"#, 4), ("{}", 0),
@@ -92,6 +119,7 @@ import Testing
       4
     ),
     (#"{"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{\#(f4)}}"#, 6),
+    (#"{"__metadata__":null,"a":{\#(f4)}}"#, 4),
   ])
   func accepts(_ header: String, dataBytes: Int) throws {
     try withTemporaryFolder { folder in
@@ -111,6 +139,8 @@ import Testing
     (#"{"a":{\#(f4)},"a":{\#(f4)}}"#, 4, "occurs twice"),
     (#"{"a":{\#(f4),"dtype":"I32"}}"#, 4, "occurs twice"),
     (#"{"a":{\#(f4)}}"#, 8, "4 bytes follow"),
+    (#" {"a":{\#(f4)}}"#, 4, "must begin with '{' at byte 8, there is the byte 0x20"),
+    (#"{"__metadata__":{"a":null}}"#, 0, "not a string"),
     (#"{"a":{\#(f4)}}"#, 3, "the file has"),
     (#"{"a":{\#(f4)},"b":{\#(f4)}}"#, 4, "overlaps"),
     (#"{"a":{\#(f4)},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#, 12, "hole"),

@@ -1,6 +1,7 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryZoo
+import CThreads
 import TestSupport
 import Testing
 
@@ -30,10 +31,26 @@ struct CompiledTests {
         let compiled = model.compiled(for: input.shape, algorithms: algorithms)
         let first = compiled(input)
         #expect(relativeDifference(first, expected) < 1e-4, "\(dialect.name)")
+        clear_invalid_flag()
         #expect(compiled(input).values() == first.values(), "a second run differs")
+        #expect(!has_invalid_flag(), "done again with care for nothing")
       }
     }
     CachingAllocator.trim()
+  }
+
+  @Test(
+    "one NaN in the picture reaches every logit, compiled and eager",
+    arguments: ["resnet18", "mobilenet_v2", "efficientnet_b0", "vgg11", "squeezenet1_1", "inception_v3"])
+  func keepsNaN(name: String) throws {
+    let entry = try Catalogue.entry(name)
+    let model = try prepared(name, entry.dialects[0])
+    let side = max(entry.smallestSide ?? 64, 64)
+    var input = sample([1, 3, side, side])
+    let middle = side * side * 3 / 2 + side / 2
+    input.withUnsafeMutableValues { $0[middle] = .nan }
+    #expect(model(input).values().allSatisfy { $0.isNaN })
+    #expect(model.compiled(for: input.shape)(input).values().allSatisfy { $0.isNaN })
   }
 
   @Test(

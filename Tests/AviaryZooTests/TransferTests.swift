@@ -10,10 +10,13 @@ import Testing
 /// The transfer recipe: VGG19 cut behind `block5_pool`, blocks 1 to 3 frozen, blocks 4 and 5 and a new head trained.
 @Suite("Transfer learning")
 struct TransferTests {
-  private func model(_ name: String = "vgg19", head: [Int] = [256, 5], branch: String? = "block5_pool") throws
-    -> LoadedModel
-  {
-    try withRandomSeed(1) { try Zoo.untrained(try Catalogue.entry(name)).withHead(head, branch: branch) }
+  private func model(
+    _ name: String = "vgg19", head: [Int] = [256, 5], branch: String? = "block5_pool",
+    junction: TransferModel.Junction = .flatten
+  ) throws -> LoadedModel {
+    try withRandomSeed(1) {
+      try Zoo.untrained(try Catalogue.entry(name)).withHead(head, branch: branch, junction: junction)
+    }
   }
 
   private let inputs = sample([2, 3, 224, 224])
@@ -75,14 +78,52 @@ struct TransferTests {
     }
   }
 
-  @Test("a fine-tuned model is saved with its head, labels and preprocessing, and loads equal")
-  func saveAndLoad() throws {
+  @Test("a head reads the mean over all places unless it is asked to flatten, and then takes any size")
+  func junctions() throws {
+    let pooled = try Zoo.untrained(try Catalogue.entry("resnet50")).withHead([5])
+    let head = pooled.model.stateEntries.filter { $0.name.hasPrefix("head.") }
+    #expect(head.reduce(0) { $0 + $1.shape.elementCount } == 10_245)
+    #expect(try pooled.outputs(for: sample([1, 3, 97, 130])).shape == [1, 5])
+    let flat = try Zoo.untrained(try Catalogue.entry("resnet50")).withHead([5], junction: .flatten)
+    #expect(flat.model.stateEntries.last?.shape == [5])
+    #expect(throws: UnsuitableInput.self) { try flat.outputs(for: sample([1, 3, 97, 130])) }
+  }
+
+  @Test(
+    "means are taken over places, wherever a family has its channels",
+    arguments: [("swin_t", "stage2", 192), ("vit_ti_16", "block3", 192), ("convnext_tiny", "stage2", 192)])
+  func channelsLast(name: String, branch: String, width: Int) throws {
+    let entry = try Catalogue.entry(name)
+    let cut = try Zoo.untrained(entry).withHead([3], branch: branch)
+    #expect(cut.model.stateEntries.first { $0.name == "head.1.weight" }?.shape == [3, width])
+  }
+
+  @Test("labels, widths and classes that make no head are thrown")
+  func misuse() throws {
+    let entry = try Catalogue.entry("mobilenet_v1_0.25")
+    let whole = try Zoo.untrained(entry)
+    #expect(throws: AdaptationError.self) { try whole.withHead([4], labels: ["a", "b"]) }
+    #expect(throws: AdaptationError.self) { try whole.withHead([]) }
+    #expect(throws: AdaptationError.self) { try whole.withHead([8, 0]) }
+    #expect(throws: AdaptationError.self) { try Zoo.model("resnet18", classes: 0) }
+    #expect(throws: AdaptationError.self) { try Zoo.untrained(entry, Adaptation(classes: -1)) }
+  }
+
+  @Test(
+    "a fine-tuned model is saved with its head, labels and preprocessing, and loads equal",
+    arguments: TransferModel.Junction.allCases)
+  func saveAndLoad(junction: TransferModel.Junction) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let tuned = try model("mobilenet_v1_0.25", head: [16, 3], branch: nil)
+    let tuned = try model("mobilenet_v1_0.25", head: [16, 3], branch: nil, junction: junction)
     let path = folder.appending(path: "tuned.safetensors").path
     try tuned.save(to: path)
+    // What another format's readers would take for theirs.
+    for ending in ["h5", "weights.h5", "pth", "npz"] {
+      #expect(throws: WeightsError.self) { try tuned.save(to: folder.appending(path: "x." + ending).path) }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["tuned.safetensors"])
     let loaded = try Zoo.load("mobilenet_v1_0.25", weights: path)
     #expect(loaded.labels == ["class 0", "class 1", "class 2"])
     #expect(loaded.preprocessing == tuned.preprocessing)

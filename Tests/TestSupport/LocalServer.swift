@@ -24,6 +24,8 @@ public final class LocalServer: Sendable {
     public var sent: Int?
     /// Seconds of silence after those bytes.
     public var silence = 0.0
+    /// Bytes a second, ten times a second some; all at once when nil.
+    public var pace: Int?
 
     /// A body with its length.
     public init(_ body: [UInt8], status: Int = 200, headers: [String: String] = [:]) {
@@ -119,7 +121,14 @@ public final class LocalServer: Sendable {
     guard let request = read(connection) else { return }
     let reply = answer(request)
     guard send(reply.head, connection) else { return }
-    guard send(Array(reply.body.prefix(reply.sent ?? reply.body.count)), connection) else { return }
+    var body = reply.body.prefix(reply.sent ?? reply.body.count)
+    while let pace = reply.pace, !body.isEmpty {
+      let piece = body.prefix(max(pace / 10, 1))
+      guard send(Array(piece), connection) else { return }
+      body = body.dropFirst(piece.count)
+      Thread.sleep(forTimeInterval: 0.1)
+    }
+    guard send(Array(body), connection) else { return }
     if reply.silence > 0 { Thread.sleep(forTimeInterval: reply.silence) }
   }
 

@@ -31,6 +31,15 @@ public struct Adaptation: Sendable, Hashable {
   }
 }
 
+extension Adaptation {
+  /// Throws ``AdaptationError`` for a number of classes that no network can have.
+  func checkClasses(_ model: String) throws(AdaptationError) {
+    guard let classes, !(1..<(1 << 24) ~= classes) else { return }
+    throw AdaptationError(
+      model: model, given: "\(classes) classes", expected: "there can be 1 to \(1 << 24 - 1)")
+  }
+}
+
 /// A network cannot be adapted as asked.
 public struct AdaptationError: Error, CustomStringConvertible, Equatable {
   public let model: String

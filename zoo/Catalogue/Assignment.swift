@@ -8,7 +8,8 @@ extension Dialect {
   /// Weights of this dialect under our names, for a network that the metadata describes or else the whole one.
   ///
   /// Of the maps that can be meant, the one that gives most of the network's names is taken: Keras' maps for Keras' files, the others
-  /// for the rest, where names may be ours already.
+  /// for the rest, where names may be ours already. Where the model was a part of something larger, what that put before all names is taken
+  /// off.
   func imported(_ archive: WeightArchive, into model: any StagedModel) throws -> WeightArchive {
     try translated(archive, into: model).archive
   }
@@ -18,18 +19,30 @@ extension Dialect {
     _ archive: WeightArchive, into model: any StagedModel
   ) throws -> (archive: WeightArchive, map: String?) {
     let isKeras = archive.keras != nil
+    let maps = try zip(nameMaps, loadNameMaps(for: model)).filter { ($0.1.theirs == "keras") == isKeras }
     let expected = model.stateEntries.filter { !$0.isFixed }.map(\.name)
     func fit(_ candidate: WeightArchive) -> Int { expected.count { candidate.spec($0) != nil } }
-    var best: (archive: WeightArchive, map: String?, fit: Int)? = isKeras ? nil : (archive, nil, fit(archive))
-    if best?.fit == expected.count { return (archive, nil) }
+    var best: (archive: WeightArchive, map: String?, fit: Int)?
     var failure: (any Error)?
-    for (name, map) in zip(nameMaps, try loadNameMaps(for: model)) where (map.theirs == "keras") == isKeras {
-      do {
-        let candidate = try map.importedWithRest(archive, expecting: expected)
-        let fit = fit(candidate)
-        if fit > best?.fit ?? -1 { best = (candidate, name, fit) }
-      } catch {
-        failure = failure ?? error
+    func consider(_ candidate: WeightArchive, _ map: String?) {
+      let fit = fit(candidate)
+      if fit > best?.fit ?? -1 { best = (candidate, map, fit) }
+    }
+    func considerNames(of archive: WeightArchive) {
+      if !isKeras { consider(archive, nil) }
+      if best?.fit == expected.count { return }
+      for (name, map) in maps {
+        do {
+          consider(try map.importedWithRest(archive, expecting: expected), name)
+        } catch {
+          failure = failure ?? error
+        }
+      }
+    }
+    considerNames(of: archive)
+    if !isKeras, best?.fit != expected.count {
+      for (_, inner) in archive.withoutSharedPrefixes() where best?.fit != expected.count {
+        considerNames(of: inner)
       }
     }
     if best == nil, let failure { throw failure }
@@ -99,12 +112,15 @@ extension Module {
     return (Dictionary(uniqueKeysWithValues: expected), Set(entries.filter(\.isFixed).map(\.name)))
   }
 
-  /// Takes over the values of an archive that a report found complete.
-  func assign(_ archive: WeightArchive, _ report: LoadReport) {
+  /// Takes over the values of an archive that a report found complete, and returns what is wrong with them.
+  func assign(_ archive: WeightArchive, _ report: LoadReport) -> [ValueDefect] {
     let initialised = Set(report.initialised)
-    for entry in stateEntries where !initialised.contains(entry.name) {
-      if let tensor = archive[entry.name] { entry.value = tensor }
+    let tensors = stateEntries.compactMap { entry -> (name: String, tensor: Tensor)? in
+      guard !initialised.contains(entry.name), let tensor = archive[entry.name] else { return nil }
+      entry.value = tensor
+      return (entry.name, tensor)
     }
+    return ValueDefect.all(in: tensors)
   }
 }
 

@@ -38,6 +38,8 @@ public struct Card: Sendable, Codable, Hashable {
     public var url: String?
     /// Length of the file.
     public var bytes: Int?
+    /// The same to three decimals of 2²⁰ bytes, as torchvision publishes it.
+    public var mebibytes: Double?
     /// A digest of the file, as its publisher gives it.
     public var sha256: String?
     public var sha256Prefix: String?

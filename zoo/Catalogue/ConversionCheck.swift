@@ -7,6 +7,9 @@ import Foundation
 public struct ConversionCheck: Sendable {
   /// Tensors that were read back and are bit-equal to the source's, rounded to the type they are stored in.
   public let tensorCount: Int
+  /// Tensors of the source that the result does not hold, and those that follow from the architecture and were not in the source.
+  public let leftOut: [String]
+  public let madeAnew: [String]
   /// The outputs of the source's network and the result's for the deterministic picture; nil for files of no model of the zoo.
   public let outputs: Outputs?
 
@@ -24,17 +27,27 @@ public struct ConversionCheck: Sendable {
 
   /// Compares the file at `path` with the source it was written from; floating-point tensors were to be stored as `floats`.
   ///
-  /// Throws `WeightsError` naming what differs.
-  public init(of source: WeightFile, at path: String, floats: DType?, model entry: ZooEntry?) throws {
+  /// Throws `WeightsError` naming what differs, or what no network can use, unless `allowing` says that it may be there.
+  public init(
+    of source: WeightFile, at path: String, floats: DType?, model entry: ZooEntry?,
+    allowing: Zoo.Allowance = []
+  ) throws {
     let result = try WeightFile.open(path)
+    try source.requireIntact()
     guard let entry else {
       tensorCount = try Self.compare(source.archive, result.archive, floats, path)
+      (leftOut, madeAnew) = ([], [])
       outputs = nil
       return
     }
+    let described = try Zoo.described(entry, source, allowing: allowing)
     tensorCount = try Self.compare(
-      try Zoo.described(entry, source).weights, try Zoo.described(entry, result).weights, floats, path)
-    outputs = try Self.outputs(try Zoo.load(entry, source), try Zoo.load(entry, result), floats, path)
+      described.weights, try Zoo.described(entry, result).weights, floats, path)
+    (leftOut, madeAnew) = (described.leftOut, described.madeAnew)
+    outputs = try Self.outputs(
+      try Zoo.load(entry, source, allowing: allowing), try Zoo.load(entry, result, allowing: allowing),
+      floats,
+      path)
   }
 
   // MARK: Tensors
@@ -72,6 +85,11 @@ public struct ConversionCheck: Sendable {
     }
     let isFloat = original.dtype.isFloatingPoint
     let rounded = isFloat ? original.cast(to: floats ?? original.dtype) : original
+    if let defect = ValueDefect.all(in: [(name, found)]).first, defect.kind == .notFinite,
+      defect.count != ValueDefect.all(in: [(name, original)]).first?.count
+    {
+      throw WeightsError(.nonFinite, "what was finite is so no more: \(defect)", file: path)
+    }
     // Keras' older format has no bfloat16 and stores the values as they were.
     let allowed = [rounded.cast(to: found.dtype), original.cast(to: found.dtype)]
     guard allowed.contains(where: { $0.hasSameBytes(as: found) }) else {
@@ -100,7 +118,10 @@ public struct ConversionCheck: Sendable {
       source.model.round(to: floats)
       difference = min(difference, (run(source) - found).largest)
     }
-    // A comparison with what is no number is false.
+    guard original.largest.isFinite, found.largest.isFinite else {
+      throw WeightsError(
+        .nonFinite, "the network's outputs are not finite, so that comparing them proves nothing", file: path)
+    }
     guard difference <= tolerance * max(original.largest, .leastNormalMagnitude) else {
       throw WeightsError(
         .mismatched,

@@ -10,7 +10,7 @@ struct DescribedNetwork {
   private let card: Card
   private let defaultInput: Shape
   /// Of a network with a new head: the last stage it kept, and the widths of the head's linear layers.
-  private let transfer: (branch: String, widths: [Int])?
+  private let transfer: (branch: String, widths: [Int], junction: TransferModel.Junction)?
   private let file: String
 
   /// Throws `WeightsError` when the metadata makes no sense for the model.
@@ -28,7 +28,12 @@ struct DescribedNetwork {
       guard !widths.isEmpty, widths.last == classes, widths.allSatisfy({ 1..<(1 << 24) ~= $0 }) else {
         throw WeightsError(.malformed, "the head \(widths) does not end in \(classes) classes", file: file)
       }
-      transfer = (branch, widths)
+      // Files from before there was a choice have heads that flatten.
+      let name = configuration?["junction"] ?? .string(TransferModel.Junction.flatten.rawValue)
+      guard case .string(let text) = name, let junction = TransferModel.Junction(rawValue: text) else {
+        throw WeightsError(.unsupported, "the head reads \(name), which no head here does", file: file)
+      }
+      transfer = (branch, widths, junction)
     } else {
       transfer = nil
     }
@@ -57,7 +62,8 @@ struct DescribedNetwork {
     guard let transfer else { return whole }
     do throws(StageError) {
       return try TransferModel(
-        whole, branch: transfer.branch, head: transfer.widths.dropLast() + [classes], inputShape: input)
+        whole, branch: transfer.branch, head: transfer.widths.dropLast() + [classes],
+        junction: transfer.junction, inputShape: input)
     } catch {
       throw WeightsError(.mismatched, error.description, file: file)
     }

@@ -6,7 +6,7 @@ import AviaryWeights
 public struct Identification: Sendable {
   /// How much of the network a file holds.
   public enum Extent: Sendable, Hashable {
-    /// All of it, for a number of classes.
+    /// All of it, for a number of classes; what is left over besides is of no part of it.
     case whole(classes: Int)
     /// The first stages, through the one named: a file without a classifier ("notop").
     case features(through: String)
@@ -32,9 +32,14 @@ public struct Identification: Sendable {
 }
 
 extension Zoo {
-  /// The model and dialect whose tensors an archive has, all of them and no others; nil when it is none of the catalogue's.
-  public static func identify(_ archive: WeightArchive) -> (entry: ZooEntry, dialect: Dialect)? {
-    guard let found = identification(of: archive), case .whole = found.extent else { return nil }
+  /// The model and dialect whose tensors an archive has, all of them and no others, or none of another model when `allowing` says so; nil when
+  /// it is none of the catalogue's.
+  public static func identify(
+    _ archive: WeightArchive, allowing: Allowance = []
+  ) -> (entry: ZooEntry, dialect: Dialect)? {
+    guard let found = identification(of: archive), case .whole = found.extent,
+      found.report.unexpected.isEmpty || allowing.contains(.unexpected)
+    else { return nil }
     return (found.entry, found.dialect)
   }
 
@@ -43,13 +48,22 @@ extension Zoo {
   public static func identification(of archive: WeightArchive) -> Identification? {
     if let described = describedIdentification(archive) { return described }
     let fingerprint = TensorFingerprint(archive)
-    var features: Identification?
+    var (whole, features): (Identification?, Identification?) = (nil, nil)
     for candidate in IdentificationCandidate.all where candidate.mayFit(fingerprint) {
       guard let found = Identification(archive, candidate) else { continue }
-      if case .whole = found.extent { return found }
-      if features == nil, found.fits { features = found }
+      switch found.extent {
+      case .whole where found.report.unexpected.isEmpty: return found
+      case .whole: whole = whole ?? found
+      case .features: features = features ?? found
+      case .nearest: break
+      }
     }
-    return features ?? nearest(to: archive, fingerprint)
+    if let found = whole ?? features { return found }
+    // Averaged weights may be of something else than those beside them.
+    for alternative in archive.alternatives {
+      if let found = identification(of: alternative), found.fits { return found }
+    }
+    return nearest(to: archive, fingerprint)
   }
 
   /// What a portable file says of itself, checked.
@@ -105,7 +119,7 @@ extension Identification {
     self.dialect = dialect
     self.report = report
     nameMap = map
-    if report.isComplete, report.unexpected.isEmpty {
+    if report.isComplete, report.hasOnlyForeign(to: report.matched) {
       let classes = model.stateEntries.last(where: \.isTrained)?.shape.first ?? 0
       extent = .whole(classes: classes)
     } else {
@@ -115,9 +129,11 @@ extension Identification {
 }
 
 extension StagedModel {
-  /// The last of the stages that are complete when all later ones are missing altogether and nothing is left over.
+  /// The last of the stages that are complete when all later ones are missing altogether and nothing is left over but another head.
   fileprivate func lastCompleteStage(_ report: LoadReport) -> String? {
-    guard report.unexpected.isEmpty, report.misshaped.isEmpty, !report.matched.isEmpty else { return nil }
+    guard report.misshaped.isEmpty, !report.matched.isEmpty, report.hasOnlyForeign(to: report.matched) else {
+      return nil
+    }
     let missing = Set(report.missing.map(\.name))
     var last: String?
     var hasEnded = false

@@ -17,7 +17,8 @@ public struct LoadedModel {
   var smallestSide: Int?
   /// What the weights' file held and lacked; nil for first values.
   public var report: LoadReport?
-  /// How the network was adapted to another number of classes or another input: a sentence for each change.
+  /// How the network was adapted to another number of classes or another input, what of the file was left out, and what was wrong with it and
+  /// allowed: a sentence for each.
   public internal(set) var changes: [String] = []
   /// Where the weights came from, for files made of them.
   public var source: PortableMetadata.Source?
@@ -67,6 +68,7 @@ public struct LoadedModel {
     if let transfer = model as? TransferModel {
       configuration["branch"] = .string(transfer.branch)
       configuration["head"] = .array(transfer.widths.map { .integer($0) })
+      configuration["junction"] = .string(transfer.junction.rawValue)
     }
     if inputShape != dialect.inputShape(try Card.named(name)) {
       configuration["input"] = .array(inputShape.map { .integer($0) })
@@ -78,14 +80,30 @@ public struct LoadedModel {
 
   /// The network cut behind `branch` (its last stage before the classifier when nil) with a new head whose linear layers have
   /// the given widths; the last is the number of classes.
+  ///
+  /// - Parameters:
+  ///   - junction: how the head reads what the kept stages return; by default the mean over all places.
+  ///   - labels: as many as classes; `class 0` and so on when nil.
+  /// - Throws: ``StageError`` for a branch that the network does not have, ``AdaptationError`` for widths or labels that make no head.
   public func withHead(
-    _ widths: [Int], branch: String? = nil, labels: [String]? = nil
-  ) throws(StageError) -> LoadedModel {
+    _ widths: [Int], branch: String? = nil, junction: TransferModel.Junction = .average,
+    labels: [String]? = nil
+  ) throws -> LoadedModel {
+    guard let classes = widths.last, widths.allSatisfy({ 1..<(1 << 24) ~= $0 }) else {
+      throw AdaptationError(
+        model: name, given: "a head of \(widths)",
+        expected: "widths from 1 to \(1 << 24 - 1), of which the last is the number of classes")
+    }
+    guard labels.map({ $0.count == classes }) ?? true else {
+      throw AdaptationError(
+        model: name, given: "\(labels!.count) labels", expected: "its head has \(classes) classes")
+    }
     var result = LoadedModel(
       name: name, dialect: dialect,
-      model: try TransferModel(model, branch: branch, head: widths, inputShape: inputShape),
-      preprocessing: preprocessing, labels: labels ?? (0..<widths.last!).map { "class \($0)" },
-      inputShape: inputShape)
+      model: try TransferModel(
+        model, branch: branch, head: widths, junction: junction, inputShape: inputShape),
+      preprocessing: preprocessing, labels: labels ?? (0..<classes).map { "class \($0)" },
+      inputShape: inputShape, smallestSide: junction == .average ? smallestSide : nil)
     result.changes = changes
     result.source = source
     result.licence = licence
@@ -97,7 +115,7 @@ public struct LoadedModel {
   /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
   public func kerasArchive() throws -> WeightArchive { try kerasArchive(of: try archive()) }
 
-  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:)`` gave.
+  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:allowing:)`` gave.
   public func kerasArchive(of weights: WeightArchive) throws -> WeightArchive {
     guard let map = try dialect.loadNameMap(for: model) else {
       throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
@@ -124,6 +142,15 @@ public struct LoadedModel {
         expected: smallestSide.map { "N×\(channels)×H×W with H and W from \($0)" }
           ?? "N×\(channels)×\(height)×\(width)")
     }
+  }
+
+  /// The network's outputs, logits N×classes, for a batch N×C×H×W from elsewhere: what does not fit is thrown, where calling the model
+  /// itself would end the program.
+  ///
+  /// - Throws: ``UnsuitableInput``.
+  public func outputs(for input: Tensor) throws(UnsuitableInput) -> Tensor {
+    try check(input: input.spec, named: "the input")
+    return model(input)
   }
 
   /// The network's input for pictures: N×C×H×W.

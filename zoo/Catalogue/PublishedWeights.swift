@@ -18,6 +18,15 @@ public struct PublishedWeights: Sendable {
       ?? card.md5.map { .md5($0) }
   }
 
+  /// No file of these weights is longer: the published length, or else float32 values and room for names and an optimiser's state.
+  var mostBytes: Int {
+    if let bytes = card.bytes { return bytes }
+    let margin = 64 << 10
+    if let mebibytes = card.mebibytes { return Int(mebibytes * 0x1p20) + margin }
+    let parameters = card.parameters ?? (try? entry.card().parameters) ?? 1 << 30
+    return 16 * parameters + 256 * margin
+  }
+
   /// Where the file is: at its publisher's, or at the same path below the address of a mirror.
   ///
   /// Throws ``NotPublished`` when the card says nowhere.

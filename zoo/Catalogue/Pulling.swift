@@ -30,7 +30,8 @@ extension Zoo {
     }
     let file = try cache.pull(
       weights.name, file: weights.file,
-      Download(url: url, digest: weights.digest, byteCount: weights.card.bytes),
+      Download(
+        url: url, digest: weights.digest, byteCount: weights.card.bytes, mostBytes: weights.mostBytes),
       publishedAt: try weights.url(), isForced: isForced,
       policy: policy,
       // Without a digest the tensors at least have to be the model's.

@@ -30,9 +30,18 @@ public struct Stage {
 /// A network that is a sequence of stages. Running them one after another is its forward pass.
 public protocol StagedModel: Layer {
   var stages: [Stage] { get }
+  /// What takes the mean over all places of what a stage returns: by default N×C×spatial to N×C.
+  var spatialMean: any Layer { get }
+}
+
+/// The mean over all places of N×places×C, as transformers lay out what their stages return: N×T×C or N×H×W×C to N×C.
+final class TokenMean: Layer {
+  func callAsFunction(_ input: Tensor) -> Tensor { input.mean(Array(1..<(input.rank - 1))) }
 }
 
 extension StagedModel {
+  public var spatialMean: any Layer { GlobalAvgPool() }
+
   public func callAsFunction(_ input: Tensor) -> Tensor { stages.reduce(input) { $1($0) } }
 
   /// Freezes every stage from `first` through `last`, both named.

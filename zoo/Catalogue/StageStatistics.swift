@@ -40,10 +40,13 @@ extension StageStatistics {
   /// Rounding differs between machines by far less than this share of the magnitude, and other networks by far more.
   static let tolerance = 2e-4
 
-  /// Whether another computation of the same stage can have given these numbers.
+  var isFinite: Bool { mean.isFinite && magnitude.isFinite }
+
+  /// Whether another computation of the same stage can have given these numbers. What is infinite or no number agrees with nothing:
+  /// two stages that overflow tell nothing about the weights.
   func agrees(with other: StageStatistics) -> Bool {
+    guard isFinite, other.isFinite else { return false }
     let allowed = Self.tolerance * max(magnitude, other.magnitude) + 1e-12
-    // Comparisons with what is no number are false.
     return name == other.name && abs(mean - other.mean) <= allowed
       && abs(magnitude - other.magnitude) <= allowed
   }
@@ -78,16 +81,16 @@ extension LoadedModel {
 extension [StageStatistics] {
   /// For a file; nil when a stage overflows, which JSON cannot say.
   var storable: [StageStatistics]? {
-    allSatisfy { $0.mean.isFinite && $0.magnitude.isFinite } ? self : nil
+    allSatisfy(\.isFinite) ? self : nil
   }
 }
 
 extension Zoo {
   /// What the stages of a model with a file's weights return, once these are rounded to `floats`; nil when that cannot be stored.
   public static func stages(
-    _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?
+    _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?, allowing: Allowance = []
   ) throws -> [StageStatistics]? {
-    let loaded = try load(entry, file)
+    let loaded = try load(entry, file, allowing: allowing)
     if let floats { loaded.model.round(to: floats) }
     return loaded.stageStatistics().storable
   }

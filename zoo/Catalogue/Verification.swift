@@ -34,8 +34,9 @@ public struct Verification: Sendable {
       return []
     }
     let found = rows[index].found
-    guard found.mean.isFinite, found.magnitude.isFinite else {
-      return ["damaged values: a stage overflows"]
+    guard found.isFinite else { return ["damaged values: what the stage returns is infinite or no number"] }
+    guard expected.isFinite else {
+      return ["damaged values in what is compared with: its stage returns what is infinite or no number"]
     }
     let ratio = abs(found.magnitude / max(expected.magnitude, .leastNormalMagnitude) - 1)
     if index == 0 {

@@ -62,6 +62,8 @@ public final class Swin: StagedModel {
   }
 
   /// Stages as in the paper: each begins with the partition or merging of patches.
+  public var spatialMean: any Layer { TokenMean() }
+
   public var stages: [Stage] {
     (0..<(features.count / 2)).map { index in
       Stage("stage\(index + 1)", "features", features, (2 * index)..<(2 * index + 2))
@@ -138,11 +140,6 @@ final class SwinBlock: Layer {
       return attended + dropPath(norm2(mlp(attended)))
     }
   }
-}
-
-/// The mean over all tokens: N×H×W×C to N×C.
-final class TokenMean: Layer {
-  func callAsFunction(_ input: Tensor) -> Tensor { input.mean([1, 2]) }
 }
 
 extension Swin {

@@ -52,6 +52,8 @@ public final class VisionTransformer: ResizableModel, Container {
     stages.flatMap(\.layers).map { ($0.name, $0.layer) }
   }
 
+  public var spatialMean: any Layer { TokenMean() }
+
   public var sideStep: Int { embedding.patch }
   public var side: Int { embedding.encoder.grid * embedding.patch }
 

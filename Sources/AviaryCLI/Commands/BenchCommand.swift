@@ -12,7 +12,10 @@ enum BenchCommand: Command {
     Option("train", nil, "measure training steps: forward, backward, SGD with momentum"),
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
     Option("branch", "STAGE", "with --head: the last stage to keep"),
-    Option("head", "WIDTHS", "the widths of a new head's linear layers, such as 256,5"),
+    Option(
+      "head", "WIDTHS",
+      "the widths of a new head's linear layers, of which the first reads all values of the last stage, such as 256,5"
+    ),
     Option("learning-rate", "X", "with --train: by default 0.001"),
     Option.eager, Option.precision, Option.exact,
     Option("layers", nil, "show each kernel of the compiled network and its time"),
@@ -107,8 +110,10 @@ enum BenchCommand: Command {
   private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
     let path = try arguments.file("weights")
     let loaded =
-      try path.map { try Zoo.load(name, weights: $0) } ?? Zoo.untrained(try Catalogue.selection(name).entry)
-    return try head.map { try loaded.withHead($0, branch: arguments.string("branch")) } ?? loaded
+      try path.map { try Zoo.load(name, weights: $0, allowing: arguments.allowance) }
+      ?? Zoo.untrained(try Catalogue.selection(name).entry)
+    return try head.map { try loaded.withHead($0, branch: arguments.string("branch"), junction: .flatten) }
+      ?? loaded
   }
 
   private static func input(_ path: String?, _ batch: Int, _ loaded: LoadedModel) throws -> Tensor {

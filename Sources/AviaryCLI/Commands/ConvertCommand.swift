@@ -17,7 +17,7 @@ enum ConvertCommand: Command {
     Option(
       "check", nil,
       "read OUT back, compare every tensor and the outputs of both networks, and keep OUT only if all are equal"
-    ),
+    ), .allowNonfinite, .ignoreUnexpected,
   ]
   static let example = "aviary convert vgg19_weights.h5 vgg19.safetensors"
 
@@ -26,34 +26,50 @@ enum ConvertCommand: Command {
     let target = try Target(arguments.string("to"), path: paths[1])
     let floats = try dtype(arguments.string("dtype"))
     let file = try WeightFile.open(try PipedFile.weights(paths[0]))
+    // The digest of the result would vouch for what is damaged.
+    try file.requireIntact()
+    let allowing = arguments.allowance
     let entry =
       try arguments.string("model").map { try Catalogue.selection($0).entry }
-      ?? Zoo.identify(file.archive)?.entry
-    var archive = try archive(entry, file, target)
+      ?? Zoo.identify(file.archive, allowing: allowing)?.entry
+    var (archive, losses) = try archive(entry, file, target, allowing)
+    if let told = try archive.requireUsableValues(file: paths[0], allowing: allowing) { losses.append(told) }
     if floats ?? .float32 != .float32 { archive.portable?.stages = nil }
     let summary =
       "\(paths[1]): \(target.format.summary), \(archive.count) tensors"
       + (entry.map { " of \($0.name)" } ?? ", names kept: not a model of the zoo")
     guard arguments.has("check") else {
       try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats)
-      return Console.print(summary)
+      return Console.print(([summary] + losses).joined(separator: "\n"))
     }
     if let entry, target == .portable {
-      archive.portable?.stages = try Zoo.stages(entry, file, roundedTo: floats)
+      archive.portable?.stages = try Zoo.stages(entry, file, roundedTo: floats, allowing: allowing)
     }
     let result = try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats) { path in
-      try ConversionCheck(of: file, at: path, floats: floats, model: entry)
+      try ConversionCheck(of: file, at: path, floats: floats, model: entry, allowing: allowing)
     }
-    Console.print(summary)
-    Console.print(text(result, floats))
+    Console.print(([summary] + losses + [text(result, floats)]).joined(separator: "\n"))
   }
 
+  /// What is written, and a sentence for everything that is not as it is in the file.
   private static func archive(
-    _ entry: ZooEntry?, _ file: WeightFile, _ target: Target
-  ) throws -> WeightArchive {
-    guard let entry else { return file.archive }
-    let (model, weights) = try Zoo.described(entry, file)
-    return target.isKeras ? try model.kerasArchive(of: weights) : weights
+    _ entry: ZooEntry?, _ file: WeightFile, _ target: Target, _ allowing: Zoo.Allowance
+  ) throws -> (WeightArchive, losses: [String]) {
+    let others = file.archive.metadata["not_taken"].map { ["not taken from the file: \($0)"] } ?? []
+    guard let entry else { return (file.archive, others) }
+    let described = try Zoo.described(entry, file, allowing: allowing)
+    func sentence(_ what: String, _ names: [String]) -> [String] {
+      names.isEmpty ? [] : ["\(what): \(names.count) tensors, \(shortened(names))"]
+    }
+    let losses =
+      others + sentence("left out, since the model does not have them", described.leftOut)
+      + sentence("made anew, since the architecture gives them", described.madeAnew)
+    guard target.isKeras else { return (described.weights, losses) }
+    return (try described.model.kerasArchive(of: described.weights), losses)
+  }
+
+  private static func shortened(_ names: [String]) -> String {
+    names.prefix(4).map(\.shown).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
   }
 
   private static func text(_ check: ConversionCheck, _ floats: DType?) -> String {

@@ -15,6 +15,10 @@ enum FinetuneCommand: Command {
     Option(
       "head", "WIDTHS",
       "the new head's linear layers, such as 256,5; by default one as wide as there are classes"),
+    Option(
+      "flatten", nil,
+      "let the head read all values of the last stage instead of each channel's mean: many weights, one size of picture"
+    ),
     Option("epochs", "N", "by default 5"), Option("batch", "N", "pictures per step, by default 16"),
     Option("learning-rate", "X", "of Adam, by default 0.0001"),
     Option("validation", "SHARE", "of the pictures, by default 0.2"), Option("seed", "N", "by default 0"),
@@ -57,11 +61,15 @@ enum FinetuneCommand: Command {
       let pretrained = try arguments.model(name, branch.map { .through($0) } ?? .features)
       let data = try LabelledData.forTraining(folder, pretrained)
       let widths = try head(arguments.string("head"), classes: data.classNames.count, folder: folder)
-      return (try pretrained.withHead(widths, branch: branch, labels: data.classNames), data)
+      return (
+        try pretrained.withHead(
+          widths, branch: branch, junction: arguments.has("flatten") ? .flatten : .average,
+          labels: data.classNames), data
+      )
     }
-    guard !arguments.has("head"), !arguments.has("branch") else {
+    guard !arguments.has("head"), !arguments.has("branch"), !arguments.has("flatten") else {
       throw UsageError(
-        "--classes keeps the model's own form of head: it goes neither with --head nor with --branch")
+        "--classes keeps the model's own form of head: it goes with none of --head, --branch and --flatten")
     }
     var loaded = try arguments.model(name)
     let data = try LabelledData.forTraining(folder, loaded)
@@ -96,6 +104,7 @@ enum Output {
     guard access(folder, W_OK) == 0 else {
       throw UsageError("\(path) cannot be written: \(folder) is not writable")
     }
+    try WeightFormat.portable.requireEnding(of: path)
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       throw UsageError("\(path) cannot be written: it is a folder")
     }

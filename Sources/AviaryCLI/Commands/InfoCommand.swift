@@ -26,7 +26,9 @@ enum InfoCommand: Command {
     let card = try entry.card()
     let adaptation = try arguments.adaptation
     let loaded =
-      try arguments.file("weights").map { try Zoo.load(entry, try WeightFile.open($0), adaptation) }
+      try arguments.file("weights").map {
+        try Zoo.load(entry, try WeightFile.open($0), adaptation, allowing: arguments.allowance)
+      }
       ?? Zoo.untrained(entry, adaptation)
     let (model, dialect) = (loaded.model, loaded.dialect.name)
     let absent = loaded.report?.absent ?? []

@@ -20,6 +20,8 @@ enum InspectCommand: Command {
     let classes: Int?
     /// The last stage of a file without a classifier.
     let lastStage: String?
+    /// Tensors of a file that fits, which belong to no part of the model: another head, a loss.
+    let unexpected: [String]?
     let nearest: Nearest?
 
     init(_ file: WeightFile.Description, _ found: Identification?) {
@@ -31,6 +33,7 @@ enum InspectCommand: Command {
       nameMap = fitting?.nameMap
       classes = if case .whole(let classes) = fitting?.extent { classes } else { nil }
       lastStage = if case .features(let stage) = fitting?.extent { stage } else { nil }
+      unexpected = fitting.map(\.report.unexpected)
       nearest = fitting == nil ? found.map(Nearest.init) : nil
     }
   }
@@ -61,13 +64,13 @@ enum InspectCommand: Command {
     let found = Zoo.identification(of: file.archive)
     let description = file.description
     if arguments.has("json") { return try Console.printJSON(Report(description, found)) }
-    let rows = description.tensors.map { [$0.name, $0.dtype.rawValue, $0.shape.shapeText] }
+    let rows = description.tensors.map { [$0.name.shown, $0.dtype.rawValue, $0.shape.shapeText.shown] }
     Console.print(Console.table(["tensor", "type", "shape"], rows))
     Console.print(
       """
 
       \(file.path): \(description.summary), \(description.byteCount.grouped) bytes
-      \(description.tensorCount) tensors, \(description.parameterCount.grouped) values\(metadata(description))
+      \(description.tensorCount) tensors, \(description.parameterCount.grouped) values\(digest(description))\(metadata(description))
       \(model(found))
       """)
   }
@@ -75,37 +78,45 @@ enum InspectCommand: Command {
   private static func model(_ found: Identification?) -> String {
     guard let found else { return "model: none of the zoo's" }
     let map = found.nameMap.map { ", name map \($0)" } ?? ""
+    let others = differences(found.report)
     let alike =
       found.alike.isEmpty ? "" : " (or \(found.alike.joined(separator: ", ")), with the same tensors)"
     let name = "\(found.entry.name), dialect \(found.dialect.name)\(alike)\(map)"
     switch found.extent {
-    case .whole(let classes): return "model: \(name), \(classes) classes"
-    case .features(let stage): return "model: \(name), without a classifier: its stages through \(stage)"
+    case .whole(let classes): return "model: \(name), \(classes) classes\(others)"
+    case .features(let stage):
+      return
+        "model: \(name), without a classifier: its stages through \(stage)\(differences(found.report, missing: false))"
     case .nearest where found.report.matched.isEmpty:
       return "model: none of the zoo's; by the sizes of its tensors the nearest is \(name), but no name fits"
     case .nearest:
       return """
         model: none of the zoo's; the nearest is \(name)
-        \(found.report.matched.count) of its tensors match\(differences(found.report))
+        \(found.report.matched.count) of its tensors match\(others)
         """
     }
   }
 
+  private static func digest(_ description: WeightFile.Description) -> String {
+    description.isIntact.map { "\nthe data is \($0 ? "what" : "DAMAGED: it is not what") its digest says" }
+      ?? ""
+  }
+
   /// The first of what does not fit, a line each.
-  private static func differences(_ report: LoadReport) -> String {
+  private static func differences(_ report: LoadReport, missing: Bool = true) -> String {
     let shown = 8
     func lines(_ title: String, _ names: [String]) -> [String] {
       names.isEmpty
         ? []
         : [
-          "\(names.count) \(title): \(names.prefix(shown).joined(separator: ", "))\(names.count > shown ? ", …" : "")"
+          "\(names.count) \(title): \(names.prefix(shown).map(\.shown).joined(separator: ", "))\(names.count > shown ? ", …" : "")"
         ]
     }
     let misshaped = report.misshaped.map {
       "\($0.name) (\($0.found.shapeText) instead of \($0.expected.shapeText))"
     }
     return
-      (lines("missing", report.missing.map(\.name)) + lines("left over", report.unexpected)
+      (lines("missing", missing ? report.missing.map(\.name) : []) + lines("left over", report.unexpected)
       + lines("of another shape", misshaped)).map { "\n" + $0 }.joined()
   }
 

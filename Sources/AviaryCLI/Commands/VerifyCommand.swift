@@ -55,9 +55,12 @@ enum VerifyCommand: Command {
     let name = try arguments.operands(1)[0]
     // The other network is gone before the one that is verified is loaded: one after another they need half the memory.
     let other = try arguments.file("against").map { path in
-      (path: path, stages: try Zoo.load(name, weights: path).stageStatistics())
+      (
+        path: path, stages: try Zoo.load(name, weights: path, allowing: arguments.allowance).stageStatistics()
+      )
     }
-    let loaded = try Zoo.load(name, weights: try arguments.file("weights"))
+    let loaded = try Zoo.load(name, weights: try arguments.file("weights"), allowing: arguments.allowance)
+    loaded.tellChanges()
     let result: Verification
     if let other {
       result = try loaded.verification(against: other.stages, from: .other(other.path))

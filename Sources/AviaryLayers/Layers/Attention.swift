@@ -11,7 +11,7 @@ public final class MultiHeadAttention: Layer {
   public let heads: Int
 
   public init(_ width: Int, heads: Int) {
-    require(width % heads == 0, "a width of \(width) in \(heads) heads")
+    require(heads > 0 && width % heads == 0, "a width of \(width) in \(heads) heads")
     inProjWeight = Parameter([3 * width, width], .xavierUniform())
     inProjBias = Parameter([3 * width], .zeros)
     outProj = Linear(width, width)

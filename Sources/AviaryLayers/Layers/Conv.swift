@@ -14,7 +14,8 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
     dilation: Extents = 1, groups: Int = 1, bias: Bool = true, initializer: Initializer? = nil
   ) {
     require(
-      inputs % groups == 0 && outputs % groups == 0, "\(inputs) to \(outputs) channels in \(groups) groups")
+      groups > 0 && inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0,
+      "\(inputs) to \(outputs) channels in \(groups) groups")
     let kernel = kernel.resolved(Rank.count)
     let fanIn = inputs / groups * kernel.elementCount
     weight = Parameter([outputs, inputs / groups] + kernel, initializer ?? .torchDefault(fanIn: fanIn))

@@ -6,6 +6,7 @@ public final class Linear: Layer {
   public let bias: Parameter?
 
   public init(_ inputs: Int, _ outputs: Int, bias: Bool = true, initializer: Initializer? = nil) {
+    require(inputs > 0 && outputs > 0, "\(inputs) to \(outputs) features")
     weight = Parameter([outputs, inputs], initializer ?? .torchDefault(fanIn: inputs))
     self.bias = bias ? Parameter([outputs], initializer == nil ? .torchDefault(fanIn: inputs) : .zeros) : nil
   }

@@ -13,6 +13,8 @@ public final class CompiledGraph {
 
   public let inputShape: Shape
   private let plan: BoundPlan
+  /// The network as it was captured, for inputs that the plan's kernels would make numbers of.
+  private let captured: Graph
   /// The plan's memory holds one run's values at a time.
   private let isRunning = Mutex(())
 
@@ -32,7 +34,8 @@ public final class CompiledGraph {
   ) {
     let input = Tensor.abstract(spec)
     let (output, steps) = Trace.of { body(input) }
-    var graph = Graph(steps, input: input, output: output, weights: weights)
+    captured = Graph(steps, input: input, output: output, weights: weights)
+    var graph = captured
     graph.simplify()
     plan = Planner.boundPlan(
       graph, algorithms, precision: precision.isComputed ? precision : .float32)
@@ -40,10 +43,16 @@ public final class CompiledGraph {
   }
 
   /// The network's result for one input of ``inputShape``. Calls from several threads wait for each other.
+  ///
+  /// A NaN is not lost on the way, as everywhere: where one comes up, the network is run once more, operation by operation.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     require(
       input.shape == inputShape, "compiled for \(inputShape.shapeText), given \(input.shape.shapeText)")
-    return isRunning.withLock { _ in plan(input) }
+    return InvalidArithmetic.checked {
+      isRunning.withLock { _ in plan(input) }
+    } careful: { _ in
+      withExactArithmetic { captured.evaluated(input.cast(to: .float32)) }
+    }
   }
 
   /// Times each step, the fastest of `repetitions` runs.

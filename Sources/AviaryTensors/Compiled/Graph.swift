@@ -77,6 +77,18 @@ struct Graph {
     self.output = values[output.identity]!
   }
 
+  /// The network's result for an input, operation by operation.
+  func evaluated(_ input: Tensor) -> Tensor {
+    var values = constants.mapValues(\.tensor)
+    values[self.input] = input
+    for node in nodes {
+      var context = ForwardContext(isRecording: false)
+      let results = node.operation.forward(node.inputs.map { values[$0]! }, &context)
+      for (value, result) in zip(node.outputs, results) { values[value] = result }
+    }
+    return values[output]!.rowMajor()
+  }
+
   /// A new value.
   mutating func add(_ spec: TensorSpec) -> Value {
     specs.append(spec)

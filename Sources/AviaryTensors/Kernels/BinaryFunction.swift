@@ -23,7 +23,7 @@ struct Quotient: BinaryFunction {
   var keepsZero: Bool { false }
 }
 
-/// A NaN on the left stays, as in PyTorch.
+/// A NaN on either side stays, as in PyTorch.
 struct Larger: BinaryFunction {
   func callAsFunction(_ x: Float, _ y: Float) -> Float { x > y || x.isNaN ? x : y }
 }
@@ -37,8 +37,8 @@ struct Power: BinaryFunction {
   var keepsZero: Bool { false }
 }
 
-/// The left number where the right one is positive, else 0.
-struct Masked: BinaryFunction { func callAsFunction(_ x: Float, _ y: Float) -> Float { y > 0 ? x : 0 } }
+/// The left number where the right one is positive or a NaN, else 0.
+struct Masked: BinaryFunction { func callAsFunction(_ x: Float, _ y: Float) -> Float { y <= 0 ? 0 : x } }
 
 /// Arithmetic of integers, which wraps around; division by zero gives zero.
 struct IntegerFunction<Scalar: TensorScalar & FixedWidthInteger>: BinaryFunction {

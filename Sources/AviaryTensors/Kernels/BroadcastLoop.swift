@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Element-by-element loops over two operands that follow NumPy's broadcasting rule.
 enum BroadcastLoop {
   /// Writes `combine(a, b)` for every position of `shape` to a new row-major tensor.
@@ -48,7 +50,7 @@ enum BroadcastLoop {
     withExtendedLifetime((values, sum)) {}
   }
 
-  /// `values` where `mask` is positive, else 0: a ReLU's gradient by its result, in the result's layout.
+  /// `values` where `mask` is positive or a NaN, else 0: a ReLU's gradient by its result, in the result's layout.
   static func masked(_ values: Tensor, where mask: Tensor) -> Tensor {
     runFlat(Masked(), values.reordered(to: mask.descriptor), mask)
   }
@@ -95,6 +97,19 @@ struct BroadcastPlan {
 }
 
 extension Tensor {
+  /// Whether a float32 value lies among the bytes, padding included.
+  func contains(_ value: Float) -> Bool {
+    let count = descriptor.byteCount / 4
+    let values = pointer.assumingMemoryBound(to: Float.self)
+    let isFound = Atomic<Bool>(false)
+    Parallel.forEachRange(count, grain: 32_768) { range in
+      var found = false
+      for i in range { found = values[i] == value || found }
+      if found { isFound.store(true, ordering: .relaxed) }
+    }
+    return withExtendedLifetime(self) { isFound.load(ordering: .relaxed) }
+  }
+
   /// Itself when its layout can be described by strides, else row-major.
   func plain() -> Tensor {
     if case .blocked = layout { return rowMajor() }

@@ -63,6 +63,27 @@ struct ConvolutionKernel: Hashable, Sendable {
   // MARK: Runs
 
   func forward(_ x: Tensor, _ w: Tensor, _ bias: Tensor?) -> Tensor {
+    InvalidArithmetic.checked {
+      fastForward(x, w, bias)
+    } careful: { result in
+      var plain = careful
+      plain.finishing = []
+      if plain == self { return result }
+      return finishing.reduce(plain.fastForward(x, w, bias)) { result, step in
+        guard case .activation(let kernel) = step else { return result }
+        return kernel.forward(result)
+      }
+    }
+  }
+
+  /// By the algorithm that multiplies what the definition multiplies: Winograd's transforms spread an infinite value over a whole tile.
+  private var careful: ConvolutionKernel {
+    var kernel = self
+    kernel.algorithm = .direct
+    return kernel
+  }
+
+  private func fastForward(_ x: Tensor, _ w: Tensor, _ bias: Tensor?) -> Tensor {
     let primitive = forwardPrimitive
     let result = Tensor(primitive.descriptor(.destination(0)), shape: output)
     var arguments: [Primitive.Argument] = [
@@ -77,6 +98,14 @@ struct ConvolutionKernel: Hashable, Sendable {
 
   /// The gradient with respect to the input; also the forward pass of the transposed convolution.
   func inputGradient(_ upstream: Tensor, _ w: Tensor) -> Tensor {
+    InvalidArithmetic.checked {
+      fastInputGradient(upstream, w)
+    } careful: {
+      careful == self ? $0 : careful.fastInputGradient(upstream, w)
+    }
+  }
+
+  private func fastInputGradient(_ upstream: Tensor, _ w: Tensor) -> Tensor {
     let primitive = cached("convolution, input gradient", makeInputGradient)
     let result = Tensor(primitive.descriptor(.differentialSource(0)), shape: input)
     primitive.execute([
@@ -89,6 +118,14 @@ struct ConvolutionKernel: Hashable, Sendable {
 
   /// The gradients with respect to the weights and, when there is one, the bias.
   func weightGradient(_ x: Tensor, _ upstream: Tensor) -> (weights: Tensor, bias: Tensor?) {
+    InvalidArithmetic.checked {
+      fastWeightGradient(x, upstream)
+    } careful: {
+      careful == self ? $0 : careful.fastWeightGradient(x, upstream)
+    }
+  }
+
+  private func fastWeightGradient(_ x: Tensor, _ upstream: Tensor) -> (weights: Tensor, bias: Tensor?) {
     let primitive = cached("convolution, weight gradient", makeWeightGradient)
     let result = Tensor(primitive.descriptor(.differentialWeights(0)), shape: groupedWeights)
     let bias = hasBias ? Tensor(.rowMajor([weights[0]]), shape: [weights[0]]) : nil

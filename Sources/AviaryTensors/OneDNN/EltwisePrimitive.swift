@@ -34,8 +34,17 @@ struct EltwiseKernel: Hashable, Sendable {
   var alpha: Float = 0
   var beta: Float = 0
 
+  /// The function of a NaN is NaN.
   func forward(_ input: Tensor) -> Tensor {
     if input.count == 0 { return input }
+    return InvalidArithmetic.checked {
+      fastForward(input)
+    } careful: {
+      BroadcastLoop.keepingNaN(of: input, in: $0)
+    }
+  }
+
+  private func fastForward(_ input: Tensor) -> Tensor {
     let primitive = forwardPrimitive(for: denseLayout(of: input))
     let result = Tensor(primitive.descriptor(.destination(0)), shape: input.shape)
     primitive.execute([
@@ -47,6 +56,30 @@ struct EltwiseKernel: Hashable, Sendable {
   /// The gradient at `input`, which takes over the input's layout.
   func backward(_ input: Tensor, _ upstream: Tensor) -> Tensor {
     if input.count == 0 { return upstream }
+    return InvalidArithmetic.checked {
+      fastBackward(input, upstream)
+    } careful: { gradient in
+      if function == .power {
+        return EltwiseKernel(function: .power, alpha: alpha * beta, beta: beta - 1).forward(input) * upstream
+      }
+      guard let slope = slopeAtNaN else { return BroadcastLoop.keepingNaN(of: input, in: gradient) }
+      let isNumber = BroadcastLoop.run(
+        ComparisonFunction<Float>(kind: .equal), input, input, shape: input.shape)
+      return select(isNumber, gradient, upstream * slope)
+    }
+  }
+
+  /// What PyTorch takes for the derivative at a NaN, where that is a number.
+  private var slopeAtNaN: Float? {
+    switch function {
+    case .relu: alpha == 0 ? 1 : alpha
+    case .clip, .elu, .hardSwish: 1
+    case .absolute: 0
+    default: nil
+    }
+  }
+
+  private func fastBackward(_ input: Tensor, _ upstream: Tensor) -> Tensor {
     let primitive = cached("eltwise backward", denseLayout(of: input), makeBackward)
     let result = Tensor(primitive.descriptor(.differentialSource(0)), shape: input.shape)
     primitive.execute([

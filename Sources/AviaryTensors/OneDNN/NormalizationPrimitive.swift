@@ -8,6 +8,10 @@ struct BatchNormKernel: Hashable, Sendable {
   /// The result goes through a ReLU.
   var rectifies = false
 
+  var withoutReLU: BatchNormKernel {
+    BatchNormKernel(epsilon: epsilon, usesGivenStatistics: usesGivenStatistics)
+  }
+
   private var flags: UInt32 {
     dnnl_use_scale.rawValue | dnnl_use_shift.rawValue
       | (usesGivenStatistics ? dnnl_use_global_stats.rawValue : 0)

@@ -22,15 +22,43 @@ struct SoftmaxKernel: Hashable, Sendable {
     return Primitive.make(description)!
   }
 
+  /// A row with a NaN or ∞ in it, or with nothing but −∞, has no softmax: all of it becomes NaN.
   func forward(_ input: Tensor) -> Tensor {
     let source = input.rowMajor()
+    return InvalidArithmetic.checked {
+      fastForward(source)
+    } careful: { result in
+      var result = result
+      let extent = source.shape.last ?? 1
+      source.withUnsafeValues { values in
+        result.withUnsafeMutableValues { result in
+          for start in stride(from: 0, to: values.count, by: max(extent, 1)) {
+            let row = values[start..<start + extent]
+            guard row.contains(where: \.isNaN) || row.max()?.isInfinite ?? false else { continue }
+            for index in row.indices { result[index] = .nan }
+          }
+        }
+      }
+      return result
+    }
+  }
+
+  private func fastForward(_ source: Tensor) -> Tensor {
     let primitive = forwardPrimitive(source.descriptor)
-    let result = Tensor(source.descriptor, shape: input.shape)
+    let result = Tensor(source.descriptor, shape: source.shape)
     primitive.execute([.init(DNNL_ARG_SRC, source), .init(DNNL_ARG_DST, result)])
     return result
   }
 
   func backward(_ output: Tensor, _ upstream: Tensor) -> Tensor {
+    InvalidArithmetic.checked {
+      fastBackward(output, upstream)
+    } careful: {
+      BroadcastLoop.keepingNaN(of: output, in: $0)
+    }
+  }
+
+  private func fastBackward(_ output: Tensor, _ upstream: Tensor) -> Tensor {
     let layout = output.descriptor
     let primitive = PrimitiveCache.primitive(
       .init(operation: self, role: "softmax, gradient", descriptors: [layout])

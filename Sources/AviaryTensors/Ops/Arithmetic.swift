@@ -86,10 +86,14 @@ struct Arithmetic: Operation {
       right = context.needs(1) ? -(quotient * context.input(0) / context.input(1)) : nil
     case .maximum, .minimum:
       let (a, b) = (context.input(0), context.input(1))
-      // Where both are equal each gets half, as PyTorch does.
-      let wins = kind == .maximum ? a .> b : a .< b
-      let share = select(a .== b, Tensor(Float(0.5)), wins.cast(to: .float32))
-      (left, right) = (upstream * share, upstream * (1 - share))
+      // Where both are equal each gets half, beside a NaN both get all, as in PyTorch.
+      let (larger, zero, one) = (kind == .maximum ? a : b, Tensor(Float(0)), Tensor(Float(1)))
+      let smaller = kind == .maximum ? b : a
+      func share(losing loses: Tensor) -> Tensor {
+        select(a .== b, Tensor(Float(0.5)), select(loses, zero, one))
+      }
+      left = upstream * share(losing: larger .< smaller)
+      right = upstream * share(losing: larger .> smaller)
     case .power:
       let (a, b) = (context.input(0), context.input(1))
       left = context.needs(0) ? upstream * b * a.power(b - 1) : nil

@@ -33,9 +33,19 @@ struct BatchNormalization: Operation {
       mean = Tensor(.rowMajor(channels), shape: channels)
       variance = Tensor(.rowMajor(channels), shape: channels)
     }
-    let (result, workspace) = kernel.forward(
-      operands[0], scale: operands[1], shift: operands[2], mean: mean, variance: variance,
-      isTraining: context.isRecording || !usesGivenStatistics)
+    let isTraining = context.isRecording || !usesGivenStatistics
+    func normalized(_ kernel: BatchNormKernel) -> (result: Tensor, workspace: Tensor?) {
+      kernel.forward(
+        operands[0], scale: operands[1], shift: operands[2], mean: mean, variance: variance,
+        isTraining: isTraining)
+    }
+    let (result, workspace) = InvalidArithmetic.checked {
+      normalized(kernel)
+    } careful: { fast in
+      guard rectifies else { return fast }
+      let result = EltwiseKernel(function: .relu).forward(normalized(kernel.withoutReLU).result)
+      return (result, result)
+    }
     context.save(mean)
     context.save(variance)
     if let workspace { context.save(workspace) }
@@ -44,11 +54,18 @@ struct BatchNormalization: Operation {
 
   /// The statistics of the batch are results without a gradient of their own: they feed running averages only.
   func gradient(_ context: GradientContext) -> [Tensor?] {
-    guard let upstream = context.outputGradients[0] else { return context.inputSpecs.map { _ in nil } }
+    guard var upstream = context.outputGradients[0] else { return context.inputSpecs.map { _ in nil } }
+    var kernel = kernel
+    var workspace = context.saved.count > 2 ? context.saved[2] : nil
+    if let result = workspace, result.dtype == .float32 {
+      // The ReLU was done by itself, since a NaN was met.
+      upstream = BroadcastLoop.masked(upstream, where: result)
+      (kernel, workspace) = (kernel.withoutReLU, nil)
+    }
     let result = kernel.backward(
       context.input(0).cast(to: .float32), upstream, scale: context.input(1).rowMajor(),
       mean: context.saved[0],
-      variance: context.saved[1], workspace: context.saved.count > 2 ? context.saved[2] : nil)
+      variance: context.saved[1], workspace: workspace)
     return [result.input, result.scale, result.shift] + (usesGivenStatistics ? [nil, nil] : [])
   }
 }
@@ -79,7 +96,8 @@ public func groupNormalized(
   _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
 ) -> Tensor {
   let (samples, channels) = (x.shape[0], x.shape[1])
-  require(channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
+  require(
+    groups > 0 && channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
   let folded = x.reshaped([1, samples * groups, -1])
   let rows: Shape = [samples * groups]
   let normalized = batchNormalized(folded, scale: .ones(rows), shift: .zeros(rows), epsilon: epsilon).result

@@ -16,7 +16,7 @@ struct Convolution: Operation {
       x.count == geometry.spatialRank + 2 && w.count == x.count,
       "convolution over \(geometry.spatialRank) axes: input \(x.shapeText), weights \(w.shapeText)")
     require(
-      x[1] == w[1] * geometry.groups && w[0] % geometry.groups == 0,
+      geometry.groups > 0 && x[1] == w[1] * geometry.groups && w[0] % geometry.groups == 0,
       "convolution: an input of \(x[1]) channels, weights \(w.shapeText), \(geometry.groups) groups")
     if inputs.count > 2 {
       require(

@@ -47,7 +47,8 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 
   /// The extents of the result along the spatial axes: ⌊(i + p − d(k − 1) − 1) / s⌋ + 1.
   func outputExtents(_ input: [Int], kernel: [Int]) -> [Int] {
-    input.indices.map { axis in
+    requireSliding(over: input, kernel)
+    return input.indices.map { axis in
       let room =
         input[axis] + padding.before[axis] + padding.after[axis] - dilation[axis] * (kernel[axis] - 1) - 1
       require(
@@ -58,9 +59,20 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     }
   }
 
+  private func requireSliding(over input: [Int], _ kernel: [Int]) {
+    require(
+      [stride.count, dilation.count, kernel.count, padding.before.count, padding.after.count].allSatisfy {
+        $0 == input.count
+      } && (stride + dilation + kernel + [groups]).allSatisfy { $0 > 0 }
+        && (padding.before + padding.after).allSatisfy { $0 >= 0 },
+      "over \(input.shapeText) there is no kernel of \(kernel) with stride \(stride), dilation \(dilation), padding \(padding.before) and \(padding.after), \(groups) groups"
+    )
+  }
+
   /// The extents a transposed convolution makes: (i − 1)·s − p + d(k − 1) + 1 + output padding.
   func transposedExtents(_ input: [Int], kernel: [Int], outputPadding: [Int]) -> [Int] {
-    input.indices.map { axis in
+    requireSliding(over: input, kernel)
+    return input.indices.map { axis in
       let extent =
         (input[axis] - 1) * stride[axis] - padding.before[axis] - padding.after[axis]
         + dilation[axis] * (kernel[axis] - 1) + 1 + outputPadding[axis]

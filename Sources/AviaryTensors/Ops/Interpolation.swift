@@ -60,7 +60,10 @@ extension AxisMap.Table {
 extension Tensor {
   /// The spatial axes of N×C×spatial resampled to `extents`.
   public func interpolated(to extents: [Int], _ mode: InterpolationMode) -> Tensor {
-    zip(2..., extents).reduce(self) { result, step in
+    require(
+      extents.count == rank - 2 && (extents + shape.dropFirst(2)).allSatisfy { $0 > 0 },
+      "interpolation of \(shape.shapeText) to \(extents.shapeText)")
+    return zip(2..., extents).reduce(self) { result, step in
       let (axis, extent) = step
       if extent == shape[axis], mode != .nearest { return result }
       return AxisMap(
@@ -81,18 +84,16 @@ extension Tensor {
   /// The largest value of windows that divide the spatial axes of N×C×spatial into `extents` pieces.
   public func adaptiveMaxPooled(to extents: [Int]) -> Tensor {
     if let geometry = dividing(into: extents) { return maxPooled(geometry) }
-    return zip(2..., extents).reduce(self) { result, step in
-      let (axis, extent) = step
-      let windows = AxisMap.Table.windows(shape[axis], extent)
-      return concatenate(windows.map { result.sliced(axis, $0).amax([axis], keepsAxes: true) }, axis: axis)
-    }
+    let windows = zip(shape.dropFirst(2), extents).map { AxisMap.Table.windows($0, $1).map(Array.init) }
+    return WindowMaximum(windows: windows).apply([self])[0]
   }
 
   /// The pooling that makes equal windows, when the extents divide.
   private func dividing(into extents: [Int]) -> PoolingGeometry? {
     let spatial = Array(shape.dropFirst(2))
     require(
-      extents.count == spatial.count, "adaptive pooling of \(shape.shapeText) to \(extents.shapeText)")
+      extents.count == spatial.count && (extents + spatial).allSatisfy { $0 > 0 },
+      "adaptive pooling of \(shape.shapeText) to \(extents.shapeText)")
     guard zip(spatial, extents).allSatisfy({ $0 % $1 == 0 }) else { return nil }
     return PoolingGeometry(kernel: zip(spatial, extents).map { $0 / $1 })
   }

@@ -1,3 +1,5 @@
+import CThreads
+
 /// The largest or the mean value of each window, over one to three spatial axes of N×C×spatial.
 public struct Pooling: Operation {
   public enum Kind: Hashable, Sendable {
@@ -31,7 +33,18 @@ public struct Pooling: Operation {
 
   public func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let x = inputs[0].cast(to: .float32)
-    let (result, workspace) = primitive(x.spec).forward(x, isTraining: context.isRecording)
+    let (result, workspace) = InvalidArithmetic.checked {
+      let fast = primitive(x.spec).forward(x, isTraining: context.isRecording)
+      // What the kernel makes of a window of −∞ alone.
+      if kind == .maximum, fast.result.contains(-.greatestFiniteMagnitude) { raise_invalid_flag() }
+      return fast
+    } careful: { fast in
+      guard kind == .maximum else { return fast }
+      let windows = WindowMaximum(geometry, kernel: kernel, over: Array(x.shape.dropFirst(2)))
+      var inner = ForwardContext(isRecording: false)
+      let results = windows.forward([x], &inner)
+      return (results[0], results[1])
+    }
     // The gradient needs the input's layout, not its values.
     context.save(
       Tensor(shape: x.shape, dtype: .float32, storage: .abstract(), layout: x.isDense ? x.layout : .rowMajor))
@@ -42,6 +55,9 @@ public struct Pooling: Operation {
   public func gradient(_ context: GradientContext) -> [Tensor?] {
     let spec = context.inputSpecs[0]
     let workspace = context.saved.count > 1 ? context.saved[1] : nil
+    if let positions = workspace, positions.dtype == .int64 {
+      return [context.upstream.maxUnpooled(positions, to: Array(spec.shape.dropFirst(2)))]
+    }
     return [
       primitive(spec).backward(
         context.saved[0].descriptor, shape: spec.shape, context.upstream, workspace: workspace)
@@ -72,7 +88,10 @@ public struct PoolingGeometry: Hashable, Sendable {
   /// As a sliding kernel over the given extents: ceiling mode becomes padding after the end.
   func sliding(over input: [Int]) -> ConvolutionGeometry {
     var padding = padding
-    if usesCeiling {
+    let isWhole = [stride.count, dilation.count, padding.before.count, input.count].allSatisfy {
+      $0 == kernel.count
+    }
+    if usesCeiling, isWhole, stride.allSatisfy({ $0 > 0 }) {
       for axis in kernel.indices {
         let reach = dilation[axis] * (kernel[axis] - 1) + 1
         let room = input[axis] + padding.before[axis] + padding.after[axis] - reach

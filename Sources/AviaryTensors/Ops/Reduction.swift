@@ -92,14 +92,15 @@ private struct LaneSum: LaneFunction {
   func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
 }
 
+/// A NaN stays.
 private struct LaneMaximum: LaneFunction {
   let start = -Float.infinity
-  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: (b .> a) .| (b .!= b)) }
 }
 
 private struct LaneMinimum: LaneFunction {
   let start = Float.infinity
-  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .< a) }
+  func callAsFunction(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: (b .< a) .| (b .!= b)) }
 }
 
 /// Reduces the middle of three extents, in sixteen lanes.
@@ -197,9 +198,14 @@ extension Tensor {
     return abs().power(p).sum(axes, keepsAxes: keepsAxes).power(1 / p)
   }
 
+  /// With 0 in place of ±∞: of what is taken off before exponentials and added again behind them.
+  private var withoutInfinities: Tensor {
+    select(abs() .== Tensor(Float.infinity), Tensor(Float(0)), self)
+  }
+
   /// log Σ eˣ along `axes`, without overflow.
   public func logSumExp(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
-    let largest = amax(axes, keepsAxes: true).detached
+    let largest = amax(axes, keepsAxes: true).detached.withoutInfinities
     let sum = (self - largest).exp().sum(axes, keepsAxes: true).log() + largest
     return keepsAxes ? sum : sum.sum(axes)
   }

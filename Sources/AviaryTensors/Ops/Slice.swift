@@ -60,6 +60,7 @@ extension Tensor {
   /// The elements `range` along `axis`, every `step`-th one.
   public func sliced(_ axis: Int, _ range: Range<Int>, step: Int = 1) -> Tensor {
     let axis = resolved(axis: axis, rank: rank)
+    require(step > 0, "slice: steps of \(step) along axis \(axis) of \(shape.shapeText)")
     if range == 0..<shape[axis] && step == 1 { return self }
     return Slice(axis: axis, start: range.lowerBound, count: (range.count + step - 1) / step, step: step)(
       self)
@@ -68,6 +69,8 @@ extension Tensor {
   /// The element `index` along `axis`, without that axis.
   public func selected(_ axis: Int, _ index: Int) -> Tensor {
     let axis = resolved(axis: axis, rank: rank)
+    require(
+      0..<shape[axis] ~= index, "position \(index) along axis \(axis) of \(shape.shapeText)")
     return sliced(axis, index..<(index + 1)).squeezed(axis)
   }
 
@@ -77,7 +80,9 @@ extension Tensor {
   /// Pieces of the given sizes along `axis`, which they must fill.
   public func split(_ axis: Int, sizes: [Int]) -> [Tensor] {
     let axis = resolved(axis: axis, rank: rank)
-    require(sizes.reduce(0, +) == shape[axis], "split: \(sizes) does not fill \(shape[axis]) elements")
+    require(
+      sizes.reduce(0, +) == shape[axis] && sizes.allSatisfy { $0 >= 0 },
+      "split: \(sizes) does not fill \(shape[axis]) elements")
     var start = 0
     return sizes.map { size in
       defer { start += size }
@@ -88,7 +93,8 @@ extension Tensor {
   /// `count` equal pieces along `axis`.
   public func split(_ axis: Int, into count: Int) -> [Tensor] {
     let extent = shape[resolved(axis: axis, rank: rank)]
-    require(extent % count == 0, "split: \(extent) elements do not divide into \(count) equal pieces")
+    require(
+      count > 0 && extent % count == 0, "split: \(extent) elements do not divide into \(count) equal pieces")
     return split(axis, sizes: .init(repeating: extent / count, count: count))
   }
 }

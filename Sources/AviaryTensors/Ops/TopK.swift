@@ -1,6 +1,6 @@
 /// The k largest (or smallest) values along the last axis in order, and where they stood.
 ///
-/// Results: values, and int64 positions. Equal values keep their order.
+/// Results: values, and int64 positions. Equal values keep their order; a NaN counts as the largest.
 struct TopK: Operation {
   let count: Int
   let isDescending: Bool
@@ -24,8 +24,10 @@ struct TopK: Operation {
       (0..<(extent == 0 ? 0 : values.count / extent)).flatMap { row in
         let line = values.baseAddress! + row * extent
         let sorted = (0..<extent).sorted { a, b in
-          if line[a] == line[b] { return a < b }
-          return isDescending ? line[a] > line[b] : line[a] < line[b]
+          let (x, y) = (line[a], line[b])
+          if x == y || x.isNaN && y.isNaN { return a < b }
+          if x.isNaN || y.isNaN { return x.isNaN == isDescending }
+          return isDescending ? x > y : x < y
         }
         return sorted.prefix(count).map { row * extent + $0 }
       }
@@ -55,9 +57,9 @@ extension Tensor {
     return (results[0], results[1])
   }
 
-  /// The int64 position of the largest value along `axis`, the first of equals.
+  /// The int64 position of the largest value along `axis`, the first of equals, or of the first NaN.
   public func argMax(_ axis: Int = -1) -> Tensor { extremePosition(axis) { $0 > $1 } }
-  /// The int64 position of the smallest value along `axis`, the first of equals.
+  /// The int64 position of the smallest value along `axis`, the first of equals, or of the first NaN.
   public func argMin(_ axis: Int = -1) -> Tensor { extremePosition(axis) { $0 < $1 } }
 
   private func extremePosition(_ axis: Int, isBetter: (Float, Float) -> Bool) -> Tensor {
@@ -69,8 +71,9 @@ extension Tensor {
     let positions = moved.cast(to: .float32).withUnsafeValues { values in
       stride(from: 0, to: values.count, by: extent).map { start in
         var best = 0
-        for index in 1..<extent where isBetter(values[start + index], values[start + best]) {
-          best = index
+        for index in 1..<extent where !values[start + best].isNaN {
+          let value = values[start + index]
+          if value.isNaN || isBetter(value, values[start + best]) { best = index }
         }
         return Int64(best)
       }

@@ -6,8 +6,10 @@ package enum CacheFolder {
   package static func path(
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> String? {
-    if let folder = environment["AVIARY_CACHE"], !folder.isEmpty { return folder }
-    let cache = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { $0 + "/.cache" }
+    // An empty variable is as good as none; with an empty HOME everything would lie below the root folder.
+    func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    if let folder = variable("AVIARY_CACHE") { return folder }
+    let cache = variable("XDG_CACHE_HOME") ?? variable("HOME").map { $0 + "/.cache" }
     return cache.map { $0 + "/aviary" }
   }
 }

@@ -35,6 +35,8 @@ final class ThreadTeam: Sendable {
   /// Which job it is, so that a thread that comes late takes no part of the next one.
   private let generation = Atomic<UInt32>(0)
   private let unfinished = Atomic<Int>(0)
+  /// Whether a worker's arithmetic in the present job was invalid.
+  private let sawInvalid = Atomic<Bool>(false)
   /// The caller's seat is the first.
   private let seats: [Seat]
   private let arrivals = Atomic<Int>(0)
@@ -68,7 +70,7 @@ final class ThreadTeam: Sendable {
     }
   }
 
-  /// Runs all parts and waits for them.
+  /// Runs all parts and waits for them. Invalid arithmetic in any of them raises the calling thread's flag, as if it had done all work.
   ///
   /// - Parameter waitsInside: whether parts wait for each other: then there must be no more of them than threads, each on its own.
   func run(_ parts: Int, waitsInside: Bool = false, _ data: UnsafeMutableRawPointer?, _ body: Body) {
@@ -145,6 +147,7 @@ final class ThreadTeam: Sendable {
     for seat in seats[1..<sharers] { seat.sleeper.wake() }
     work(at: 0, on: number)
     awaitOthers()
+    if sawInvalid.exchange(false, ordering: .relaxed) { raise_invalid_flag() }
   }
 
   private func awaitOthers() {
@@ -174,6 +177,10 @@ final class ThreadTeam: Sendable {
     (place.pointee.part, place.pointee.parts) = (Int32(part), Int32(job.parts))
     job.body(job.data)
     (place.pointee.part, place.pointee.parts) = (0, 0)
+    if place.pointee.seat > 0, has_invalid_flag() {
+      clear_invalid_flag()
+      sawInvalid.store(true, ordering: .relaxed)
+    }
     // After the last one the caller may go on at once: nothing of the job may be read any more.
     if unfinished.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 { seats[0].sleeper.wake() }
   }

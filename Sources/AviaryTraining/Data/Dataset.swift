@@ -24,15 +24,20 @@ public struct Batch: Sendable {
 }
 
 extension Dataset {
+  /// Ends the program unless there is such an example.
+  func requireExample(_ index: Int) { require(0..<count ~= index, "example \(index) of \(count)") }
+
   /// The examples `indices`, stacked.
   public func batch(_ indices: some Sequence<Int>) throws -> Batch {
     let indices = Array(indices)
+    require(!indices.isEmpty, "a batch of no examples was asked for")
     return Batch(
       inputs: stack(try indices.map { try input($0) }), labels: Tensor(indices.map { Int64(label($0)) }))
   }
 
   /// Two parts with every class in both, in the given share: (1 − validation, validation). The same seed gives the same parts.
   public func split(validation share: Float, seed: UInt64 = 0) -> (training: Subset, validation: Subset) {
+    require(0...1 ~= share, "a share of \(share) of the examples was asked for")
     var training: [Int] = []
     var validation: [Int] = []
     let order = Tensor.permutation(count, using: RandomGenerator(seed: seed))
@@ -53,14 +58,21 @@ public struct Subset: Dataset {
   private let indices: [Int]
 
   public init(_ base: any Dataset, _ indices: [Int]) {
+    for index in indices { base.requireExample(index) }
     self.base = base
     self.indices = indices
   }
 
   public var count: Int { indices.count }
   public var classNames: [String] { base.classNames }
-  public func label(_ index: Int) -> Int { base.label(indices[index]) }
-  public func input(_ index: Int) throws -> Tensor { try base.input(indices[index]) }
+  public func label(_ index: Int) -> Int {
+    requireExample(index)
+    return base.label(indices[index])
+  }
+  public func input(_ index: Int) throws -> Tensor {
+    requireExample(index)
+    return try base.input(indices[index])
+  }
 }
 
 /// Examples that are in memory already.
@@ -78,6 +90,12 @@ public struct TensorDataset: Dataset {
   }
 
   public var count: Int { labels.count }
-  public func label(_ index: Int) -> Int { labels[index] }
-  public func input(_ index: Int) -> Tensor { inputs[index] }
+  public func label(_ index: Int) -> Int {
+    requireExample(index)
+    return labels[index]
+  }
+  public func input(_ index: Int) -> Tensor {
+    requireExample(index)
+    return inputs[index]
+  }
 }

@@ -1,3 +1,4 @@
+import CSignals
 import Foundation
 
 /// A file that appears under its name complete or not at all.
@@ -9,11 +10,14 @@ struct AtomicFile {
   let temporaryPath: String
   private let descriptor: Int32
   private let path: String
+  /// Removes the file when a signal ends the program (see `CSignals`).
+  private let signalGuard: Int32
 
   /// Lets `body` fill a new file and then puts it at `path`; throws ``WeightsError`` of kind `unwritable` naming `path`.
   static func write(to path: String, _ body: (AtomicFile) throws -> Void) throws {
     let target = destination(of: path)
     let file = try AtomicFile(target: target, shownAs: path)
+    defer { release_file(file.signalGuard) }
     do {
       try naming(path) { try body(file) }
       try file.commit(to: target)
@@ -55,8 +59,12 @@ struct AtomicFile {
     let suffix = "\(getpid())-\(String(UInt32.random(in: .min ... .max), radix: 36))\(Self.ending)"
     self.path = path
     temporaryPath = folder.appendingPathComponent(prefix + suffix).path
+    signalGuard = guard_file(temporaryPath)
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw failure() }
+    guard descriptor >= 0 else {
+      release_file(signalGuard)
+      throw failure()
+    }
   }
 
   private static let ending = ".partial"

@@ -5,14 +5,24 @@ struct FileWindow: Sendable {
   let file: MappedFile
   /// Bytes of the file.
   let range: Range<Int>
+  /// What reading the whole file may cost; a part has the budget of what it is a part of.
+  let budget: ReadingBudget
 
-  init(_ file: MappedFile) { self.init(file, 0..<file.count) }
+  init(_ file: MappedFile) {
+    self.init(file, 0..<file.count, ReadingBudget(fileBytes: file.count))
+  }
 
   /// The range must lie inside the file.
-  init(_ file: MappedFile, _ range: Range<Int>) {
+  init(_ file: MappedFile, _ range: Range<Int>, _ budget: ReadingBudget) {
     require(range.lowerBound >= 0 && range.upperBound <= file.count, "\(range) of \(file.count) bytes")
     self.file = file
     self.range = range
+    self.budget = budget
+  }
+
+  /// A part of this one, which must contain it.
+  func part(_ part: Range<Int>) -> FileWindow {
+    FileWindow(file, (range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound), budget)
   }
 
   var count: Int { range.count }

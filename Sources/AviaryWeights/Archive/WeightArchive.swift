@@ -28,6 +28,14 @@ public struct WeightArchive: Sendable {
       return tensor
     }
 
+    /// The elements before they were moved, in whatever order.
+    var unmoved: Tensor {
+      switch self {
+      case .ready, .computed: elements
+      case .moved(let source, _): source.unmoved
+      }
+    }
+
     /// The elements in row-major order, under a shape that may be finer than ``spec``'s: a view as long as it can be one, and nothing
     /// but the original after a move there and back.
     var elements: Tensor {
@@ -49,6 +57,8 @@ public struct WeightArchive: Sendable {
   public var metadata: [String: String] = [:]
   /// The description that Aviary's portable files carry.
   public var portable: PortableMetadata?
+  /// Other models that the same file holds: the plain weights beside averaged ones.
+  public var alternatives: [WeightArchive] = []
   /// The layers of a Keras file: their order and how each spells its weights.
   public var keras: KerasStructure?
 
@@ -103,6 +113,18 @@ public struct WeightArchive: Sendable {
     try append(name, .computed(spec, compute))
   }
 
+  /// Adds the tensor that `read` takes out of something compressed: once to see that it is sound, and again each time it is asked for,
+  /// since all of them together may not fit into memory. Throws what `read` throws, and ``WeightsError`` when the name is taken.
+  mutating func append(_ name: String, rereading read: @escaping @Sendable () throws -> Tensor) throws {
+    try append(name, try read().spec) {
+      do {
+        return try read()
+      } catch {
+        requirementFailure("what was sound cannot be read again: \(error)")
+      }
+    }
+  }
+
   private mutating func append(_ name: String, _ source: Source) throws {
     guard sources[name] == nil else {
       throw WeightsError(.malformed, "two tensors are called \(name.quoted)")
@@ -141,16 +163,44 @@ extension WeightArchive {
     of name: String, as dtype: DType? = nil, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let source = sources[name]!
-    defer {
-      if CachingAllocator.statistics.cached > Self.keptBytes { CachingAllocator.trim() }
-    }
+    defer { trimCache() }
     let elements = source.elements
     defer { elements.releasePages() }
     let dtype = dtype ?? elements.dtype
     // What lies as it is wanted is handed over as it lies.
     if case .ready = source, dtype == elements.dtype { return try elements.withUnsafeBytes(body) }
-    try elements.forEachPiece(limit: Self.pieceCount) { try $0.cast(to: dtype).withUnsafeBytes(body) }
+    var position = 0
+    try elements.forEachPiece(limit: Self.pieceCount) { piece in
+      let stored = piece.cast(to: dtype)
+      if stored.dtype != piece.dtype, stored.dtype.isFloatingPoint, stored.hasNonFiniteValues {
+        try checkRange(of: piece, storedAs: stored, name, from: position)
+      }
+      position += piece.count
+      try stored.withUnsafeBytes(body)
+    }
   }
+
+  /// Throws ``WeightsError`` when a finite value becomes infinite in another type; `position` counts the elements before the piece.
+  private func checkRange(
+    of piece: Tensor, storedAs stored: Tensor, _ name: String, from position: Int
+  ) throws {
+    let (values, results) = (piece.cast(to: .float32).values(), stored.cast(to: .float32).values())
+    guard let first = values.indices.first(where: { values[$0].isFinite && !results[$0].isFinite }) else {
+      return
+    }
+    throw WeightsError(
+      .nonFinite,
+      "\(name.quoted): the value \(values[first]) at \(spec(name)!.shape.index(ofElement: position + first)) would become infinite as \(stored.dtype)"
+    )
+  }
+
+  /// Gives freed blocks back to the system when there are many: whoever takes one tensor after another needs them no more.
+  func trimCache() {
+    if CachingAllocator.statistics.cached > Self.keptBytes { CachingAllocator.trim() }
+  }
+
+  /// The elements of the tensor called `name` as they were before any were moved.
+  func unmoved(_ name: String) -> Tensor { sources[name]!.unmoved }
 }
 
 // MARK: Archives of other archives' tensors

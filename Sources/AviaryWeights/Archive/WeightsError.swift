@@ -14,6 +14,8 @@ public struct WeightsError: Error, Equatable, Sendable, CustomStringConvertible 
     case refused
     /// A format, element type or feature that is not read or written.
     case unsupported
+    /// Values are infinite or not numbers, or would be in the type they are to be stored in.
+    case nonFinite
     /// Names or shapes differ from what is wanted.
     case mismatched
     /// The file cannot be written.
@@ -55,9 +57,20 @@ func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Resul
 }
 
 extension String {
-  /// The text in quotes, cut and without control characters: names in messages come from files nobody vouches for.
-  var quoted: String {
-    let visible = unicodeScalars.prefix(120).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) }
-    return "\"" + String(visible) + (unicodeScalars.count > 120 ? "…" : "") + "\""
+  /// The text cut, and with control characters as their numbers: names in messages come from files nobody vouches for.
+  public var shown: String {
+    let length = 120
+    var result = ""
+    for scalar in unicodeScalars.prefix(length) {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator:
+        result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + (unicodeScalars.dropFirst(length).isEmpty ? "" : "…")
   }
+
+  /// As ``shown``, in quotes.
+  var quoted: String { "\"\(shown)\"" }
 }

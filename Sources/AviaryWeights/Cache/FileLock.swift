@@ -8,7 +8,7 @@ enum FileLock {
   static func hold<Result>(
     _ path: String, waiting: () -> Void = {}, _ body: () throws -> Result
   ) throws -> Result {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
     guard descriptor >= 0 else {
       throw WeightsError(.unwritable, "cannot lock: \(String(cString: strerror(errno)))", file: path)
     }

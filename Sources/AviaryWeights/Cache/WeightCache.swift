@@ -136,6 +136,8 @@ public struct WeightCache: Sendable {
     -> Entry
   {
     let target = "\(folder)/\(sha256)"
+    // A folder in the file's place would not be replaced.
+    if FileStamp(target) == nil { try? FileManager.default.removeItem(atPath: target) }
     guard rename(source, target) == 0, let stamp = FileStamp(target) else {
       throw WeightsError(.unwritable, "cannot write: \(String(cString: strerror(errno)))", file: target)
     }
@@ -154,21 +156,33 @@ public struct WeightCache: Sendable {
   }
 
   /// Removes everything, unfinished downloads and a damaged index too; returns the bytes that are free then.
+  ///
+  /// On a full disk there may be no room for a lock: then it is done without.
   @discardableResult public func clear() throws -> Int {
-    try makeFolder("locks")
-    return try FileLock.hold("\(folder)/locks/index") {
-      var freed = 0
-      func remove(_ folder: String, where isOurs: (String) -> Bool) {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isOurs(name) {
-          freed += FileStamp("\(folder)/\(name)")?.byteCount ?? 0
-          unlink("\(folder)/\(name)")
-        }
-      }
-      try CacheIndex().write(folder: folder)
-      remove(folder, where: CacheIndex.Entry.isDigest)
-      remove("\(folder)/partial") { _ in true }
-      return freed
+    do {
+      try makeFolder("locks")
+      return try FileLock.hold("\(folder)/locks/index", removeAll)
+    } catch let error as WeightsError where error.kind == .unwritable {
+      return try removeAll()
     }
+  }
+
+  private func removeAll() throws -> Int {
+    var freed = 0
+    func remove(_ folder: String, where isOurs: (String) -> Bool) {
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isOurs(name) {
+        freed += FileStamp("\(folder)/\(name)")?.byteCount ?? 0
+        try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+      }
+    }
+    // Without an index the cache is empty, and removing one needs no room.
+    let index = "\(folder)/\(CacheIndex.fileName)"
+    guard unlink(index) == 0 || errno == ENOENT else {
+      throw WeightsError(.unwritable, "cannot remove: \(String(cString: strerror(errno)))", file: index)
+    }
+    remove(folder, where: CacheIndex.Entry.isDigest)
+    remove("\(folder)/partial") { _ in true }
+    return freed
   }
 
   // MARK: Places

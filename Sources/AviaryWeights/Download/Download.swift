@@ -6,6 +6,8 @@ public struct Download: Sendable {
   public let digest: PublishedDigest?
   /// The exact length, where it is known.
   public let byteCount: Int?
+  /// The file is not longer than this.
+  private let mostBytes: Int
 
   /// How much patience is in order.
   public struct Policy: Sendable {
@@ -13,6 +15,8 @@ public struct Download: Sendable {
     public var attempts = 5
     /// Seconds without a byte after which a try is given up.
     public var stallSeconds = 30
+    /// Bytes that have to come in so many seconds: a slower transfer is given up as well.
+    public var leastBytes = 30 << 10
     /// Seconds before the second try; doubled for each further one.
     public var firstDelay = 0.5
     /// The longest wait, whatever a server asks for.
@@ -31,10 +35,12 @@ public struct Download: Sendable {
   /// Tries altogether: a server that breaks off again and again after a few bytes must not be asked for ever.
   private static let allAttempts = 100
 
-  public init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil) {
+  /// - Parameter mostBytes: no more are received than these, or than `byteCount` where it is known, or than the server announces.
+  public init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil, mostBytes: Int? = nil) {
     self.url = url
     self.digest = digest
     self.byteCount = byteCount
+    self.mostBytes = min(byteCount ?? .max, mostBytes ?? Self.maximumBytes)
   }
 
   /// What happens while a file is fetched.
@@ -47,11 +53,11 @@ public struct Download: Sendable {
   /// Fetches the file to `path`, where an interrupted earlier try is gone on with, and checks it.
   ///
   /// - Returns: the digests of the file, which lies complete and flushed to the disk at `path`.
-  /// - Throws: ``DownloadError``. What can be gone on with stays, what is wrong is removed.
+  /// - Throws: ``DownloadError``. What can be gone on with stays, everything else is removed.
   func fetch(
     to path: String, policy: Policy = Policy(), report: @escaping (Event) -> Void = { _ in }
   ) throws -> FileDigests {
-    let file = try PartialFile(path, url: url, maximumBytes: byteCount ?? Self.maximumBytes) {
+    let file = try PartialFile(path, url: url, maximumBytes: mostBytes) {
       report(.received($0, of: $1))
     }
     do {
@@ -65,7 +71,7 @@ public struct Download: Sendable {
         }
       }
     } catch let error as DownloadError {
-      if error.kind == .wrongContent { file.remove() }
+      if error.kind == .wrongContent || !file.canBeGoneOnWith { file.remove() }
       throw error
     }
   }
@@ -73,19 +79,20 @@ public struct Download: Sendable {
   /// Tries until the file is complete.
   private func receive(_ file: PartialFile, _ policy: Policy, _ report: (Event) -> Void) throws {
     var failures = 0
+    // What was there once and was discarded is no progress when it comes again.
+    var most = file.count
     for _ in 1...Self.allAttempts {
       let before = file.count
       do {
         try file.request(policy).send(to: file)
         return try file.finish()
       } catch let error as DownloadError {
-        if case .rejected(416) = error.kind, before > 0 {
-          // There is nothing behind what is here: it is complete already, or of another content. Only all of it tells.
-          try file.discard()
-          continue
-        }
-        guard error.isTransient else { throw error }
-        failures = file.count > before ? 1 : failures + 1
+        let hasNothingMore = error.kind == .rejected(status: 416) && before > 0
+        // There is nothing behind what is here: it is complete already, or of another content. Only all of it tells.
+        if hasNothingMore { try file.discard() }
+        guard error.isTransient || hasNothingMore else { throw error }
+        failures = file.count > most ? 1 : failures + 1
+        most = max(most, file.count)
         guard failures < policy.attempts else { throw error }
         let delay = policy.delay(after: failures, error)
         report(.waiting(seconds: delay, reason: error.reason))

@@ -10,6 +10,8 @@ struct HTTPRequest {
   let validator: String?
   /// Seconds without a byte after which the transfer is given up.
   let stallSeconds: Int
+  /// Bytes that have to come in that time.
+  let leastBytes: Int
   let certificates: TrustedCertificates
   private static let redirects = 10
 
@@ -31,7 +33,7 @@ struct HTTPRequest {
       throw DownloadError(.interrupted, url, "libcurl cannot be started")
     }
     defer { curl_easy_cleanup(curl) }
-    let context = Context(receiver, patience: .seconds(stallSeconds))
+    let context = Context(receiver, patience: .seconds(stallSeconds), leastBytes: leastBytes)
     var headers: UnsafeMutablePointer<curl_slist>?
     defer { curl_slist_free_all(headers) }
     if offset > 0 {
@@ -48,7 +50,7 @@ struct HTTPRequest {
         curl,
         { bytes, _, count, context in Context.of(context).readHeader(bytes, count) },
         { bytes, _, count, context in Context.of(context).readBody(bytes, count) },
-        { context, _, _, _, _ in Context.of(context).isSilent ? 1 : 0 },
+        { context, _, _, _, _ in Context.of(context).isTooSlow ? 1 : 0 },
         Unmanaged.passUnretained(context).toOpaque())
       return curl_easy_perform(curl)
     }
@@ -91,7 +93,8 @@ struct HTTPRequest {
     case CURLE_TOO_MANY_REDIRECTS:
       return DownloadError(.rejected(status: status), url, "more than \(Self.redirects) redirects")
     case CURLE_OPERATION_TIMEDOUT, CURLE_ABORTED_BY_CALLBACK:
-      return DownloadError(.interrupted, url, "nothing came for \(stallSeconds) seconds")
+      return DownloadError(
+        .interrupted, url, "less than \(leastBytes) bytes came in \(stallSeconds) seconds")
     case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_RECV_ERROR:
       return DownloadError(.interrupted, url, "the connection broke off")
     case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CACERT_BADFILE:
@@ -116,28 +119,40 @@ private final class Context {
   private(set) var failure: (any Error)?
   private var hasBegun = false
   private let patience: Duration
-  private var lastHeard = ContinuousClock.now
+  private let leastBytes: Int
+  /// When enough bytes had come last, and how many have come since.
+  private var lastEnough = ContinuousClock.now
+  private var bytesSince = 0
 
-  init(_ receiver: any HTTPRequest.Receiver, patience: Duration) {
+  init(_ receiver: any HTTPRequest.Receiver, patience: Duration, leastBytes: Int) {
     self.receiver = receiver
     self.patience = patience
+    self.leastBytes = leastBytes
   }
 
-  /// Whether nothing has come for longer than is waited. libcurl's own limit looks at the average speed, and so is late after a fast start.
-  var isSilent: Bool { ContinuousClock.now - lastHeard > patience }
+  /// Whether less has come than must for longer than is waited: a server that sends a byte now and then would keep us for years.
+  /// libcurl's own limit looks at the average speed, and so is late after a fast start.
+  var isTooSlow: Bool { ContinuousClock.now - lastEnough > patience }
+
+  private func heard(_ count: Int) {
+    bytesSince += count
+    guard bytesSince >= leastBytes else { return }
+    lastEnough = .now
+    bytesSince = 0
+  }
 
   static func of(_ pointer: UnsafeMutableRawPointer?) -> Context {
     Unmanaged<Context>.fromOpaque(pointer!).takeUnretainedValue()
   }
 
   func readHeader(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
-    lastHeard = .now
+    heard(count)
     response.read(String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self))
     return count
   }
 
   func readBody(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
-    lastHeard = .now
+    heard(count)
     do {
       try begin()
       try receiver.receive(UnsafeRawBufferPointer(start: bytes, count: count))

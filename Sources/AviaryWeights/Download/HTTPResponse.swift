@@ -19,7 +19,7 @@ struct HTTPResponse {
   func header(_ name: String) -> String? { headers[name] }
 
   /// The body's length as announced.
-  var contentLength: Int? { header("content-length").flatMap { Int($0) } }
+  var contentLength: Int? { header("content-length").flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 } }
 
   /// First byte and, when known, length of the whole in an answer to a request for a range: `bytes 100-199/200`.
   var contentRange: (start: Int, total: Int?)? {
@@ -37,7 +37,9 @@ struct HTTPResponse {
   }
 
   /// Seconds to wait before the next try.
-  var retryAfter: Double? { header("retry-after").flatMap { Double($0) } }
+  var retryAfter: Double? {
+    header("retry-after").flatMap { Double($0) }.flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+  }
 
   var isPage: Bool { header("content-type")?.lowercased().hasPrefix("text/html") == true }
 }

@@ -1,3 +1,4 @@
+import CSignals
 import Foundation
 
 /// The part of a download that is here already, with what it takes to go on where it ended: in this process or a later one.
@@ -18,6 +19,8 @@ final class PartialFile: HTTPRequest.Receiver {
   private let maximumBytes: Int
   private let progress: (_ done: Int, _ total: Int?) -> Void
   private let descriptor: Int32
+  /// Removes the file when a signal ends the program while nobody could go on with it.
+  private var signalGuard: Int32
   private var origin: Origin
   /// Bytes in the file.
   private(set) var count: Int
@@ -38,7 +41,8 @@ final class PartialFile: HTTPRequest.Receiver {
     self.maximumBytes = maximumBytes
     self.progress = progress
     origin = Origin(url: url.withoutCredentials)
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    signalGuard = -1
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
     guard descriptor >= 0 else {
       throw DownloadError(.unwritable, url, "cannot write \(path): \(String(cString: strerror(errno)))")
     }
@@ -55,14 +59,20 @@ final class PartialFile: HTTPRequest.Receiver {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    release_file(signalGuard)
+    close(descriptor)
+  }
 
   /// The request for what is missing.
   func request(_ policy: Download.Policy) -> HTTPRequest {
     HTTPRequest(
       url: url, offset: count, validator: origin.validator, stallSeconds: policy.stallSeconds,
-      certificates: policy.certificates)
+      leastBytes: policy.leastBytes, certificates: policy.certificates)
   }
+
+  /// Whether a later run can fetch the rest alone.
+  var canBeGoneOnWith: Bool { count > 0 && origin.validator != nil }
 
   /// Forgets all bytes.
   func discard() throws(DownloadError) {
@@ -91,7 +101,7 @@ final class PartialFile: HTTPRequest.Receiver {
         throw DownloadError(.interrupted, url, "the server sent another part of the file than was asked for")
       }
       wasResumed = count > 0
-      announced = response.contentLength.map { $0 + count } ?? range.total
+      announced = response.contentLength.map { $0.addingClamped(count) } ?? range.total
       if let total = origin.total ?? range.total { announced = total }
     } else {
       // The server knows no ranges, or its file has changed: it sends all of it.
@@ -101,12 +111,22 @@ final class PartialFile: HTTPRequest.Receiver {
     }
     if let announced, announced > maximumBytes { throw tooLong(announced) }
     origin = Origin(url: origin.url, validator: response.validator ?? origin.validator, total: announced)
+    release_file(signalGuard)
+    guard origin.validator != nil else {
+      signalGuard = guard_file(path)
+      return
+    }
+    signalGuard = -1
     guard FileManager.default.createFile(atPath: originPath, contents: try? JSONEncoder().encode(origin))
     else { throw failure() }
   }
 
   func receive(_ bytes: UnsafeRawBufferPointer) throws {
-    guard count + bytes.count <= maximumBytes else { throw tooLong(count + bytes.count) }
+    let end = count + bytes.count
+    guard end <= maximumBytes else { throw tooLong(end) }
+    if let announced, end > announced {
+      throw DownloadError(.interrupted, url, "more came than the \(announced) bytes that were announced")
+    }
     var rest = bytes
     while !rest.isEmpty {
       let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(count))
@@ -155,5 +175,13 @@ final class PartialFile: HTTPRequest.Receiver {
 
   private func failure() -> DownloadError {
     DownloadError(.unwritable, url, "cannot write \(path): \(String(cString: strerror(errno)))")
+  }
+}
+
+extension Int {
+  /// The sum, or the largest number where that is beyond it.
+  fileprivate func addingClamped(_ other: Int) -> Int {
+    let (sum, isBeyond) = addingReportingOverflow(other)
+    return isBeyond ? .max : sum
   }
 }

@@ -18,6 +18,8 @@ extension HDF5ObjectHeader {
   /// weights, whose empty list is one of numbers.
   private func strings(_ name: String) throws -> [String]? {
     do {
+      // Names are tried one after another, each on all messages.
+      try file.budget.spend(steps: messages.count)
       for message in messages {
         if message.kind == .attribute, var attribute = try Attribute(message),
           attribute.name.elementsEqual(name.utf8)
@@ -77,6 +79,7 @@ extension HDF5ObjectHeader {
       switch datatype.kind {
       case .text(let padding):
         return try (0..<total).map { _ in
+          try file.budget.keep(bytes: 16 + datatype.byteCount)
           var text = UnsafeRawBufferPointer(rebasing: try values.bytes(datatype.byteCount).prefix { $0 != 0 })
           while padding != 0, text.last == padding { text = .init(rebasing: text.dropLast()) }
           return try validated(text)
@@ -91,6 +94,7 @@ extension HDF5ObjectHeader {
           guard length <= object.count else {
             throw WeightsError(.malformed, "a text is longer than its place")
           }
+          try file.budget.keep(bytes: 16 + length)
           return try validated(.init(rebasing: object.prefix(length).prefix { $0 != 0 }))
         }
       case .number, .other: return []

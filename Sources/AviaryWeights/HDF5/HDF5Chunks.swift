@@ -52,6 +52,8 @@ struct HDF5Chunks: Sendable {
     let count = Int(try reader.uint16())
     try reader.skip(16)
     for _ in 0..<count {
+      try file.budget.spend(steps: 8)
+      try file.budget.keep(bytes: 64 + 16 * shape.count)
       let size = Int(try reader.uint32())
       let mask = try reader.uint32()
       let origin = try shape.map { _ in try reader.count64() }
@@ -82,6 +84,8 @@ struct HDF5Chunks: Sendable {
     guard let size = ElementFormat.uint8.byteCount(of: chunkShape + [elementSize]),
       chunks.allSatisfy({ size / 1032 <= $0.storedSize })
     else { throw WeightsError(.refused, "\(stored) stored bytes cannot unpack to what it declares") }
+    // Each filter goes over all bytes.
+    for _ in chunks { try file.budget.spend(steps: (1 + filters.count) * (size / 64)) }
   }
 
   /// The dataset, whose elements are of the type `format`.

@@ -22,8 +22,10 @@ struct HDF5Dataset {
       guard header.first(.externalFiles) == nil else {
         throw WeightsError(.refused, "its values are in other files")
       }
-      try header.file.account(for: byteCount)
+      // One dataset may be reached under many names, and each makes a tensor of its own.
+      try header.file.budget.unpack(bytes: byteCount)
       let name = name ?? path
+      try header.file.budget.keep(bytes: 512 + name.utf8.count)
       if byteCount == 0 {
         try archive.append(name, try format.tensor(from: .init(start: nil, count: 0), shape: shape))
         return true
@@ -77,16 +79,7 @@ struct HDF5Dataset {
         throw WeightsError(.unsupported, "its chunks have an index of HDF5 1.10 or later, which is not read")
       }
       let chunks = try HDF5Chunks(&layout, header, shape: shape, elementSize: format.byteCount)
-      // They are put together once to see that they are sound, and again when they are asked for: all datasets at once may not fit into
-      // memory.
-      let spec = try chunks.tensor(format, bigEndian: bigEndian).spec
-      try archive.append(name, spec) {
-        do {
-          return try chunks.tensor(format, bigEndian: bigEndian)
-        } catch {
-          requirementFailure("chunks that were sound cannot be read again: \(error)")
-        }
-      }
+      try archive.append(name, rereading: { try chunks.tensor(format, bigEndian: bigEndian) })
     default: throw WeightsError(.refused, "it is a virtual dataset, made of other files")
     }
   }

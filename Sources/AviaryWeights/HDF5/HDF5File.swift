@@ -11,7 +11,6 @@ final class HDF5File {
   /// Address of the root group's object header.
   let rootAddress: Int
   private var heaps: [Int: HDF5GlobalHeap] = [:]
-  private var accountedBytes = 0
 
   static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
   /// What the format writes for "nowhere".
@@ -64,13 +63,8 @@ final class HDF5File {
     return heap
   }
 
-  /// Counts the bytes of a tensor; refuses more than the file can honestly hold.
-  ///
-  /// One dataset may be reached under many names, and each makes a tensor of its own.
-  func account(for bytes: Int) throws {
-    accountedBytes += min(bytes, 1 << 40)
-    try UnpackingLimit.check(accountedBytes, fileBytes: window.count)
-  }
+  /// What reading the file may cost. Objects, names and texts may be reached along many ways, and each time they are read again.
+  var budget: ReadingBudget { window.budget }
 }
 
 /// A collection of variable-length values, which attributes refer to by address and number.
@@ -88,6 +82,8 @@ struct HDF5GlobalHeap {
     var body = ByteReader(try reader.bytes(size - 16))
     var objects: [UInt32: UnsafeRawBufferPointer] = [:]
     while body.remaining >= 16 {
+      try file.budget.spend(steps: 4)
+      try file.budget.keep(bytes: 64)
       let index = UInt32(try body.uint16())
       // Number 0 is the free space at the end.
       if index == 0 { break }

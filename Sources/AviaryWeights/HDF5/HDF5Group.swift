@@ -68,6 +68,9 @@ struct HDF5Group {
     case .refused(let kind):
       throw WeightsError(.refused, "\(joined(name).quoted) is \(kind) link, which is not followed")
     case .object(let address):
+      // A group may hold itself, so paths can be far longer than the file.
+      try header.file.budget.spend(steps: 16)
+      try header.file.budget.keep(bytes: 64 + path.utf8.count + name.utf8.count)
       let object = try HDF5ObjectHeader(header.file, at: address)
       if object.first(.layout) != nil { return .dataset(HDF5Dataset(path: joined(name), header: object)) }
       if object.first(.symbolTable) != nil || object.first(.linkInfo) != nil {
@@ -108,6 +111,8 @@ extension HDF5Group {
     }
 
     private mutating func add(_ name: UnsafeRawBufferPointer, _ link: Link) throws {
+      try file.budget.spend(steps: 8 + name.count)
+      try file.budget.keep(bytes: 96 + name.count)
       guard let name = String(validating: name, as: UTF8.self) else {
         throw WeightsError(.malformed, "a name is not UTF-8")
       }

@@ -25,8 +25,6 @@ struct HDF5ObjectHeader {
   let file: HDF5File
   private(set) var messages: [Message] = []
 
-  private static let maximumMessages = 65_536
-
   init(_ file: HDF5File, at address: Int) throws {
     self.file = file
     var reader = file.reader(at: address)
@@ -54,9 +52,7 @@ struct HDF5ObjectHeader {
   }
 
   private mutating func append(_ code: UInt16, flags: UInt8, _ body: UnsafeRawBufferPointer) throws {
-    guard messages.count < Self.maximumMessages else {
-      throw WeightsError(.refused, "it has too many messages")
-    }
+    try file.budget.spend(steps: 4)
     guard let kind = Kind(rawValue: code) else {
       // The writer says that whoever does not know this message would misread the object.
       guard flags & 0x80 == 0 else { throw WeightsError(.unsupported, "its message \(code) is not known") }

@@ -32,28 +32,20 @@ public enum HDF5Reader {
   }
 }
 
-/// A walk over all groups of a file that ends even when links run in circles.
+/// A walk over all groups of a file, which ends even when links run in circles: each step costs some of the file's budget.
 enum HDF5Walk {
   static let maximumDepth = 32
-  private static let maximumObjects = 200_000
 
   /// Calls `body` for every dataset under `group`, children in numeric order.
-  static func visit(_ group: HDF5Group, _ body: (HDF5Dataset) throws -> Void) throws {
-    var budget = maximumObjects
-    try visit(group, depth: 0, &budget, body)
-  }
-
-  private static func visit(
-    _ group: HDF5Group, depth: Int, _ budget: inout Int, _ body: (HDF5Dataset) throws -> Void
+  static func visit(
+    _ group: HDF5Group, depth: Int = 0, _ body: (HDF5Dataset) throws -> Void
   ) throws {
     guard depth < maximumDepth else {
       throw WeightsError(.refused, "groups are nested deeper than \(maximumDepth): \(group.path.quoted)")
     }
     for name in group.childNames.sorted(by: NumericOrder.precedes) {
-      budget -= 1
-      guard budget > 0 else { throw WeightsError(.refused, "more than \(maximumObjects) objects") }
       switch try group.child(name) {
-      case .group(let child): try visit(child, depth: depth + 1, &budget, body)
+      case .group(let child): try visit(child, depth: depth + 1, body)
       case .dataset(let dataset): try body(dataset)
       case .other, nil: break
       }

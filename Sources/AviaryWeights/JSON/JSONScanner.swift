@@ -15,17 +15,16 @@ struct JSONScanner {
   }
 
   private static let maximumDepth = 64
-  /// A hundred megabytes of `[0,0,…` would take gigabytes as values.
-  private static let maximumValues = 4_000_000
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
-  private var values = 0
+  private let budget: ReadingBudget
 
-  /// The value of the whole text. Throws ``WeightsError`` of kind `malformed` that says where.
-  static func scan(_ text: [UInt8]) throws -> Value {
+  /// The value of the whole text. Throws ``WeightsError`` of kind `malformed` that says where, or `refused` when the values take more than
+  /// the budget allows, by default that of a file of this text.
+  static func scan(_ text: [UInt8], _ budget: ReadingBudget? = nil) throws -> Value {
     try text.withUnsafeBufferPointer { bytes in
-      var scanner = JSONScanner(bytes: bytes)
+      var scanner = JSONScanner(bytes: bytes, budget ?? ReadingBudget(fileBytes: bytes.count))
       let value = try scanner.value(depth: 0)
       scanner.skipSpace()
       guard scanner.position == bytes.count else { throw scanner.failure("something follows the value") }
@@ -33,7 +32,10 @@ struct JSONScanner {
     }
   }
 
-  private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+  private init(bytes: UnsafeBufferPointer<UInt8>, _ budget: ReadingBudget) {
+    self.bytes = bytes
+    self.budget = budget
+  }
 
   private func failure(_ reason: String) -> WeightsError {
     WeightsError(.malformed, "the JSON is not valid at byte \(position): \(reason)")
@@ -61,9 +63,10 @@ struct JSONScanner {
 
   private mutating func value(depth: Int) throws -> Value {
     skipSpace()
-    values += 1
+    // A hundred megabytes of `[0,0,…` would take gigabytes as values.
+    try budget.spend(steps: 2)
+    try budget.keep(bytes: 64)
     guard depth < Self.maximumDepth else { throw failure("nested deeper than \(Self.maximumDepth)") }
-    guard values <= Self.maximumValues else { throw failure("more than \(Self.maximumValues) values") }
     switch next {
     case UInt8(ascii: "{"): return .object(try object(depth: depth))
     case UInt8(ascii: "["): return .array(try array(depth: depth))

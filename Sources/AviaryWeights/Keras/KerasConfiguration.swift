@@ -3,16 +3,18 @@
 /// The text is data. Nothing in it is executed, and a text that is not understood says nothing.
 enum KerasConfiguration {
   /// Layer names and their classes in snake case, nested models included.
-  static func classNames(in text: String?) -> [String: String] {
-    guard let text, let value = try? JSONScanner.scan(Array(text.utf8)) else { return [:] }
+  static func classNames(in text: String?, _ budget: ReadingBudget) -> [String: String] {
+    guard let text, let value = try? JSONScanner.scan(Array(text.utf8), budget) else { return [:] }
     var names: [String: String] = [:]
     collect(value, into: &names)
     return names
   }
 
   /// Names and classes of the outermost model's layers, in its order; empty when the text is not understood.
-  static func layers(in text: String) -> [(name: String, className: String)] {
-    guard case .object(let model)? = try? JSONScanner.scan(Array(text.utf8)),
+  static func layers(
+    in text: String, _ budget: ReadingBudget
+  ) -> [(name: String, className: String)] {
+    guard case .object(let model)? = try? JSONScanner.scan(Array(text.utf8), budget),
       case .object(let config)? = model.last(where: { $0.key == "config" })?.value,
       case .array(let layers)? = config.last(where: { $0.key == "layers" })?.value
     else { return [] }

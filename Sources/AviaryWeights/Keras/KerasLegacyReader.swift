@@ -36,7 +36,7 @@ enum KerasLegacyReader {
       let layer = try layer(KerasStructure.topLevel, group, &archive)
       if !layer.weights.isEmpty { structure.layers.append(layer) }
     }
-    let classes = KerasConfiguration.classNames(in: structure.modelConfig)
+    let classes = KerasConfiguration.classNames(in: structure.modelConfig, root.header.file.budget)
     for index in structure.layers.indices {
       structure.layers[index].className = classes[structure.layers[index].name]
     }

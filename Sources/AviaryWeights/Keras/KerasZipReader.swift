@@ -25,9 +25,9 @@ enum KerasZipReader {
     if let config {
       // Layers of nested models are counted on their own, in another list.
       if structure.layers.allSatisfy({ ($0.path ?? "").split(separator: "/").count <= 2 }) {
-        structure = KerasLayerNumbers(KerasConfiguration.layers(in: config)).named(structure)
+        structure = KerasLayerNumbers(KerasConfiguration.layers(in: config, file.budget)).named(structure)
       }
-      let classes = KerasConfiguration.classNames(in: config)
+      let classes = KerasConfiguration.classNames(in: config, file.budget)
       for index in structure.layers.indices {
         structure.layers[index].className = classes[structure.layers[index].name]
       }
@@ -55,7 +55,7 @@ enum KerasZipReader {
     if let member = directory.member(weights + ".npz") {
       let window = try member.unpacked(from: file)
       do {
-        return try NumPyFile.readArchive(window, try window.withBytes { try ZipDirectory($0) })
+        return try NumPyFile.readArchive(window, try ZipDirectory(window))
       } catch let error as WeightsError {
         throw error.inPart(member.name.quoted)
       }

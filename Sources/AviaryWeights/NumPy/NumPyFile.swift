@@ -65,18 +65,30 @@ public enum NumPyFile {
   public static func readArchive(_ path: String) throws -> WeightArchive {
     try naming(path) {
       let file = FileWindow(try MappedFile(path: path))
-      return try readArchive(file, try file.withBytes { try ZipDirectory($0) })
+      return try readArchive(file, try ZipDirectory(file))
     }
   }
 
+  /// The arrays of numbers; other members are listed in the metadata as `not_taken`.
   static func readArchive(_ file: FileWindow, _ directory: ZipDirectory) throws -> WeightArchive {
     var archive = WeightArchive()
-    for member in directory.members {
-      guard member.name.hasSuffix(".npy") else {
-        throw WeightsError(.unsupported, "the member \(member.name.quoted) is not a NumPy array")
+    var others: [String] = []
+    var reason: WeightsError?
+    for member in directory.members where !member.name.hasSuffix("/") {
+      guard member.isArray else {
+        others.append(member.name)
+        continue
       }
-      try append(member, of: file, to: &archive)
+      do {
+        try append(member, of: file, to: &archive)
+      } catch let error as WeightsError where error.kind == .unsupported {
+        // Names of classes, say, or Python objects.
+        reason = reason ?? error
+        others.append(member.name)
+      }
     }
+    if archive.isEmpty, let reason { throw reason }
+    archive.leaveOut(others)
     return archive
   }
 
@@ -94,17 +106,8 @@ public enum NumPyFile {
       }
       return archive
     }
-    let first = try single()
-    if member.method == .stored { return try archive.append(name, from: first, name) }
-    // A compressed array is unpacked once to see that it is sound, and again when it is asked for: all of them together may not fit
-    // into memory.
-    try archive.append(name, first.spec(name)!) {
-      do {
-        return try single()[name]!
-      } catch {
-        requirementFailure("an array that was sound cannot be unpacked again: \(error)")
-      }
-    }
+    if member.method == .stored { return try archive.append(name, from: single(), name) }
+    try archive.append(name, rereading: { try single()[name]! })
   }
 
   /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.
@@ -138,4 +141,12 @@ extension NpyHeader {
   }
 
   fileprivate func logical(_ tensor: Tensor) -> Tensor { fortranOrder ? move(tensor) : tensor }
+}
+
+extension ZipDirectory.Member {
+  /// Whether the name says so. macOS puts a note of its own, called alike, beside each file that it packs.
+  var isArray: Bool {
+    name.hasSuffix(".npy") && !name.hasPrefix("__MACOSX/")
+      && !name.split(separator: "/").last!.hasPrefix("._")
+  }
 }

@@ -4,6 +4,7 @@ extension PickleMachine {
     let start = reader
     var length = 0
     while try reader.uint8() != 0x0A { length += 1 }
+    try budget.keep(bytes: length)
     var line = start
     guard let text = String(validating: try line.bytes(length), as: UTF8.self) else {
       throw Self.failure("a name is not UTF-8")
@@ -79,6 +80,7 @@ extension PickleMachine {
   private mutating func pushText(byteCount: Int, mayBeBytes: Bool) throws {
     let start = position
     let bytes = try reader.bytes(byteCount)
+    try budget.keep(bytes: byteCount)
     if let text = String(validating: bytes, as: UTF8.self) { return try push(.string(text)) }
     guard mayBeBytes else { throw Self.failure("a text is not UTF-8") }
     try push(.bytes(start..<position))

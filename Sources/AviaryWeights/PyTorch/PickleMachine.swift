@@ -1,21 +1,24 @@
 /// Reads pickles of the protocols 0 to 5 into a graph of inert values.
 ///
 /// A pickle is a program for a machine with a stack and a memo. Here the instructions that would import or call something only write
-/// down what was to be imported or called. Time and memory are linear in the pickle's length. The instructions are those of Python's
-/// `pickletools`.
+/// down what was to be imported or called. Time and memory are linear in the pickle's length, and count against its file's budget. The
+/// instructions are those of Python's `pickletools`.
 struct PickleMachine {
   var reader: ByteReader
   /// Where the next instruction begins.
   var position: Int { reader.position }
-  private(set) var graph = PickleGraph()
+  private(set) var graph: PickleGraph
+  let budget: ReadingBudget
   private var stack: [PickleReference] = []
   private var marks: [Int] = []
   private var memo: [Int: PickleReference] = [:]
 
   /// - Parameter bytes: what holds the pickle.
-  init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0) {
+  init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0, _ budget: ReadingBudget) {
     reader = ByteReader(bytes)
     reader.position = position
+    graph = PickleGraph(budget)
+    self.budget = budget
   }
 
   /// Runs one pickle and returns its value; the next pickle, if there is one, begins at ``position``.
@@ -33,10 +36,10 @@ struct PickleMachine {
           guard stack.count == 1, marks.isEmpty else { throw Self.failure("it leaves \(stack.count) values") }
           return stack[0]
         }
+        // Some instructions put a value on the stack again, or a mark beside it: places, whose memory grows by doubling.
+        try budget.spend(steps: 1)
+        try budget.keep(bytes: 8)
         try step(code)
-        guard stack.count < PickleGraph.maximumValues else {
-          throw WeightsError(.refused, "it puts more than \(PickleGraph.maximumValues) values on its stack")
-        }
       } catch let error as WeightsError {
         throw error.inPart("the pickle at byte \(offset)")
       }
@@ -49,7 +52,9 @@ struct PickleMachine {
     switch code {
     case 0x80: try checkProtocol()
     case 0x95: try reader.skip(8)  // FRAME: a hint for readers of streams
-    case UInt8(ascii: "("): marks.append(stack.count)
+    case UInt8(ascii: "("):
+      try budget.keep(bytes: 16)
+      marks.append(stack.count)
     case UInt8(ascii: "0"): try dropTop()
     case UInt8(ascii: "1"): _ = try popToMark()
     case UInt8(ascii: "2"): stack.append(try top())
@@ -126,9 +131,7 @@ extension PickleMachine {
     case UInt8(ascii: "r"): memo[Int(try reader.uint32())] = value
     default: memo[memo.count] = value
     }
-    guard memo.count <= PickleGraph.maximumValues else {
-      throw Self.failure("it memorizes more than \(PickleGraph.maximumValues) values")
-    }
+    try budget.keep(bytes: 40)
   }
 
   private mutating func recall(_ code: UInt8) throws {

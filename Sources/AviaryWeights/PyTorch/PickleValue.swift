@@ -48,9 +48,9 @@ struct PickleRecord {
 /// All values of a pickle.
 struct PickleGraph {
   private var values: [PickleValue] = [.none, .bool(false), .bool(true), .tuple([])]
+  private let budget: ReadingBudget
 
-  /// Weights take a few dozen values a tensor; a hundred megabytes of one-byte values would take gigabytes.
-  static let maximumValues = 4_000_000
+  init(_ budget: ReadingBudget) { self.budget = budget }
 
   static let none = PickleReference(index: 0)
   static let `false` = PickleReference(index: 1)
@@ -65,11 +65,13 @@ struct PickleGraph {
   subscript(reference: PickleReference) -> PickleValue { values[Int(reference.index)] }
 
   mutating func append(_ value: PickleValue) throws -> PickleReference {
-    guard values.count < Self.maximumValues else {
-      throw WeightsError(.refused, "the pickle describes more than \(Self.maximumValues) values")
+    // With the array that most values are or get.
+    try budget.keep(bytes: 96)
+    guard let index = Int32(exactly: values.count) else {
+      throw WeightsError(.refused, "the pickle describes more than \(Int32.max) values")
     }
     values.append(value)
-    return PickleReference(index: Int32(values.count - 1))
+    return PickleReference(index: index)
   }
 
   /// Changes a value in place. The value is moved out meanwhile, so that growing lists are not copied.
@@ -131,6 +133,19 @@ extension PickleGraph {
   private static let dictionaryClasses: Set = [
     "collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict",
   ]
+
+  /// How many parts have to be looked at to know what a value holds.
+  func width(_ reference: PickleReference, depth: Int = 0) -> Int {
+    switch self[reference] {
+    case .list(let elements), .tuple(let elements), .set(let elements): return elements.count
+    case .dictionary(let entries): return entries.count
+    case .record(let record):
+      guard depth < 4 else { return 1 }
+      let parts = [record.state, record.elements, record.entries, tuple(record.arguments)?.first]
+      return parts.compactMap { $0 }.reduce(1) { $0 + width($1, depth: depth + 1) }
+    default: return 1
+    }
+  }
 
   /// The elements of a list, a tuple, or something derived from a list.
   func elements(_ reference: PickleReference) -> [PickleReference]? {

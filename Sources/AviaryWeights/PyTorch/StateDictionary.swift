@@ -7,85 +7,87 @@ import AviaryTensors
 struct StateDictionary {
   private let tensors: TorchTensors
   private var graph: PickleGraph { tensors.graph }
+  private var budget: ReadingBudget { tensors.storages.budget }
+  /// Containers with no tensor below them.
+  private var barren: Set<PickleReference> = []
 
   /// Keys under which training programs keep the model, the one to be preferred first: averaged weights are what they evaluate and publish.
   private static let averaged = ["ema", "state_dict_ema", "model_ema", "params_ema"]
   private static let wrappers =
     averaged + ["state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module"]
-  /// What distributed training and compilation put before every name.
-  private static let prefixes = ["module.", "_orig_mod."]
 
   private static let maximumDepth = 128
-  /// Enough for all values once. Values may be shared, and a few of them refer to each other along very many ways.
-  private static let maximumSteps = PickleGraph.maximumValues
-  private static let maximumNameBytes = 64 << 20
+  private static let maximumNameBytes = 64 << 10
 
   init(_ tensors: TorchTensors) { self.tensors = tensors }
 
-  /// All tensors below `root` in the order of the file, and in the metadata what was taken and left out.
-  func archive(_ root: PickleReference) throws -> WeightArchive {
-    var metadata: [String: String] = [:]
-    let (model, path, others) = try unwrapped(root, &metadata)
-    if !path.isEmpty { metadata["unwrapped"] = path.joined(separator: ".") }
-    if !others.isEmpty { metadata["not_taken"] = others.joined(separator: " ") }
-    var found = try views(model)
-    guard !found.isEmpty else {
+  /// All tensors below `root` in the order of the file, and in the metadata what was taken and left out. Other models that the checkpoint
+  /// holds are the archive's alternatives.
+  mutating func archive(_ root: PickleReference) throws -> WeightArchive {
+    let (models, facts) = try unwrapped(root)
+    var archive = try archive(models[0], facts, leaving: models.dropFirst().map(\.name))
+    guard !archive.isEmpty else {
       throw WeightsError(.unsupported, "the checkpoint holds no tensors that can be found")
     }
-    for prefix in Self.prefixes where found.allSatisfy({ $0.name.hasPrefix(prefix) }) {
-      found = found.map { (String($0.name.dropFirst(prefix.count)), $0.view) }
-      metadata["removed_prefix", default: ""] += prefix
+    for model in models.dropFirst() {
+      let others = models.map(\.name).filter { $0 != model.name }
+      // What is wrong with weights that nobody asked for is no error.
+      if let alternative = try? self.archive(model, facts, leaving: others) {
+        archive.alternatives.append(alternative)
+      }
     }
-    try checkSize(found.map(\.view))
+    return archive
+  }
+
+  private mutating func archive(
+    _ model: Model, _ facts: [String: String], leaving others: [String]
+  ) throws -> WeightArchive {
     var archive = WeightArchive()
-    for (name, view) in found {
+    for (name, view) in try views(model.root) {
       do {
-        try view.append(to: &archive, name, in: FileWindow(tensors.storages.file))
+        // Views cost nothing in the file.
+        try budget.unpack(bytes: view.elements.byteCount)
+        try view.append(to: &archive, name)
       } catch let error as WeightsError {
         throw error.inPart("tensor \(name.quoted)")
       }
     }
-    archive.metadata = metadata
+    archive.metadata = facts
+    if !model.name.isEmpty { archive.metadata["unwrapped"] = model.name }
+    if !others.isEmpty { archive.metadata["not_taken"] = others.joined(separator: " ") }
     return archive
-  }
-
-  /// Views cost nothing in the file but memory here.
-  private func checkSize(_ views: [StridedView]) throws {
-    var total = 0
-    for view in views {
-      let (sum, overflow) = total.addingReportingOverflow(view.byteCount)
-      let limit = max(64 << 20, 64 * tensors.storages.file.count)
-      guard !overflow, sum <= limit else {
-        throw WeightsError(.refused, "the tensors take more than \(limit) bytes, far more than the file")
-      }
-      total = sum
-    }
   }
 
   // MARK: Wrappers
 
-  /// The model inside dictionaries such as `{"epoch": 3, "state_dict": {…}, "optimizer": {…}}`, the keys that lead to it, and the
-  /// keys that other models are under. Numbers and texts beside it go to the metadata.
-  private func unwrapped(
-    _ root: PickleReference, _ metadata: inout [String: String]
-  ) throws -> (PickleReference, path: [String], others: [String]) {
-    var current = root
-    var path: [String] = []
-    var others: [String] = []
+  /// A model in a checkpoint, and the keys that lead to it, joined by dots.
+  private struct Model {
+    let name: String
+    let root: PickleReference
+  }
+
+  /// The models inside dictionaries such as `{"epoch": 3, "state_dict": {…}, "optimizer": {…}}`, the one to be preferred first, and the
+  /// numbers and texts beside them. Without such a dictionary the model is the root.
+  private mutating func unwrapped(
+    _ root: PickleReference
+  ) throws -> (models: [Model], facts: [String: String]) {
+    var facts: [String: String] = [:]
+    var best = Model(name: "", root: root)
+    var others: [Model] = []
     for _ in 0..<4 {
-      guard let entries = named(current) else { break }
-      var values: [String: PickleReference] = [:]
-      for (name, value) in entries { values[name] = value }
-      let models = try Self.wrappers.filter { try values[$0].map(isModel) ?? false }
-      guard let key = models.first else { break }
-      for (name, value) in values {
-        if let text = text(value) { metadata["checkpoint." + (path + [name]).joined(separator: ".")] = text }
+      guard let entries = named(best.root) else { break }
+      let path = best.name.isEmpty ? "" : best.name + "."
+      let values = Dictionary(entries, uniquingKeysWith: { $1 })
+      let models = try Self.wrappers.compactMap { key -> Model? in
+        guard let value = values[key], try isModel(value) else { return nil }
+        return Model(name: path + key, root: value)
       }
-      others += models.dropFirst().map { (path + [$0]).joined(separator: ".") }
-      path.append(key)
-      current = values[key]!
+      guard let first = models.first else { break }
+      for (name, value) in values { facts["checkpoint.\(path)\(name)"] = text(value) }
+      others += models.dropFirst()
+      best = first
     }
-    return (current, path, others)
+    return ([best] + others, facts)
   }
 
   /// The entries of a dictionary whose keys are texts.
@@ -96,7 +98,7 @@ struct StateDictionary {
   }
 
   /// A dictionary or a module with a tensor in it; a tensor called `weights` is none.
-  private func isModel(_ reference: PickleReference) throws -> Bool {
+  private mutating func isModel(_ reference: PickleReference) throws -> Bool {
     switch graph[reference] {
     case .dictionary, .record: try tensors.view(reference) == nil && !views(reference, limit: 1).isEmpty
     default: false
@@ -118,46 +120,52 @@ struct StateDictionary {
   /// A container on the way from the root to the value being looked at.
   private struct Level {
     let name: String
+    let container: PickleReference
+    /// How many tensors there were before it.
+    let found: Int
     let children: [(name: String, value: PickleReference)]
     var next = 0
   }
 
   /// Tensors and their names below `root`, in order; at most `limit`.
-  private func views(
+  private mutating func views(
     _ root: PickleReference, limit: Int = .max
-  ) throws -> [(name: String, view: StridedView)] {
-    var found: [(name: String, view: StridedView)] = []
-    var levels = [Level(name: "", children: [("", root)])]
-    var steps = 0
-    var nameBytes = 0
+  ) throws -> [(name: String, view: TorchTensors.View)] {
+    var found: [(name: String, view: TorchTensors.View)] = []
+    var levels = [Level(name: "", container: root, found: 0, children: [("", root)])]
     while let level = levels.last, found.count < limit {
       guard level.next < level.children.count else {
         levels.removeLast()
+        // Configurations, optimisers, histories need no second look.
+        if levels.count > 0, found.count == level.found { barren.insert(level.container) }
         continue
       }
       levels[levels.count - 1].next += 1
       let child = level.children[level.next]
+      if barren.contains(child.value) { continue }
       let name = level.name.isEmpty ? child.name : "\(level.name).\(child.name)"
+      try budget.spend(steps: 8 + name.utf8.count / 32)
       if let view = try view(child.value, name) {
-        nameBytes += name.utf8.count
+        try budget.keep(bytes: 512 + name.utf8.count)
         found.append((name.isEmpty ? "tensor" : name, view))
         continue
       }
-      let children = children(child.value)
-      steps += 1
-      guard steps <= Self.maximumSteps, nameBytes <= Self.maximumNameBytes else {
-        throw WeightsError(.refused, "the checkpoint's values refer to each other along too many ways")
+      let width = graph.width(child.value)
+      try budget.spend(steps: 2 * width)
+      let children = try children(child.value)
+      if children.isEmpty {
+        if width > 8 { barren.insert(child.value) }
+        continue
       }
-      if children.isEmpty { continue }
-      guard levels.count <= Self.maximumDepth, name.utf8.count <= Self.maximumNameBytes / 1024 else {
+      guard levels.count <= Self.maximumDepth, name.utf8.count <= Self.maximumNameBytes else {
         throw WeightsError(.refused, "values are nested deeper than \(Self.maximumDepth): \(name.quoted)")
       }
-      levels.append(Level(name: name, children: children))
+      levels.append(Level(name: name, container: child.value, found: found.count, children: children))
     }
     return found
   }
 
-  private func view(_ reference: PickleReference, _ name: String) throws -> StridedView? {
+  private func view(_ reference: PickleReference, _ name: String) throws -> TorchTensors.View? {
     do {
       return try tensors.view(reference)
     } catch let error as WeightsError {
@@ -166,15 +174,15 @@ struct StateDictionary {
   }
 
   /// What a value holds, by the names a state dictionary would use.
-  private func children(_ reference: PickleReference) -> [(name: String, value: PickleReference)] {
+  private func children(_ reference: PickleReference) throws -> [(name: String, value: PickleReference)] {
     switch graph[reference] {
-    case .dictionary: return latest(graph.entries(reference) ?? [])
+    case .dictionary: return try latest(graph.entries(reference) ?? [])
     case .list(let elements), .tuple(let elements):
       return elements.enumerated().map { (String($0.offset), $0.element) }
     case .record(let record):
-      if let state = record.state.flatMap(attributes), let module = module(state) { return module }
-      if let entries = graph.entries(reference) { return latest(entries) }
-      let attributes = record.state.flatMap(attributes).map(latest) ?? []
+      if let state = record.state.flatMap(attributes), let module = try module(state) { return module }
+      if let entries = graph.entries(reference) { return try latest(entries) }
+      let attributes = try record.state.flatMap(attributes).map(latest) ?? []
       return attributes
         + (graph.elements(reference) ?? []).enumerated().map { (String($0.offset), $0.element) }
     default: return []
@@ -191,18 +199,19 @@ struct StateDictionary {
   }
 
   /// The parameters, buffers and submodules of an `nn.Module`, whose other attributes are no weights; nil for other objects.
-  private func module(_ attributes: [PickleEntry]) -> [(name: String, value: PickleReference)]? {
-    let state = Dictionary(latest(attributes), uniquingKeysWith: { $1 })
+  private func module(_ attributes: [PickleEntry]) throws -> [(name: String, value: PickleReference)]? {
+    let state = Dictionary(try latest(attributes), uniquingKeysWith: { $1 })
     guard let modules = state["_modules"], let parameters = state["_parameters"] else { return nil }
-    let passing = state["_non_persistent_buffers_set"].map { Set(names($0)) }
-    let buffers = state["_buffers"].flatMap(graph.entries).map(latest) ?? []
-    return latest(graph.entries(parameters) ?? [])
+    let passing = try state["_non_persistent_buffers_set"].map { Set(try names($0)) }
+    let buffers = try state["_buffers"].flatMap(graph.entries).map(latest) ?? []
+    return try latest(graph.entries(parameters) ?? [])
       + buffers.filter { passing?.contains($0.name) != true }
       + latest(graph.entries(modules) ?? [])
   }
 
   /// The texts of a set, which older protocols make of a list.
-  private func names(_ set: PickleReference) -> [String] {
+  private func names(_ set: PickleReference) throws -> [String] {
+    try budget.spend(steps: graph.width(set))
     switch graph[set] {
     case .set(let elements): return elements.compactMap(graph.string)
     case .record(let record):
@@ -213,7 +222,8 @@ struct StateDictionary {
   }
 
   /// Entries by name, the last of each name at the place of the first, as in a dictionary.
-  private func latest(_ entries: [PickleEntry]) -> [(name: String, value: PickleReference)] {
+  private func latest(_ entries: [PickleEntry]) throws -> [(name: String, value: PickleReference)] {
+    try budget.spend(steps: 4 * entries.count)
     var places: [String: Int] = [:]
     var result: [(name: String, value: PickleReference)] = []
     for entry in entries {

@@ -17,9 +17,9 @@ enum TorchLegacy {
     return [2, 11].contains { bytes.dropFirst($0).prefix(magic.count).elementsEqual(magic) }
   }
 
-  static func read(_ file: MappedFile) throws -> WeightArchive {
+  static func read(_ file: FileWindow) throws -> WeightArchive {
     try file.withBytes { bytes in
-      var headers = PickleMachine(bytes)
+      var headers = PickleMachine(bytes, file.budget)
       _ = try headers.run()
       let version = try headers.run()
       guard headers.graph.int(version) == 1001 else {
@@ -27,7 +27,7 @@ enum TorchLegacy {
       }
       let facts = try headers.run()
       let isLittleEndian = headers.graph.littleEndian(facts)
-      var machine = PickleMachine(bytes, at: headers.position)
+      var machine = PickleMachine(bytes, at: headers.position, file.budget)
       let root = try machine.run()
       let graph = machine.graph
       let keys = try machine.run()
@@ -36,8 +36,10 @@ enum TorchLegacy {
       }
       let places = try places(
         keyReferences.compactMap(machine.graph.string), try widths(graph), bytes, machine.position)
-      let storages = TorchStorages(file: file, bigEndian: !isLittleEndian, places: places)
-      return try StateDictionary(TorchTensors(graph: graph, storages: storages)).archive(root)
+      let storages = TorchStorages(
+        budget: file.budget, bigEndian: !isLittleEndian, places: places.mapValues { .init(file.part($0)) })
+      var state = StateDictionary(TorchTensors(graph: graph, storages: storages))
+      return try state.archive(root)
     }
   }
 

@@ -44,28 +44,46 @@ struct TorchStorageReference {
   }
 }
 
-/// Where the storages of a checkpoint are in its file.
-struct TorchStorages {
-  let file: MappedFile
-  let bigEndian: Bool
-  /// Bytes by key.
-  let places: [String: Range<Int>]
+/// The bytes of a storage: a part of the file, or unpacked from it whenever they are needed.
+struct TorchStorage: Sendable {
+  let byteCount: Int
+  /// Whether the bytes stay where they are.
+  let isStored: Bool
+  let window: @Sendable () throws -> FileWindow
 
-  /// The bytes of a storage, as many as the reference says.
-  func place(of reference: TorchStorageReference) throws -> Range<Int> {
+  init(_ window: FileWindow) {
+    byteCount = window.count
+    isStored = true
+    self.window = { window }
+  }
+
+  init(byteCount: Int, unpackedBy window: @escaping @Sendable () throws -> FileWindow) {
+    self.byteCount = byteCount
+    isStored = false
+    self.window = window
+  }
+}
+
+/// The storages of a checkpoint.
+struct TorchStorages {
+  let budget: ReadingBudget
+  let bigEndian: Bool
+  let places: [String: TorchStorage]
+
+  /// A storage and the part of its bytes that a reference means.
+  func place(of reference: TorchStorageReference) throws -> (TorchStorage, Range<Int>) {
     guard let place = places[reference.key] else {
       throw WeightsError(.malformed, "the storage \(reference.key.quoted) is missing")
     }
     let width = reference.format.byteCount
     let part = reference.part ?? (0, reference.count)
-    let available = place.count / width
+    let available = place.byteCount / width
     guard part.start <= available, part.count <= available - part.start else {
       throw WeightsError(
         .truncated,
-        "the storage \(reference.key.quoted) has \(place.count) bytes, \(part.count) elements of \(width) from \(part.start) on were promised"
+        "the storage \(reference.key.quoted) has \(place.byteCount) bytes, \(part.count) elements of \(width) from \(part.start) on were promised"
       )
     }
-    let start = place.lowerBound + part.start * width
-    return start..<(start + part.count * width)
+    return (place, (part.start * width)..<((part.start + part.count) * width))
   }
 }

@@ -7,10 +7,28 @@ struct TorchTensors {
   let graph: PickleGraph
   let storages: TorchStorages
 
+  /// A tensor's storage, and which of its bytes are the elements.
+  struct View {
+    let storage: TorchStorage
+    let elements: StridedView
+
+    /// Adds the tensor to `archive`: mapped where its bytes can stay as they are, else made when it is asked for.
+    func append(to archive: inout WeightArchive, _ name: String) throws {
+      if storage.isStored { return try elements.append(to: &archive, name, in: storage.window()) }
+      try archive.append(
+        name,
+        rereading: { [storage, elements] in
+          var single = WeightArchive()
+          try elements.append(to: &single, name, in: storage.window())
+          return single[name]!
+        })
+    }
+  }
+
   /// The tensor that `reference` describes, or nil when it is something else.
   ///
   /// Throws ``WeightsError`` for tensors of kinds that are not read (quantised, sparse, …) and for those that do not fit their storage.
-  func view(_ reference: PickleReference) throws -> StridedView? {
+  func view(_ reference: PickleReference) throws -> View? {
     var reference = reference
     // A parameter holds a tensor; a file can pretend that it holds itself.
     for _ in 0..<8 {
@@ -38,7 +56,7 @@ struct TorchTensors {
     WeightsError(.malformed, "a call of \(function.quoted) has unknown arguments")
   }
 
-  private func rebuilt(by function: String, _ arguments: [PickleReference]) throws -> StridedView? {
+  private func rebuilt(by function: String, _ arguments: [PickleReference]) throws -> View? {
     switch function {
     case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
       guard arguments.count >= 4, case .persistent(let identity) = graph[arguments[0]],
@@ -46,10 +64,11 @@ struct TorchTensors {
         let strides = extents(arguments[3])
       else { throw Self.malformed(function) }
       let storage = try TorchStorageReference(identity, in: graph)
-      let place = try storages.place(of: storage)
-      return try StridedView(
+      let (bytes, place) = try storages.place(of: storage)
+      let elements = try StridedView(
         function.hasSuffix("_v3") ? dtype(arguments) : storage.format, bigEndian: storages.bigEndian,
         base: place.lowerBound, byteCount: place.count, offset: offset, shape: shape, strides: strides)
+      return View(storage: bytes, elements: elements)
     case let name where name.hasPrefix("torch._utils._rebuild_"):
       throw WeightsError(
         .unsupported, "tensors made by \(name) are not supported: only dense, unquantised ones are")

@@ -7,7 +7,7 @@ enum TorchZip {
   /// How the name of the one member ends that every such file has.
   static let pickleName = "/data.pkl"
 
-  static func read(_ file: MappedFile, _ directory: ZipDirectory) throws -> WeightArchive {
+  static func read(_ file: FileWindow, _ directory: ZipDirectory) throws -> WeightArchive {
     let pickles = directory.members.filter { $0.name.hasSuffix(pickleName) }
     guard let pickle = pickles.min(by: { $0.name.utf8.count < $1.name.utf8.count }) else {
       throw WeightsError(.malformed, "the zip file has no data.pkl")
@@ -15,20 +15,21 @@ enum TorchZip {
     let folder = String(pickle.name.dropLast(pickleName.count)) + "/"
     let data = folder + "data/"
     let storages = TorchStorages(
-      file: file, bigEndian: try isBigEndian(file, directory.member(folder + "byteorder")),
+      budget: file.budget, bigEndian: try isBigEndian(file, directory.member(folder + "byteorder")),
       places: try places(file, directory.members.filter { $0.name.hasPrefix(data) }, data))
     return try pickle.unpacked(from: file).withBytes { bytes in
-      var machine = PickleMachine(bytes)
+      var machine = PickleMachine(bytes, file.budget)
       let root = try machine.run()
       let tensors = TorchTensors(graph: machine.graph, storages: storages)
-      var archive = try StateDictionary(tensors).archive(root)
+      var state = StateDictionary(tensors)
+      var archive = try state.archive(root)
       if directory.member(folder + "constants.pkl") != nil { archive.metadata["torchscript"] = "true" }
       return archive
     }
   }
 
   /// What the file says, little-endian when it says nothing.
-  private static func isBigEndian(_ file: MappedFile, _ member: ZipDirectory.Member?) throws -> Bool {
+  private static func isBigEndian(_ file: FileWindow, _ member: ZipDirectory.Member?) throws -> Bool {
     guard let member else { return false }
     let order = try member.unpacked(from: file).withBytes {
       String(decoding: $0.prefix(16), as: UTF8.self)
@@ -39,16 +40,18 @@ enum TorchZip {
     return order == "big"
   }
 
-  /// The storages by key, each checked against its CRC-32.
+  /// The storages by key, each checked against its CRC-32. PyTorch compresses none, but reads files that were packed again.
   private static func places(
-    _ file: MappedFile, _ members: [ZipDirectory.Member], _ folder: String
-  ) throws -> [String: Range<Int>] {
-    var places: [String: Range<Int>] = [:]
-    for member in members {
-      guard member.method == .stored else {
-        throw WeightsError(.unsupported, "\(member.name.quoted) is compressed, which PyTorch does not do")
-      }
-      places[String(member.name.dropFirst(folder.count))] = try member.unpacked(from: file).range
+    _ file: FileWindow, _ members: [ZipDirectory.Member], _ folder: String
+  ) throws -> [String: TorchStorage] {
+    var places: [String: TorchStorage] = [:]
+    for member in members where !member.name.hasSuffix("/") {
+      let isEmpty = member.byteCount == 0
+      let window = try isEmpty ? file.part(0..<0) : member.unpacked(from: file)
+      places[String(member.name.dropFirst(folder.count))] =
+        isEmpty || member.method == .stored
+        ? TorchStorage(window)
+        : TorchStorage(byteCount: member.byteCount) { try member.unpacked(from: file) }
     }
     return places
   }
@@ -56,7 +59,7 @@ enum TorchZip {
 
 extension ZipDirectory.Member {
   /// As for any zip file, but PyTorch can be told to compute no checksums and then writes 0.
-  fileprivate func unpacked(from file: MappedFile) throws -> FileWindow {
-    try unpacked(from: FileWindow(file), isChecked: crc32 != 0)
+  fileprivate func unpacked(from file: FileWindow) throws -> FileWindow {
+    try unpacked(from: file, isChecked: crc32 != 0)
   }
 }

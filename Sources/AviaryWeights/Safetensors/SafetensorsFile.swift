@@ -10,16 +10,17 @@ public enum SafetensorsFile {
   ///
   /// Throws ``WeightsError`` when the file cannot be read or does not keep the format's rules.
   public static func read(_ path: String) throws -> WeightArchive {
-    try naming(path) { try read(try MappedFile(path: path)) }
+    try naming(path) { try read(FileWindow(try MappedFile(path: path))).archive }
   }
 
-  static func read(_ file: MappedFile) throws -> WeightArchive {
-    let header = try file.withBytes { try SafetensorsHeader($0) }
+  /// The tensors, and the digest that a portable file carries.
+  static func read(_ file: FileWindow) throws -> (archive: WeightArchive, digest: DataDigest?) {
+    let header = try SafetensorsHeader(file)
     var archive = WeightArchive()
     for entry in header.entries {
       do {
         try entry.format.append(
-          to: &archive, entry.name, in: FileWindow(file), at: entry.range.lowerBound, shape: entry.shape)
+          to: &archive, entry.name, in: file, at: entry.range.lowerBound, shape: entry.shape)
       } catch let error as WeightsError {
         throw error.inPart("tensor \(entry.name.quoted)")
       }
@@ -30,7 +31,10 @@ public enum SafetensorsFile {
       archive.portable = portable
       archive.keras = portable.keras
     }
-    return archive
+    let digest = archive.portable?.dataSHA256.map {
+      DataDigest($0, file.file, dataStart: header.dataStart)
+    }
+    return (archive, digest)
   }
 
   /// Reads all data and compares it with the digest in the metadata; throws ``WeightsError`` when they differ.
@@ -38,15 +42,8 @@ public enum SafetensorsFile {
   /// Returns false for a file that carries no digest.
   @discardableResult public static func verify(_ path: String) throws -> Bool {
     try naming(path) {
-      let file = try MappedFile(path: path)
-      guard let expected = try read(file).portable?.dataSHA256 else { return false }
-      let found = try file.withBytes { bytes in
-        let start = try SafetensorsHeader(bytes).dataStart
-        return Digest.hex(of: UnsafeRawBufferPointer(rebasing: bytes[start...]))
-      }
-      guard found == expected else {
-        throw WeightsError(.malformed, "the data is damaged: its SHA-256 is \(found), not \(expected)")
-      }
+      guard let digest = try read(FileWindow(try MappedFile(path: path))).digest else { return false }
+      try digest.check()
       return true
     }
   }

@@ -18,22 +18,42 @@ struct SafetensorsHeader {
 
   private static let maximumByteCount = 100_000_000
 
-  /// Checks everything that can be known without the data; `bytes` is the whole file.
-  init(_ bytes: UnsafeRawBufferPointer) throws {
+  /// Checks everything that can be known without the data.
+  init(_ file: FileWindow) throws {
+    try self.init(file.withBytes { try Self.members($0, file.budget) }, fileSize: file.count)
+  }
+
+  /// The members of the header's object, and where the data begins.
+  private static func members(
+    _ bytes: UnsafeRawBufferPointer, _ budget: ReadingBudget
+  ) throws -> ([(key: String, value: JSONScanner.Value)], dataStart: Int) {
     guard bytes.count >= 8 else {
       throw WeightsError(.truncated, "a safetensors file has at least 8 bytes, this one \(bytes.count)")
     }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-    guard length <= Self.maximumByteCount else {
+    guard length <= maximumByteCount else {
       throw WeightsError(.malformed, "a header of \(length) bytes is over the limit of 100 MB")
     }
     let dataStart = 8 + Int(length)
     guard dataStart <= bytes.count else {
       throw WeightsError(.truncated, "the header promises \(length) bytes, the file has \(bytes.count)")
     }
-    guard case .object(let members) = try JSONScanner.scan(Array(bytes[8..<dataStart])) else {
+    // Readers differ in whether they allow blanks before it; the specification does not.
+    guard dataStart > 8, bytes[8] == UInt8(ascii: "{") else {
+      let found = dataStart > 8 ? "the byte 0x\(String(bytes[8], radix: 16))" : "nothing"
+      throw WeightsError(
+        .malformed, "the header of a safetensors file must begin with '{' at byte 8, there is \(found)")
+    }
+    guard case .object(let members) = try JSONScanner.scan(Array(bytes[8..<dataStart]), budget) else {
       throw WeightsError(.malformed, "the header is not a JSON object")
     }
+    return (members, dataStart)
+  }
+
+  private init(
+    _ header: ([(key: String, value: JSONScanner.Value)], dataStart: Int), fileSize: Int
+  ) throws {
+    let (members, dataStart) = header
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
     for (name, value) in members {
@@ -50,10 +70,12 @@ struct SafetensorsHeader {
     self.entries = entries
     self.metadata = metadata
     self.dataStart = dataStart
-    try checkTiling(fileSize: bytes.count)
+    try checkTiling(fileSize: fileSize)
   }
 
   private static func strings(_ value: JSONScanner.Value) throws -> [String: String] {
+    // The reference reader takes null for absent.
+    if case .null = value { return [:] }
     guard case .object(let members) = value else {
       throw WeightsError(.malformed, "__metadata__ is not an object")
     }

@@ -48,7 +48,11 @@ struct ShardIndex {
 
   /// The one index in a folder, or its one file of weights; throws ``WeightsError`` when there is none or a choice.
   static func file(inFolder path: String) throws -> String {
-    let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      throw WeightsError(.unreadable, "the folder cannot be read", file: path)
+    }
+    // Hidden files are other programs' notes: macOS puts one beside each file that it copies to a foreign disk.
+    let names = entries.filter { !$0.hasPrefix(".") }.sorted()
     for endings in [[".index.json", ".weights.json"], [".safetensors", ".keras", ".h5"]] {
       let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
       if found.count == 1 { return URL(fileURLWithPath: path).appendingPathComponent(found[0]).path }

@@ -8,6 +8,7 @@ enum ShardReader {
     let archive: WeightArchive
     /// Bytes of the index and all files.
     let byteCount: Int
+    let files: [WeightFile]
   }
 
   /// - Parameters:
@@ -32,7 +33,7 @@ enum ShardReader {
     let archive = try isKeras ? merged(index, shards) : collected(index, shards)
     return Shards(
       format: isKeras ? .kerasShards : .shards, archive: archive,
-      byteCount: shards.reduce(text.count) { $0 + $1.file.byteCount })
+      byteCount: shards.reduce(text.count) { $0 + $1.file.byteCount }, files: shards.map(\.file))
   }
 
   // MARK: By tensor

@@ -16,28 +16,35 @@ struct ZipDirectory {
     let crc32: UInt32
   }
 
-  private(set) var members: [Member] = []
+  let members: [Member]
 
-  /// Reads the directory at the end of `bytes`. Throws ``WeightsError`` when it is missing or contradicts itself.
-  init(_ bytes: UnsafeRawBufferPointer) throws {
-    let end = try Self.end(of: bytes)
+  /// Reads the directory at the end of `file`. Throws ``WeightsError`` when it is missing or contradicts itself, or when the members
+  /// unpack to more than the file's budget allows.
+  init(_ file: FileWindow) throws {
+    members = try file.withBytes(Self.members)
+    try checkOverlap()
+    for member in members where member.method == .deflated {
+      try file.budget.unpack(bytes: member.byteCount)
+    }
+  }
+
+  private static func members(_ bytes: UnsafeRawBufferPointer) throws -> [Member] {
+    let end = try end(of: bytes)
     var reader = ByteReader(bytes)
     guard end.offset <= bytes.count, end.count <= bytes.count / 46 else {
       throw WeightsError(.truncated, "the directory of the zip file is incomplete")
     }
     reader.position = end.offset
+    var members: [Member] = []
     var names: Set<String> = []
     for _ in 0..<end.count {
-      let member = try Self.member(&reader, bytes)
+      let member = try member(&reader, bytes)
       guard names.insert(member.name).inserted else {
         throw WeightsError(.malformed, "two members of the zip file are called \(member.name.quoted)")
       }
       members.append(member)
     }
-    try checkOverlap()
-    // Clamped: the sizes are what the file says.
-    let unpacked = members.reduce(0) { $0 + ($1.method == .deflated ? min($1.byteCount, 1 << 40) : 0) }
-    try UnpackingLimit.check(unpacked, fileBytes: bytes.count)
+    return members
   }
 
   /// Members that share bytes make a small file unpack to a huge one.

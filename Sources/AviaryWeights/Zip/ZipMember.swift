@@ -7,8 +7,7 @@ extension ZipDirectory.Member {
   /// Throws ``WeightsError`` when it is damaged. Never takes more memory than deflate could have packed into the file.
   /// - Parameter isChecked: false for members whose checksum was never computed.
   func unpacked(from file: FileWindow, isChecked: Bool = true) throws -> FileWindow {
-    let start = file.range.lowerBound
-    let packed = FileWindow(file.file, (start + range.lowerBound)..<(start + range.upperBound))
+    let packed = file.part(range)
     do {
       switch method {
       case .stored:
@@ -22,11 +21,11 @@ extension ZipDirectory.Member {
         guard byteCount <= packed.count * 1032 + 64 else {
           throw WeightsError(.refused, "\(packed.count) bytes cannot unpack to the promised \(byteCount)")
         }
-        return FileWindow(
-          try MappedFile(path: name, count: byteCount) { target in
-            try packed.withBytes { try Inflate.unpack($0, into: target, wrapper: .none) }
-            if isChecked { try check(UnsafeRawBufferPointer(target)) }
-          })
+        let unpacked = try MappedFile(path: name, count: byteCount) { target in
+          try packed.withBytes { try Inflate.unpack($0, into: target, wrapper: .none) }
+          if isChecked { try check(UnsafeRawBufferPointer(target)) }
+        }
+        return FileWindow(unpacked, 0..<byteCount, file.budget)
       }
     } catch let error as WeightsError {
       throw error.inPart(name.quoted)

@@ -25,6 +25,20 @@ static inline void pause_spinning(void) {
 #endif
 }
 
+// The calling thread's flag for invalid operations, which its arithmetic raises where a NaN is made (∞ − ∞, 0·∞) or meets a maximum or an
+// ordered comparison, of which it would be lost.
+#if defined(__x86_64__)
+// Of the vector unit alone: the whole environment takes fifty times as long.
+static inline bool has_invalid_flag(void) { return __builtin_ia32_stmxcsr() & 1; }
+static inline void clear_invalid_flag(void) { __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() & ~1u); }
+static inline void raise_invalid_flag(void) { __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 1u); }
+#else
+#include <fenv.h>
+static inline bool has_invalid_flag(void) { return fetestexcept(FE_INVALID); }
+static inline void clear_invalid_flag(void) { feclearexcept(FE_INVALID); }
+static inline void raise_invalid_flag(void) { feraiseexcept(FE_INVALID); }
+#endif
+
 // The core that the calling thread runs on; -1 where the system does not tell.
 int current_core(void);
 // Writes the numbers of the cores that the calling thread may run on, at most `capacity`, and returns how many there are; 0 where the
