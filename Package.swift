@@ -52,7 +52,6 @@ let package = Package(
     .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
 
     .target(name: "CSignals"),
-    .target(name: "CEndings", dependencies: ["CSignals"]),
     .target(name: "CThreads"),
     .target(name: "CVectors"),
     .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
@@ -76,7 +75,7 @@ let package = Package(
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
       ]),
-    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CEndings", "CSignals"]),
+    .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CSignals"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),
     .testTarget(

@@ -1,5 +1,5 @@
 import AviaryTensors
-import CEndings
+import CSignals
 import Foundation
 
 /// How the program ends when it cannot go on and no error can be thrown: with a sentence and the status 1, never with a dump.
@@ -10,11 +10,12 @@ enum Endings {
     Requirement.ending.withLock {
       $0 = { message in end_with(TerminalText.escaped("aviary: \(message)", newlines: .escaped) + "\n") }
     }
-    end_when_memory_is_refused(kept("aviary: out of memory: %zu bytes were asked for\n"))
     if getenv("SWIFT_BACKTRACE") == nil {
       end_on_fatal_signals(
-        kept("aviary: ended by a mistake of its own; SWIFT_BACKTRACE=enable=yes shows where\n"),
-        kept("aviary: out of memory\n"))
+        FatalTexts(
+          mistake: kept("aviary: ended by a mistake of its own; SWIFT_BACKTRACE=enable=yes shows where\n"),
+          shortage: kept("aviary: out of memory\n"),
+          cut_input: kept("aviary: an input file was cut short while it was read\n")))
     }
   }
 
