@@ -116,7 +116,7 @@ struct Arguments {
     usage = "aviary \(command.name) \(command.operands)"
     guard !operands.contains("") else { throw UsageError("an argument is empty; usage: \(usage)") }
     if let empty = values.first(where: { values in
-      values.value.contains("") && command.options.first { $0.name == values.key }?.value != nil
+      values.value.contains("") && command.allOptions.first { $0.name == values.key }?.value != nil
     }) {
       throw UsageError("--\(empty.key) has an empty value; usage: \(usage)")
     }

@@ -73,7 +73,7 @@ struct CompletionTests {
     for name in CompletionShell.allCases.map(\.rawValue) {
       let script = aviary("completion", name).output
       for command in Program.commands {
-        for option in command.options { #expect(script.contains(option.name)) }
+        for option in command.allOptions { #expect(script.contains(option.name)) }
       }
     }
     #expect(aviary("completion", "tcsh").status == 2)

@@ -29,6 +29,17 @@ struct MemoryPoolTests {
     #expect(pool.idleByteCount == 4 * Self.megabyte)
   }
 
+  #if compiler(>=6.2)
+    @Test("a block larger than the machine's memory is refused, not promised")
+    func tooLarge() async throws {
+      let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        var pool = MemoryPool()
+        _ = pool.take(Int(ProcessInfo.processInfo.physicalMemory) + 1)
+      }
+      #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains("out of memory: "))
+    }
+  #endif
+
   @Test("trimmed memory is given back and comes again")
   func trim() {
     var pool = MemoryPool()

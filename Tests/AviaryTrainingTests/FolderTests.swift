@@ -85,7 +85,8 @@ struct FolderTests {
     #expect(data.count == 2)
     #expect(
       data.summary
-        == "2 pictures in 2 classes; left out: 2 .avif, 2 beside the class folders, 1 hidden, 1 leading nowhere, 2 neither file nor folder, 1 without an ending"
+        == "2 pictures in 2 classes; left out: 2 .avif, 2 beside the class folders, 1 hidden, "
+        + "1 leading nowhere, 2 neither file nor folder, 1 without an ending"
     )
   }
 

@@ -68,6 +68,16 @@ import Testing
     #expect(throws: ImageError(file: file, problem)) { try Image(decoding: bytes, named: file) }
   }
 
+  /// 16000×16000 pixels of one bit each are 32 MB before deflate, which may make 31 KB of them.
+  @Test func refusesPNGThatMayBeWholeAndTakesTooMuch() throws {
+    var bytes = try Expected.bytes(of: "palette1.png")
+    bytes.replaceSubrange(16..<24, with: [0, 0, 0x3E, 0x80, 0, 0, 0x3E, 0x80])
+    bytes.replaceSubrange(29..<33, with: crc(bytes[12..<29]))
+    bytes += [UInt8](repeating: 0, count: 31_155 - bytes.count)
+    let problem = ImageError.Problem.damaged("31155 bytes are too few for 16000×16000 pixels")
+    #expect(throws: ImageError(file: "a.png", problem)) { try Image(decoding: bytes, named: "a.png") }
+  }
+
   @Test func refusesTIFFThatClaimsMuch() throws {
     var bytes = try Expected.bytes(of: "lzw.tif")
     let directory = (0..<4).reduce(0) { $0 | Int(bytes[4 + $1]) << (8 * $1) }

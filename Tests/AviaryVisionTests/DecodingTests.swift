@@ -50,16 +50,6 @@ import Testing
       try Image(decoding: bytes, named: "bomb.jpg")
     }
   }
-
-  /// The checksum of a PNG chunk, big-endian.
-  private func crc(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    var state: UInt32 = ~0
-    for byte in bytes {
-      state ^= UInt32(byte)
-      for _ in 0..<8 { state = (state >> 1) ^ (state & 1) &* 0xEDB8_8320 }
-    }
-    return (0..<4).map { UInt8(truncatingIfNeeded: ~state >> UInt32(24 - 8 * $0)) }
-  }
 }
 
 @Suite struct DamagedFileTests {

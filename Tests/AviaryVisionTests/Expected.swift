@@ -72,3 +72,13 @@ func difference(_ a: Image, _ b: Image) -> String {
   let different = differences.count { $0 > 0 }
   return "\(different) of \(differences.count) values differ, by at most \(differences.max() ?? 0)"
 }
+
+/// The checksum of a PNG chunk, big-endian.
+func crc(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+  var state: UInt32 = ~0
+  for byte in bytes {
+    state ^= UInt32(byte)
+    for _ in 0..<8 { state = (state >> 1) ^ (state & 1) &* 0xEDB8_8320 }
+  }
+  return (0..<4).map { UInt8(truncatingIfNeeded: ~state >> UInt32(24 - 8 * $0)) }
+}

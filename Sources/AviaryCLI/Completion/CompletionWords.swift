@@ -48,7 +48,7 @@ struct CompletionCommandWords {
     let words = command.operands.split(separator: " ").map(String.init)
     self.init(
       name: command.name, summary: command.summary,
-      options: command.options + [Option("help", nil, "describe the command")],
+      options: command.allOptions + [Option("help", nil, "describe the command")],
       operands: words.prefix { !$0.hasPrefix("--") }.map(CompletionKind.init))
   }
 

@@ -90,7 +90,10 @@ struct MemoryPool {
 
   /// Adds addresses: as many as there is memory, or fewer where the system does not let a process have them.
   private mutating func reserve(_ byteCount: Int) {
-    var size = max(byteCount, Int(ProcessInfo.processInfo.physicalMemory))
+    let memory = Int(ProcessInfo.processInfo.physicalMemory)
+    // The system would promise more than there is, and end the program, or another, when it is written to.
+    require(byteCount <= memory, "out of memory: \(byteCount) bytes were asked for")
+    var size = memory
     size = (size + Self.hugePage - 1) / Self.hugePage * Self.hugePage + Self.hugePage
     while true {
       let flags = MAP_PRIVATE | Self.anonymous

@@ -9,10 +9,8 @@ extension Image {
     var state = header
     guard aviary_png_read(&state, nil) == 0 else { throw source.damaged(text(state.message)) }
     let (width, height) = (Int(state.width), Int(state.height))
-    // Deflate makes at most 1032 bytes of one, which is a limit of the format and tells more than the general one.
-    guard width * height <= maximumPixelCount else {
-      throw source.error(.tooLarge(width: width, height: height))
-    }
+    try source.check(width: width, height: height)
+    // Deflate makes at most 1032 bytes of one.
     guard (width * Int(state.stored_bits) + 7) / 8 * height <= 1032 * bytes.count else {
       throw source.tooFewBytes(width, height)
     }
