@@ -95,7 +95,7 @@ let package = Package(
       name: "AviaryVisionTests", dependencies: ["AviaryVision"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryWeightsTests",
-      dependencies: ["AviaryWeights", "CHDF5", "CZlib", "TestSupport"], exclude: ["Fixtures"]),
+      dependencies: ["AviaryWeights", "CSignals", "CHDF5", "CZlib", "TestSupport"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -127,6 +127,23 @@ struct CommandTests {
       #expect(logits?.values() == expected.values())
     }
   }
+
+  @Test("an input that is not finite is refused, and with a switch reaches the logits")
+  func runWithoutNumbers() throws {
+    try withTemporaryFolder { folder in
+      var input = Tensor.zeros([1, 1, 28, 28])
+      input.withUnsafeMutableValues { $0[5] = .nan }
+      let (source, target) = ("\(folder)/x.npz", "\(folder)/y.npz")
+      try WeightFile.write(try WeightArchive([("input", input)]), to: source, as: .npz)
+      let refused = aviary("run", "lenet", "--input", source, "--output", target)
+      #expect(
+        refused.status == 1
+          && refused.errors.contains("1 value is not finite, the first is NaN at [0, 0, 0, 5]"))
+      #expect(!FileManager.default.fileExists(atPath: target))
+      #expect(aviary("run", "lenet", "--input", source, "--output", target, "--allow-nonfinite").status == 0)
+      #expect(try WeightFile.open(target).archive["logits"]?.values().allSatisfy { $0.isNaN } == true)
+    }
+  }
 }
 
 @Suite("Command lines that cannot work")

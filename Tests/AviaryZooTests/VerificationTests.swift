@@ -52,6 +52,29 @@ struct VerificationTests {
     return try loaded.verification(against: stages, from: origin)
   }
 
+  @Test("what overflows agrees with nothing, not even with itself")
+  func notFinite() throws {
+    for value in [Double.infinity, -.infinity, .nan] {
+      let broken = StageStatistics(name: "a", mean: value, magnitude: abs(value))
+      #expect(!broken.agrees(with: broken))
+      #expect(!broken.agrees(with: StageStatistics(name: "a", mean: 1, magnitude: 1)))
+    }
+    let loaded = try Zoo.load("lenet")
+    let good = loaded.stageStatistics()
+    let bias = try #require(loaded.model.stateEntries.first { $0.name == "conv1.bias" })
+    bias.value = Tensor(repeating: Float.nan, shape: bias.shape)
+    let damaged = loaded.stageStatistics()
+    for expected in [good, damaged] {
+      let result = try loaded.verification(against: expected, from: .other("x"))
+      #expect(result.firstDivergence == "block1")
+      #expect(result.likelyCauses.first?.hasPrefix("damaged values") == true)
+    }
+    bias.value = .zeros(bias.shape)
+    #expect(
+      try loaded.verification(against: damaged, from: .other("x")).likelyCauses.first?.contains("compared")
+        == true)
+  }
+
   @Test(
     "weights of one dialect read as another are caught at the first stage that differs, and the right dialect is named",
     arguments: [

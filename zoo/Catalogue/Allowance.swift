@@ -34,6 +34,6 @@ extension Zoo {
     guard allowing.contains(.nonFinite) else {
       throw WeightsError(error.kind, "\(error.reason); \(Allowance.nonFinite.hint)", file: file)
     }
-    return "values that no network should have: \(error.reason)"
+    return "values that no network can use: \(error.reason)"
   }
 }

@@ -20,6 +20,10 @@ enum RunCommand: Command {
     let array = try Self.array(try PipedFile.weights(input))
     try loaded.check(input: array.spec, named: input)
     loaded.tellChanges()
+    // What the network makes of them says nothing about it.
+    let damage = try WeightArchive([("input", array)]).requireUsableValues(
+      file: input, allowing: arguments.allowance)
+    if let damage { Console.printError("\(input): \(damage)") }
     let logits = try arguments.network(loaded, runs: 1)(array.cast(to: .float32))
     try WeightFile.write(try WeightArchive([("logits", logits)]), to: output, as: .npz)
   }

@@ -102,7 +102,9 @@ enum VerifyCommand: Command {
   }
 
   private static func table(_ result: Verification) -> String {
-    func text(_ value: Double?) -> String { value.map { String(format: "%.6g", $0) } ?? "–" }
+    func text(_ value: Double?) -> String {
+      value.map { $0.isNaN ? "NaN" : String(format: "%.6g", $0) } ?? "–"
+    }
     let rows = result.rows.map { row in
       [
         row.found.name, text(row.found.mean), text(row.expected?.mean), text(row.found.magnitude),
