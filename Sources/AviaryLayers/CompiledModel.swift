@@ -1,27 +1,89 @@
 import AviaryTensors
 
-/// A model compiled for speed: batch normalization folded, activations and sums fused, algorithms and layouts chosen, memory laid out.
+/// A network compiled for speed: batch normalization folded, activations and sums fused, algorithms and layouts chosen, memory laid out.
 ///
-/// It holds the weights the model had when it was compiled. Results equal the model's own within rounding. An input of another shape is
-/// compiled for when it first comes; the last few shapes are kept.
-public final class CompiledModel {
-  private let compile: (TensorSpec) -> CompiledGraph
+/// It holds the weights the network had when it was compiled. Results equal the network's own within rounding. Inputs of other shapes are
+/// compiled for when they first come; the plans used last are kept.
+public final class CompiledNetwork {
+  private let compile: ([TensorSpec]) -> CompiledGraph
+  private let inputNames: [String]
+  private let outputNames: [String]
+  /// The one used last at the end.
   private var graphs: [CompiledGraph] = []
   private static let keptShapes = 4
 
-  fileprivate init(_ compile: @escaping (TensorSpec) -> CompiledGraph) { self.compile = compile }
+  /// - Parameters:
+  ///   - module: whose weights `body` uses; it is put into evaluation mode.
+  ///   - body: the outputs in order for the inputs in order.
+  public init(
+    _ module: some Module, inputs: [String], outputs: [String],
+    algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
+    capturing body: @escaping ([Tensor]) -> [Tensor]
+  ) {
+    require(
+      [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
+    module.evaluate()
+    var weights: [ObjectIdentifier: () -> Tensor] = [:]
+    for (_, member) in module.members() {
+      switch member {
+      case .parameter(let parameter): weights[parameter.tracedIdentity] = { parameter.value.detached }
+      case .buffer(let buffer): weights[buffer.tracedIdentity] = { buffer.value }
+      case .module: break
+      }
+    }
+    inputNames = inputs
+    outputNames = outputs
+    compile = { specs in
+      CompiledGraph(
+        specs, algorithms: algorithms, precision: precision, weights: { weights[$0.identity]?() },
+        capturing: body)
+    }
+  }
+
+  /// The network's outputs. Not to be called from several threads at once: compile once per thread.
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    let tensors = inputNames.map { inputs[$0] }
+    return NamedTensors(Array(zip(outputNames, graph(for: tensors.map(\.spec))(tensors))))
+  }
+
+  /// The plan for inputs of these shapes and types.
+  public func graph(for inputs: [TensorSpec]) -> CompiledGraph {
+    if let place = graphs.firstIndex(where: { $0.inputs == inputs }) {
+      graphs.append(graphs.remove(at: place))
+    } else {
+      if graphs.count == Self.keptShapes { graphs.removeFirst() }
+      graphs.append(compile(inputs))
+    }
+    return graphs[graphs.count - 1]
+  }
+}
+
+extension Network {
+  /// Compiles the network; plans are made when inputs first come.
+  public func compiled(
+    algorithms: AlgorithmChoice = .measured, precision: DType = .float32
+  ) -> CompiledNetwork {
+    let (inputs, outputs) = (signature.inputs.map(\.name), signature.outputs.map(\.name))
+    return CompiledNetwork(
+      self, inputs: inputs, outputs: outputs, algorithms: algorithms, precision: precision
+    ) { tensors in
+      let results = self(NamedTensors(Array(zip(inputs, tensors))))
+      return outputs.map { results[$0] }
+    }
+  }
+}
+
+/// A compiled model of one input and one output.
+public final class CompiledModel {
+  private let network: CompiledNetwork
+
+  fileprivate init(_ network: CompiledNetwork) { self.network = network }
 
   /// The network's result. Not to be called from several threads at once: compile once per thread.
   public func callAsFunction(_ input: Tensor) -> Tensor { graph(for: input.shape)(input) }
 
-  /// The plan for inputs of one shape.
-  public func graph(for shape: Shape) -> CompiledGraph {
-    if let known = graphs.first(where: { $0.inputShape == shape }) { return known }
-    if graphs.count == Self.keptShapes { graphs.removeFirst() }
-    let graph = compile(TensorSpec(shape))
-    graphs.append(graph)
-    return graph
-  }
+  /// The plan for float32 inputs of one shape.
+  public func graph(for shape: Shape) -> CompiledGraph { network.graph(for: [TensorSpec(shape)]) }
 }
 
 extension Layer {
@@ -33,21 +95,10 @@ extension Layer {
   public func compiled(
     for inputShape: Shape, algorithms: AlgorithmChoice = .measured, precision: DType = .float32
   ) -> CompiledModel {
-    require(
-      [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
-    evaluate()
-    var weights: [ObjectIdentifier: () -> Tensor] = [:]
-    for (_, member) in members() {
-      switch member {
-      case .parameter(let parameter): weights[parameter.tracedIdentity] = { parameter.value.detached }
-      case .buffer(let buffer): weights[buffer.tracedIdentity] = { buffer.value }
-      case .module: break
-      }
-    }
-    let model = CompiledModel { spec in
-      CompiledGraph(spec, algorithms: algorithms, precision: precision, weights: { weights[$0.identity]?() })
-      { self($0) }
-    }
+    let network = CompiledNetwork(
+      self, inputs: ["input"], outputs: ["output"], algorithms: algorithms, precision: precision
+    ) { [self($0[0])] }
+    let model = CompiledModel(network)
     _ = model.graph(for: inputShape)
     return model
   }

@@ -135,6 +135,33 @@ struct CompiledGraphTests {
     #expect(input.values() == values)
   }
 
+  @Test("several inputs of several types, several results: read again, passed on, constant, and one twice")
+  func severalInputsAndResults() {
+    let table = sample([11, 16])
+    let body: ([Tensor]) -> [Tensor] = { inputs in
+      let (picture, tokens, shift) = (inputs[0], inputs[1], inputs[2])
+      let words = embedding(table, tokens: tokens).mean([1]).reshaped([2, 16, 1, 1])
+      let features = Self.conv(picture, 16).relu() + words
+      let pooled = (features * shift).mean([2, 3])
+      return [features, pooled.argMax(), pooled, picture, tokens, table, pooled]
+    }
+    func inputs(_ seed: UInt64) -> [Tensor] {
+      let tokens = (0..<10).map { Int64(($0 * 7 + Int(seed)) % 11) }
+      return [sample([2, 3, 8, 8], seed: seed), Tensor(tokens, shape: [2, 5]), sample([1], seed: seed + 9)]
+    }
+    let compiled = CompiledGraph(inputs(1).map(\.spec), weights: { _ in nil }, capturing: body)
+    for seed in [1, 2, 1] as [UInt64] {
+      let (found, expected) = (compiled(inputs(seed)), body(inputs(seed)))
+      #expect(found.map(\.spec) == expected.map(\.spec))
+      for (one, other) in zip(found, expected) where one.dtype == .float32 {
+        #expect(relativeDifference(one, other) < 1e-5)
+      }
+      for index in [1, 4] {
+        #expect(found[index].values(of: Int64.self) == expected[index].values(of: Int64.self))
+      }
+    }
+  }
+
   @Test("a NaN or infinity in the input is not lost", arguments: cases)
   func keepsNaN(test: Case) {
     for value in [Float.nan, .infinity] {

@@ -50,7 +50,7 @@ struct DepthwiseTests {
   }
 
   private static func implementations(_ graph: CompiledGraph, _ x: Tensor) -> [String] {
-    graph.profile(x, repetitions: 1).map(\.implementation)
+    graph.profile([x], repetitions: 1).map(\.implementation)
   }
 
   @Test(
@@ -69,7 +69,7 @@ struct DepthwiseTests {
     // Larger filters may be Winograd's.
     #expect(relativeDifference(first, body(x)) < (sourceKernel == 1 ? 3e-6 : 2e-5))
     #expect(compiled(x).values() == first.values())
-    let kernels = compiled.profile(x, repetitions: 1).filter { $0.name != "reorder" }.map(\.implementation)
+    let kernels = compiled.profile([x], repetitions: 1).filter { $0.name != "reorder" }.map(\.implementation)
     #expect(kernels.contains("depthwise:avx512") == hasLoop)
     // A pointwise convolution is part of the loop.
     if hasLoop, sourceKernel == 1 { #expect(kernels.count == 1) }

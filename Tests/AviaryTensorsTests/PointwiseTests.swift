@@ -42,7 +42,7 @@ struct PointwiseTests {
   }
 
   private static func count(_ graph: CompiledGraph, _ x: Tensor) -> Int {
-    graph.profile(x, repetitions: 1).count { $0.implementation == "pointwise:avx512" }
+    graph.profile([x], repetitions: 1).count { $0.implementation == "pointwise:avx512" }
   }
 
   @Test(

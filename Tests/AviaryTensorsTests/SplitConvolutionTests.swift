@@ -65,7 +65,7 @@ struct SplitConvolutionTests {
     }
     let compiled = CompiledGraph(TensorSpec(x.shape), weights: { _ in nil }, capturing: body)
     let first = compiled(x)
-    #expect(compiled.profile(x, repetitions: 1).contains { $0.name == "moved copies" })
+    #expect(compiled.profile([x], repetitions: 1).contains { $0.name == "moved copies" })
     #expect(relativeDifference(first, body(x)) < 1e-5)
     #expect(compiled(x).values() == first.values())
   }

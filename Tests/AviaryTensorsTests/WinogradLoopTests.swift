@@ -62,7 +62,7 @@ struct WinogradLoopTests {
     let first = compiled(x)
     #expect(relativeDifference(first, withExactArithmetic { body(x) }) < 1e-5)
     #expect(compiled(x).values() == first.values())
-    let loops = compiled.profile(x, repetitions: 1).filter { $0.implementation == "winograd:avx512" }
+    let loops = compiled.profile([x], repetitions: 1).filter { $0.implementation == "winograd:avx512" }
     #expect(loops.map(\.name) == [test.adds ? "Conv + Add + activation" : "Conv + activation"])
   }
 

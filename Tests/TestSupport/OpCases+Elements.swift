@@ -91,6 +91,9 @@ private let reductionCases: [OpCase] = [
   OpCase("p-norm", [positive]) { $0[0].norm(3, [1]) },
   OpCase("log-sum-exp", [sample([2, 5])]) { $0[0].logSumExp([1]) },
   OpCase("cumulative sum", [sample([2, 5, 3])]) { $0[0].cumulativeSum(1) },
+  OpCase("the value at the largest one's position", [spread([2, 7])]) {
+    $0[0].gathered(1, $0[0].argMax().reshaped([2, 1]))
+  },
   OpCase("top-k", [spread([2, 7])]) { $0[0].topK(3).values },
   OpCase("sort", [spread([2, 7])]) { $0[0].sorted().values },
 ]

@@ -94,7 +94,7 @@ enum BenchCommand: Command {
     let compiled = loaded.model.compiled(
       for: input.shape, algorithms: arguments.has("exact") ? .direct : .measured,
       precision: try arguments.precision)
-    let timings = compiled.graph(for: input.shape).profile(input)
+    let timings = compiled.graph(for: input.shape).profile([input])
     if arguments.has("json") { return try Console.printJSON(timings) }
     let total = timings.reduce(0) { $0 + $1.milliseconds }
     let rows = timings.map { timing in

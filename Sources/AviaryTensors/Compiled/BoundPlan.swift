@@ -9,19 +9,24 @@ final class BoundPlan {
     case writing(any WritingOperation, inputs: [Tensor], output: Tensor)
   }
 
-  private let input: Tensor
-  private let output: Tensor
+  /// A place that the network's caller fills.
+  private struct Input {
+    let tensor: Tensor
+    /// The primitives that read it, and which of their operands it is; nil where anything else does. They read it where it is: a
+    /// copy would take longest where another core has read the last one (see ``PointwiseLoop``).
+    let readers: [(primitive: BoundPrimitive, operand: Int)]?
+  }
+
+  private let inputs: [Input]
+  private let outputs: [Tensor]
   private let steps: [Step]
-  /// The primitives that read the input, and which of their operands it is; nil where anything else does. They read it where it is: a
-  /// copy would take longest where another core has read the last one (see ``PointwiseLoop``).
-  private let inputReaders: [(primitive: BoundPrimitive, operand: Int)]?
   /// Weights in the layouts of their kernels, which the steps point into.
   private let constants: [Tensor]
 
   /// Bytes of all values of a run.
   let arenaByteCount: Int
 
-  init(_ plan: Plan, input: Int, output: Int) {
+  init(_ plan: Plan, inputs: [Int], outputs: [Int]) {
     var arena = plan.arena
     arena.place()
     let memory = Storage(byteCount: max(arena.byteCount, 64))
@@ -38,7 +43,7 @@ final class BoundPlan {
     }
     arenaByteCount = arena.byteCount
     constants = plan.values.compactMap { if case .constant(let tensor) = $0.location { tensor } else { nil } }
-    steps = plan.steps.map { step in
+    let steps = plan.steps.map { step -> Step in
       switch step {
       case .primitive(let primitive, let operands, let name):
         let arguments = operands.map { operand in
@@ -57,38 +62,48 @@ final class BoundPlan {
         return .operation(operation, inputs: inputs, outputs: outputs)
       }
     }
-    inputReaders = Self.readers(of: input, plan, output: output, steps)
-    self.input = tensors[input]
-    self.output = tensors[output]
+    self.inputs = inputs.map {
+      Input(tensor: tensors[$0], readers: Self.readers(of: $0, plan, outputs: outputs, steps))
+    }
+    self.outputs = outputs.map { tensors[$0] }
+    self.steps = steps
   }
 
-  /// The network's result for an input of the planned shape.
-  func callAsFunction(_ input: Tensor) -> Tensor {
-    withInput(input) {
+  /// The network's results for inputs of the planned shapes and types.
+  func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
+    withInputs(inputs) {
       for step in steps { run(step) }
-      return output.copied()
+      return outputs.map { $0.copied() }
     }
   }
 
-  /// `body` with the input in the places where steps read it.
-  private func withInput<Result>(_ input: Tensor, _ body: () -> Result) -> Result {
-    let input = input.cast(to: .float32)
-    guard let inputReaders, input.isRowMajorFloat32, Int(bitPattern: input.pointer) % 64 == 0 else {
-      self.input.overwrite(with: input)
-      return body()
+  /// `body` with the inputs in the places where steps read them.
+  private func withInputs<Result>(_ tensors: [Tensor], _ body: () -> Result) -> Result {
+    var moved: [Input] = []
+    for (input, tensor) in zip(inputs, tensors) {
+      guard let readers = input.readers, tensor.isRowMajorFloat32, Int(bitPattern: tensor.pointer) % 64 == 0
+      else {
+        input.tensor.overwrite(with: tensor)
+        continue
+      }
+      for reader in readers { reader.primitive.setOperand(reader.operand, to: tensor.pointer) }
+      moved.append(input)
     }
-    for reader in inputReaders { reader.primitive.setOperand(reader.operand, to: input.pointer) }
     defer {
-      for reader in inputReaders { reader.primitive.setOperand(reader.operand, to: self.input.pointer) }
+      for input in moved {
+        for reader in input.readers ?? [] {
+          reader.primitive.setOperand(reader.operand, to: input.tensor.pointer)
+        }
+      }
     }
-    return withExtendedLifetime(input) { body() }
+    return withExtendedLifetime(tensors) { body() }
   }
 
   /// Nil where anything but a primitive reads the input, or its bytes have a second name.
   private static func readers(
-    of input: Int, _ plan: Plan, output: Int, _ steps: [Step]
+    of input: Int, _ plan: Plan, outputs: [Int], _ steps: [Step]
   ) -> [(primitive: BoundPrimitive, operand: Int)]? {
-    if plan.isSameBlock(output, input) { return nil }
+    if outputs.contains(where: { plan.isSameBlock($0, input) }) { return nil }
     var readers: [(primitive: BoundPrimitive, operand: Int)] = []
     for (planned, step) in zip(plan.steps, steps) {
       let places = planned.values.indices.filter { plan.isSameBlock(planned.values[$0], input) }
@@ -102,9 +117,9 @@ final class BoundPlan {
   }
 
   /// Times each step, the fastest of `repetitions` runs.
-  func profile(_ input: Tensor, repetitions: Int) -> [CompiledGraph.Timing] {
+  func profile(_ inputs: [Tensor], repetitions: Int) -> [CompiledGraph.Timing] {
     var best = [Double](repeating: .infinity, count: steps.count)
-    withInput(input) {
+    withInputs(inputs) {
       for _ in 0..<max(repetitions, 1) {
         for (index, step) in steps.enumerated() {
           let start = DispatchTime.now().uptimeNanoseconds

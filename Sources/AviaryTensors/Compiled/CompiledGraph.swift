@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A network for one input shape as a flat list of kernels on memory that was laid out beforehand.
+/// A network for inputs of fixed shapes as a flat list of kernels on memory that was laid out beforehand.
 public final class CompiledGraph {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
@@ -11,7 +11,8 @@ public final class CompiledGraph {
     public var milliseconds: Double
   }
 
-  public let inputShape: Shape
+  /// Shapes and types of the inputs, in order.
+  public let inputs: [TensorSpec]
   private let plan: BoundPlan
   /// The network as it was captured, for inputs that the plan's kernels would make numbers of.
   private let captured: Graph
@@ -21,42 +22,68 @@ public final class CompiledGraph {
   /// Bytes of all values of a run.
   public var arenaByteCount: Int { plan.arenaByteCount }
 
-  /// Captures `body` for inputs of `spec` and compiles it.
+  /// Captures `body` for inputs of these shapes and types and compiles it.
   ///
   /// - Parameters:
   ///   - weights: the real tensor behind an abstract one that stands for a parameter or buffer.
   ///   - precision: float32, or bfloat16 for convolutions and linear maps whose operands are rounded to it; float32 all the same where the
   ///     processor has no kernels for it.
   public init(
-    _ spec: TensorSpec, algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
+    _ inputs: [TensorSpec], algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
     weights: (Tensor) -> Tensor?,
-    capturing body: (Tensor) -> Tensor
+    capturing body: ([Tensor]) -> [Tensor]
   ) {
-    let input = Tensor.abstract(spec)
-    let (output, steps) = Trace.of { body(input) }
-    captured = Graph(steps, input: input, output: output, weights: weights)
+    let tensors = inputs.map(Tensor.abstract)
+    let (outputs, steps) = Trace.of { body(tensors) }
+    captured = Graph(steps, inputs: tensors, outputs: outputs, weights: weights)
     var graph = captured
     graph.simplify()
     plan = Planner.boundPlan(
       graph, algorithms, precision: precision.isComputed ? precision : .float32)
-    inputShape = spec.shape
+    self.inputs = inputs
   }
 
-  /// The network's result for one input of ``inputShape``. Calls from several threads wait for each other.
+  /// The network's results for inputs of the shapes and types that it was compiled for. Calls from several threads wait for each other.
   ///
   /// A NaN is not lost on the way, as everywhere: where one comes up, the network is run once more, operation by operation.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
-    require(
-      input.shape == inputShape, "compiled for \(inputShape.shapeText), given \(input.shape.shapeText)")
+  public func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
+    let inputs = checked(inputs)
     return InvalidArithmetic.checked {
-      isRunning.withLock { _ in plan(input) }
+      isRunning.withLock { _ in plan(inputs) }
     } careful: { _ in
-      withExactArithmetic { captured.evaluated(input.cast(to: .float32)) }
+      withExactArithmetic { captured.evaluated(inputs) }
     }
   }
 
   /// Times each step, the fastest of `repetitions` runs.
-  public func profile(_ input: Tensor, repetitions: Int = 10) -> [Timing] {
-    isRunning.withLock { _ in plan.profile(input, repetitions: repetitions) }
+  public func profile(_ inputs: [Tensor], repetitions: Int = 10) -> [Timing] {
+    let inputs = checked(inputs)
+    return isRunning.withLock { _ in plan.profile(inputs, repetitions: repetitions) }
   }
+
+  /// The inputs in the types that the plan reads.
+  private func checked(_ tensors: [Tensor]) -> [Tensor] {
+    let tensors = tensors.count == inputs.count ? zip(tensors, inputs).map { $0.cast(to: $1.dtype) } : tensors
+    require(
+      tensors.map(\.spec) == inputs, "compiled for \(inputs.text), given \(tensors.map(\.spec).text)")
+    return tensors
+  }
+}
+
+extension CompiledGraph {
+  /// A network of one input and one result.
+  public convenience init(
+    _ input: TensorSpec, algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
+    weights: (Tensor) -> Tensor?, capturing body: (Tensor) -> Tensor
+  ) {
+    self.init([input], algorithms: algorithms, precision: precision, weights: weights) { [body($0[0])] }
+  }
+
+  /// The only result for the only input.
+  public func callAsFunction(_ input: Tensor) -> Tensor { self([input])[0] }
+}
+
+extension [TensorSpec] {
+  /// For messages.
+  fileprivate var text: String { map { "\($0.shape.shapeText) of \($0.dtype)" }.joined(separator: ", ") }
 }

@@ -34,7 +34,7 @@ extension Graph {
     var found: [Value: Excitation] = [:]
     for node in nodes where depthwiseLoop(node) != nil {
       let value = node.outputs[0]
-      if value != output { found[value] = excitation(of: value, consumers) }
+      if !outputs.contains(value) { found[value] = excitation(of: value, consumers) }
     }
     return found
   }
@@ -42,7 +42,7 @@ extension Graph {
   /// value · gate(W₂ δ(W₁ mean(value) + b₁) + b₂), each step of which nobody else reads.
   private func excitation(of value: Value, _ consumers: [Value: [Int]]) -> Excitation? {
     func onlyReader(of value: Value) -> Node? {
-      guard let places = consumers[value], places.count == 1, value != output else { return nil }
+      guard let places = consumers[value], places.count == 1, !outputs.contains(value) else { return nil }
       return nodes[places[0]]
     }
     guard let places = consumers[value], places.count == 2,

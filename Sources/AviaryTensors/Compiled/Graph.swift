@@ -48,25 +48,32 @@ struct Graph {
   /// Values that do not depend on the input: weights, and whatever is computed from them alone.
   var constants: [Value: Constant] = [:]
   var nodes: [Node] = []
-  let input: Value
-  var output: Value = 0
+  private(set) var inputs: [Value] = []
+  private(set) var outputs: [Value] = []
 
   /// From the steps of a trace.
   ///
   /// - Parameter weights: the real tensor behind an abstract one, when it stands for a parameter or buffer.
-  init(_ steps: [Trace.Step], input: Tensor, output: Tensor, weights: (Tensor) -> Tensor?) {
+  init(_ steps: [Trace.Step], inputs: [Tensor], outputs: [Tensor], weights: (Tensor) -> Tensor?) {
     var values: [ObjectIdentifier: Value] = [:]
-    self.input = 0
-    specs.append(input.spec)
-    values[input.identity] = 0
+    for input in inputs {
+      let value = add(input.spec)
+      self.inputs.append(value)
+      values[input.identity] = value
+    }
+    /// The number of a tensor; one that no step made is a constant.
+    func value(_ tensor: Tensor) -> Value {
+      if let known = values[tensor.identity], specs[known] == tensor.spec { return known }
+      let constant = weights(tensor) ?? tensor
+      require(
+        !constant.isAbstract,
+        "a value of \(tensor.shape.shapeText) was made without an operation: it cannot be captured")
+      let value = add(.ready(constant), tensor.spec)
+      values[tensor.identity] = value
+      return value
+    }
     for step in steps {
-      let inputs = step.inputs.map { tensor -> Value in
-        if let known = values[tensor.identity], specs[known] == tensor.spec { return known }
-        let value = add(tensor.spec)
-        constants[value] = .ready(weights(tensor) ?? tensor)
-        values[tensor.identity] = value
-        return value
-      }
+      let inputs = step.inputs.map(value)
       let outputs = step.outputs.map { add($0.spec) }
       for (tensor, value) in zip(step.outputs, outputs) { values[tensor.identity] = value }
       nodes.append(
@@ -74,19 +81,19 @@ struct Graph {
           operation: step.operation, inputs: inputs, outputs: outputs,
           activation: step.operation.rectifies ? EltwiseKernel(function: .relu) : nil))
     }
-    self.output = values[output.identity]!
+    self.outputs = outputs.map(value)
   }
 
-  /// The network's result for an input, operation by operation.
-  func evaluated(_ input: Tensor) -> Tensor {
+  /// The network's results for its inputs, operation by operation.
+  func evaluated(_ inputs: [Tensor]) -> [Tensor] {
     var values = constants.mapValues(\.tensor)
-    values[self.input] = input
+    for (value, input) in zip(self.inputs, inputs) { values[value] = input }
     for node in nodes {
       var context = ForwardContext(isRecording: false)
       let results = node.operation.forward(node.inputs.map { values[$0]! }, &context)
       for (value, result) in zip(node.outputs, results) { values[value] = result }
     }
-    return values[output]!.rowMajor()
+    return outputs.map { values[$0]!.rowMajor() }
   }
 
   /// A new value.
@@ -102,9 +109,10 @@ struct Graph {
     return value
   }
 
-  /// How often each value is read, the result of the whole network counting as one reading.
+  /// How often each value is read, each result of the whole network counting as one reading.
   func readers() -> [Value: Int] {
-    var count: [Value: Int] = [output: 1]
+    var count: [Value: Int] = [:]
+    for output in outputs { count[output, default: 0] += 1 }
     for node in nodes { for value in node.reads { count[value, default: 0] += 1 } }
     return count
   }

@@ -16,7 +16,7 @@ struct Placement {
     for node in graph.nodes where Self.isSuitable(node, graph) {
       var channel = 0
       for input in node.inputs {
-        if homes[input] == nil, graph.constants[input] == nil, input != graph.input {
+        if homes[input] == nil, graph.constants[input] == nil, !graph.inputs.contains(input) {
           homes[input] = Home(whole: node.outputs[0], channel: channel)
         }
         channel += graph.specs[input].shape[1]

@@ -72,7 +72,11 @@ struct Plan {
   }
 
   mutating func addConstant(_ tensor: Tensor) -> Int {
-    values.append(Value(spec: tensor.spec, descriptor: tensor.descriptor, location: .constant(tensor)))
+    values.append(
+      Value(
+        spec: tensor.spec,
+        descriptor: tensor.dtype == .float32 ? tensor.descriptor : .rowMajor(of: tensor.spec),
+        location: .constant(tensor)))
     return values.count - 1
   }
 

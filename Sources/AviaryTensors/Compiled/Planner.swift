@@ -37,15 +37,22 @@ struct Planner {
     var graph = graph
     if precision == .float32 { graph.moveEntries() }
     var planner = Planner(graph, algorithms, precision)
-    let input = planner.plan.addValue(graph.specs[graph.input], .rowMajor(graph.specs[graph.input].shape))
-    planner.planned[graph.input] = input
+    let inputs = graph.inputs.map { value -> Int in
+      let spec = graph.specs[value]
+      let input = planner.plan.addValue(spec, .rowMajor(of: spec))
+      planner.planned[value] = input
+      return input
+    }
     for node in graph.nodes {
       planner.lower(node)
       for value in node.reads { planner.pending[value, default: 1] -= 1 }
     }
-    let output = planner.value(graph.output, in: .rowMajor(graph.specs[graph.output].shape))
-    planner.plan.keep(output)
-    return BoundPlan(planner.plan, input: input, output: output)
+    let outputs = graph.outputs.map { value -> Int in
+      let output = planner.value(value, in: .rowMajor(of: graph.specs[value]))
+      planner.plan.keep(output)
+      return output
+    }
+    return BoundPlan(planner.plan, inputs: inputs, outputs: outputs)
   }
 
   private mutating func lower(_ node: Graph.Node) {
@@ -174,7 +181,7 @@ struct Planner {
   /// Whether nobody reads the bytes at `source`, where a graph value lies, after the node that is being lowered: under this
   /// name or another.
   func mayOverwrite(_ value: Graph.Value, at source: Int) -> Bool {
-    guard pending[value] == 1, value != graph.input, graph.constants[value] == nil,
+    guard pending[value] == 1, !graph.inputs.contains(value), graph.constants[value] == nil,
       case .arena(let block) = plan.values[source].location
     else { return false }
     return !planned.contains { other, place in

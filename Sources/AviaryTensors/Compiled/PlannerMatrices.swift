@@ -18,7 +18,7 @@ extension Planner {
   /// Row-major, or what is row-major after the one permutation that reads the value.
   private func wantedLayout(_ value: Graph.Value) -> MemoryDescriptor {
     let shape = graph.specs[value].shape
-    guard pending[value] == 1, value != graph.output,
+    guard pending[value] == 1, !graph.outputs.contains(value),
       let permute = graph.nodes.first(where: { $0.reads.contains(value) })?.operation as? Permute
     else { return .rowMajor(shape) }
     return permute.layoutGivingRowMajor(shape)

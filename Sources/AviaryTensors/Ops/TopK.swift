@@ -56,29 +56,4 @@ extension Tensor {
     let results = TopK(count: shape.last!, isDescending: isDescending).apply([self])
     return (results[0], results[1])
   }
-
-  /// The int64 position of the largest value along `axis`, the first of equals, or of the first NaN.
-  public func argMax(_ axis: Int = -1) -> Tensor { extremePosition(axis) { $0 > $1 } }
-  /// The int64 position of the smallest value along `axis`, the first of equals, or of the first NaN.
-  public func argMin(_ axis: Int = -1) -> Tensor { extremePosition(axis) { $0 < $1 } }
-
-  private func extremePosition(_ axis: Int, isBetter: (Float, Float) -> Bool) -> Tensor {
-    let moved = transposed(resolved(axis: axis, rank: rank), -1)
-    let shape = moved.shape
-    require((shape.last ?? 0) > 0, "the position of the extreme of no values")
-    if isAbstract { return .abstract(TensorSpec(shape.dropLast(), .int64)) }
-    let extent = shape.last!
-    let positions = moved.cast(to: .float32).withUnsafeValues { values in
-      stride(from: 0, to: values.count, by: extent).map { start in
-        var best = 0
-        for index in 1..<extent where !values[start + best].isNaN {
-          let value = values[start + index]
-          if value.isNaN || isBetter(value, values[start + best]) { best = index }
-        }
-        return Int64(best)
-      }
-    }
-    let swapped = Tensor(positions, shape: shape.dropLast() + [1])
-    return swapped.transposed(resolved(axis: axis, rank: rank), -1).squeezed(axis)
-  }
 }
