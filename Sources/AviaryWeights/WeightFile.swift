@@ -8,8 +8,13 @@ public struct WeightFile: Sendable {
   public let archive: WeightArchive
   /// Bytes of the file.
   public let byteCount: Int
-  /// Those that the file, or the files of an index, carry.
-  private let digests: [DataDigest]
+  /// The file, or those of an index, and the digests that they carry.
+  private let parts: [Part]
+
+  private struct Part: Sendable {
+    let file: MappedFile
+    let digest: DataDigest?
+  }
 
   /// Reads the weights at `path`, which may be an index of several files or the folder that holds it.
   ///
@@ -27,7 +32,7 @@ public struct WeightFile: Sendable {
       }
       return WeightFile(
         path: path, format: shards.format, archive: shards.archive, byteCount: shards.byteCount,
-        digests: shards.files.flatMap(\.digests))
+        parts: shards.files.flatMap(\.parts))
     }.unwrapped()
   }
 
@@ -35,14 +40,14 @@ public struct WeightFile: Sendable {
     let (format, archive, digest) = try read(FileWindow(file))
     return WeightFile(
       path: path, format: format, archive: archive, byteCount: file.count,
-      digests: digest.map { [$0] } ?? [])
+      parts: [Part(file: file, digest: digest)])
   }
 
   /// With the names that the model itself has.
   private func unwrapped() throws -> WeightFile {
     WeightFile(
       path: path, format: format, archive: try archive.withoutWrappers(), byteCount: byteCount,
-      digests: digests)
+      parts: parts)
   }
 
   /// Throws ``WeightsError`` when the data is not what a digest in the file says. Who copies or converts a file has to ask first: the digest
@@ -50,11 +55,21 @@ public struct WeightFile: Sendable {
   ///
   /// Reads all data the first time.
   public func requireIntact() throws {
-    for digest in digests { try digest.check() }
+    for part in parts { try part.digest?.check() }
+  }
+
+  /// Throws ``WeightsError`` when the file was written to or cut since it was opened: who has read it then holds a part of this and a part of
+  /// that.
+  public func requireUnchanged() throws {
+    for part in parts where part.file.hasChanged {
+      throw WeightsError(.unreadable, "the file changed while it was read", file: part.file.path)
+    }
   }
 
   /// Whether the data is what the digest in the file says; nil for a file without one.
-  var isIntact: Bool? { digests.isEmpty ? nil : (try? requireIntact()) != nil }
+  var isIntact: Bool? {
+    parts.allSatisfy { $0.digest == nil } ? nil : (try? requireIntact()) != nil
+  }
 
   /// Writes `archive` in one of ``WeightFormat/writable``, complete or not at all; a name whose ending promises another format is refused.
   ///

@@ -166,3 +166,19 @@ extension RandomGenerator {
     Tensor.uniform([count], in: 0..<1_000_000, using: self).cast(to: .int32).values(of: Int32.self)
   }
 }
+
+@Suite("Descriptions")
+struct DescriptionTests {
+  @Test("a tensor is printed with its shape, type and first values")
+  func tensors() {
+    #expect("\(Tensor([Float(0.5), -1], shape: [1, 2]))" == "Tensor 1×2 float32 [0.5, -1.0]")
+    #expect("\(Tensor((0..<9).map(Int64.init)))" == "Tensor 9 int64 [0, 1, 2, 3, 4, 5, …]")
+    #expect("\(Tensor(true))" == "Tensor scalar bool [true]")
+    #expect("\(Tensor.zeros([0, 3]))" == "Tensor 0×3 float32 []")
+    #expect("\(Tensor([Float(1.5)]).cast(to: .bfloat16))" == "Tensor 1 bfloat16 [1.5]")
+    #expect("\(Tensor.abstract(TensorSpec([2])))" == "Tensor 2 float32 without values")
+    // In logical order, however the values lie.
+    let x = Tensor((0..<6).map(Float.init), shape: [2, 3]).transposed()
+    #expect("\(x)" == "Tensor 3×2 float32 [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]")
+  }
+}

@@ -111,6 +111,28 @@ import Testing
     }
   }
 
+  @Test func aFileThatChangesWhileItIsReadIsNoticed() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a.safetensors").path
+      try SafetensorsFile.write(try Self.sample(), to: path)
+      let file = try WeightFile.open(path)
+      try file.requireUnchanged()
+      // Another file in its place leaves this one as it was.
+      try SafetensorsFile.write(try Self.sample(), to: path)
+      try file.requireUnchanged()
+      let again = try WeightFile.open(path)
+      let handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+      try handle.seek(toOffset: 900)
+      usleep(20_000)
+      try handle.write(contentsOf: [1, 2, 3])
+      let error = #expect(throws: WeightsError.self) { try again.requireUnchanged() }
+      #expect(error?.file == path && error?.reason == "the file changed while it was read")
+      try handle.close()
+      unlink(path)
+      try file.requireUnchanged()
+    }
+  }
+
   /// What the reference reader accepts beyond what writers do.
   @Test(arguments: [
     (#"{"a":{\#(f4)}}    "#, 4), (#"{ "a" : {\#(f4), "extra": [1, {}]} }"#, 4), ("{}", 0),

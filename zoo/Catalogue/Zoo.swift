@@ -74,6 +74,7 @@ public enum Zoo {
     var (loaded, archive) = try Matching(entry, file, adaptation, allowing).match()
     let defects = loaded.model.assign(archive, loaded.report!)
     if let told = try allowed(defects, file: file.path, allowing) { loaded.changes.append(told) }
+    try file.requireUnchanged()
     let changes = loaded.changes
     try loaded.adapt(adaptation)
     // What a file says of its stages is true of what it was written for.

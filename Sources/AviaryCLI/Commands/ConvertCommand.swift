@@ -38,17 +38,19 @@ enum ConvertCommand: Command {
     let summary =
       "\(paths[1]): \(target.format.summary), \(archive.count) tensors"
       + (entry.map { " of \($0.name)" } ?? ", names kept: not a model of the zoo")
-    guard arguments.has("check") else {
-      try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats)
-      return Console.print(([summary] + losses).joined(separator: "\n"))
-    }
-    if let entry, target == .portable {
+    let isChecked = arguments.has("check")
+    if isChecked, let entry, target == .portable {
       archive.portable?.stages = try Zoo.stages(entry, file, roundedTo: floats, allowing: allowing)
     }
-    let result = try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats) { path in
-      try ConversionCheck(of: file, at: path, floats: floats, model: entry, allowing: allowing)
+    let check = try WeightFile.write(archive, to: paths[1], as: target.format, floats: floats) { path in
+      let check =
+        try isChecked
+        ? ConversionCheck(of: file, at: path, floats: floats, model: entry, allowing: allowing) : nil
+      try file.requireUnchanged()
+      return check
     }
-    Console.print(([summary] + losses + [text(result, floats)]).joined(separator: "\n"))
+    let sentences = [summary] + losses + (check.map { [text($0, floats)] } ?? [])
+    Console.print(sentences.joined(separator: "\n"))
   }
 
   /// What is written, and a sentence for everything that is not as it is in the file.

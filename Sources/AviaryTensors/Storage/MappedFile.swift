@@ -2,8 +2,9 @@ import Foundation
 
 /// A file's bytes, mapped read-only: pages come in when they are first read and cost no copy.
 ///
-/// A file that another process shortens while it is mapped would end this one with a bus error, so readers of
-/// weights map only regular files and writers replace files by renaming, never in place.
+/// A file that another process shortens while it is mapped ends this one with a bus error when what is gone is read, and one that is written
+/// over gives other bytes (see ``hasChanged``). So readers of weights map only regular files, and writers replace files by renaming, never in
+/// place.
 public final class MappedFile: Sendable {
   /// Why a file could not be mapped.
   public struct Failure: Error, CustomStringConvertible {
@@ -15,8 +16,24 @@ public final class MappedFile: Sendable {
   public let path: String
   private let base: Unchecked<UnsafeRawPointer>
   public let count: Int
-  /// False for memory of its own, whose dropped pages would not come back.
-  private let isFile: Bool
+  /// What the file was when it was mapped; nil for memory of its own, whose dropped pages would not come back.
+  private let version: Version?
+  private var isFile: Bool { version != nil }
+
+  /// What tells one state of a file from another.
+  private struct Version: Equatable {
+    let size: Int
+    let seconds: Int
+    let nanoseconds: Int
+    let device: UInt
+    let number: UInt
+
+    init(_ status: stat) {
+      size = Int(status.st_size)
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+      (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
+    }
+  }
 
   /// Maps `path`; throws ``Failure`` when it is missing, not a regular file, empty or unreadable.
   public init(path: String) throws {
@@ -38,7 +55,7 @@ public final class MappedFile: Sendable {
     self.path = path
     self.count = count
     self.base = Unchecked(UnsafeRawPointer(base))
-    isFile = true
+    version = Version(status)
   }
 
   /// Memory of `count` bytes that `body` fills, read-only afterwards: for a file that lies compressed inside another one.
@@ -63,7 +80,17 @@ public final class MappedFile: Sendable {
     self.path = path
     self.count = count
     self.base = Unchecked(UnsafeRawPointer(base))
-    isFile = false
+    version = nil
+  }
+
+  /// Whether the file was written to or cut since it was mapped, so that what was read of it is not all of one piece.
+  ///
+  /// A file that was replaced by another of its name is still there unchanged, and one that was removed as well.
+  public var hasChanged: Bool {
+    var status = stat()
+    guard let version, stat(path, &status) == 0 else { return false }
+    let now = Version(status)
+    return now.device == version.device && now.number == version.number && now != version
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: base.value), count) }
