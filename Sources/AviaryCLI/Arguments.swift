@@ -107,9 +107,9 @@ struct Arguments {
       } else if parts.count == 2 {
         values[name, default: []].append(parts[1])
       } else {
-        guard let value = rest.popFirst() else {
-          throw UsageError("--\(name) needs a value: \(option.value!)")
-        }
+        // The next option is no value; who means it writes --name=--value.
+        guard let value = rest.popFirst(), !command.allOptions.contains(where: { "--\($0.name)" == value })
+        else { throw UsageError("--\(name) needs a value: \(option.value!)") }
         values[name, default: []].append(value)
       }
     }

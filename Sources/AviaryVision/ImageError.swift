@@ -7,6 +7,8 @@ public struct ImageError: Error, Equatable, CustomStringConvertible {
     case unknownFormat
     /// More pixels than ``Image/maximumPixelCount``.
     case tooLarge(width: Int, height: Int)
+    /// The system refuses the memory for so many pixels.
+    case noMemory(width: Int, height: Int)
     /// The contents are cut off or corrupt; the decoder's reason.
     case damaged(String)
     /// A valid picture of a kind that is not read; which one.
@@ -32,6 +34,8 @@ public struct ImageError: Error, Equatable, CustomStringConvertible {
     case .unknownFormat: "cannot read \(file): it is no PNG, JPEG, WebP, GIF, BMP or TIFF picture"
     case .tooLarge(let width, let height):
       "cannot read \(file): \(width)×\(height) pixels are more than \(Image.maximumPixelCount)"
+    case .noMemory(let width, let height):
+      "cannot read \(file): there is no memory for \(width)×\(height) pixels"
     case .damaged(let reason): "cannot read \(file): it is damaged (\(reason))"
     case .unsupported(let kind): "cannot read \(file): \(kind) is not supported"
     case .unknownEnding: "cannot write \(file): the name must end in .png, .jpg or .jpeg"

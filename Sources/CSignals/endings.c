@@ -26,9 +26,9 @@ _Noreturn void end_with(const char *text) {
 static void end_on_signal(int number) {
   // Pages of a mapped file that is shorter by now.
   if (number == SIGBUS) end_with(texts.cut_input);
-  // Whoever was refused memory went on as if there were some.
-  const size_t little = 64 << 20;
-  void *memory = mmap(NULL, little, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Whoever was refused memory went on as if there were some, or ended. Where there is a limit, much is refused before it is reached.
+  const size_t much = (size_t)1 << 30;
+  void *memory = mmap(NULL, much, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   end_with(memory == MAP_FAILED ? texts.shortage : texts.mistake);
 }
 

@@ -59,6 +59,8 @@ struct HabitTests {
     #expect(aviary("predict", "lenet", "").errors.contains("an argument is empty"))
     #expect(aviary("predict", "lenet", "x.png", "--weights", "").errors.contains("--weights has an empty"))
     #expect(aviary("predict", "lenet", "x.png", "--top", "no").errors.hasSuffix("not 'no'"))
+    #expect(aviary("list", "--family", "--cached").errors == "aviary: --family needs a value: NAME")
+    #expect(aviary("list", "--family=--cached").errors.contains("there is no family --cached"))
   }
 
   @Test("files that cannot be written: the system's reason and the path")

@@ -67,6 +67,20 @@ struct ProcessTests {
     #expect(outcome.errors.split(separator: "\n").count == 1)
   }
 
+  @Test("a picture that memory is refused for does not keep others from being read")
+  func largePicture() throws {
+    try withTemporaryFolder { folder in
+      #expect(aviary("draw", "digits", "\(folder)/digits", "--count", "1").status == 0)
+      let large = "\(folder)/large.png"
+      try Image(width: 8000, height: 8000, model: .grey, pixels: .init(repeating: 200, count: 64_000_000))
+        .write(to: large)
+      let outcome = try run(
+        "ulimit -v 600000; aviary predict lenet --top 1 '\(large)' '\(folder)/digits/7/7-0.png'")
+      #expect(outcome.status == 1 && outcome.output.hasSuffix("%  7\n"), "\(outcome)")
+      #expect(outcome.errors == "aviary: cannot read \(large): there is no memory for 8000×8000 pixels\n")
+    }
+  }
+
   @Test("weights and pictures through pipes, and pipes that nobody writes into")
   func pipes() throws {
     try withTemporaryFolder { folder in

@@ -48,7 +48,7 @@ enum PredictCommand: Command {
     try loaded.requirePictures()
     let input = try loaded.pictures()
     loaded.tellChanges()
-    let operands = try PictureOperands(words)
+    let operands = PictureOperands(words)
     if !operands.leftOut.isEmpty {
       Console.printError("\(operands.pictures.count) pictures; left out: \(operands.leftOut)")
     }

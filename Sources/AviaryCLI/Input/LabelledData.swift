@@ -30,9 +30,8 @@ enum LabelledData {
   /// As ``open(_:isTraining:_:minimumClasses:)`` for a training, which no picture shall end: those that are damaged are left out. Says on
   /// stderr what is not taken.
   static func forTraining(_ folder: String, _ loaded: LoadedModel) throws -> any Dataset {
-    guard let pictures = try open(folder, isTraining: true, loaded) as? FolderDataset else {
-      return try open(folder, isTraining: true, loaded)
-    }
+    let data = try open(folder, isTraining: true, loaded)
+    guard let pictures = data as? FolderDataset else { return data }
     let bar = ProgressBar()
     defer { bar.finish() }
     var damaged = 0

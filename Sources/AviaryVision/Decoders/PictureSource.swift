@@ -1,3 +1,5 @@
+import Foundation
+
 /// The bytes of a picture's file, what they may ask for, and the errors that name the file.
 struct PictureSource {
   let bytes: UnsafeRawBufferPointer
@@ -22,6 +24,22 @@ struct PictureSource {
     guard pixelCount <= Self.freePixels + Self.pixelsPerByte * bytes.count else {
       throw tooFewBytes(width, height)
     }
+    guard Self.isGranted(Self.bytesPerPixel * pixelCount) else {
+      throw error(.noMemory(width: width, height: height))
+    }
+  }
+
+  /// What decoding and the first steps behind it take for each pixel, at most.
+  private static let bytesPerPixel = 8
+
+  /// Whether the system would give so much memory. An array that it refuses would end the program, and other pictures with it.
+  private static func isGranted(_ byteCount: Int) -> Bool {
+    let flags = MAP_PRIVATE | MAP_ANON
+    guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+      return false
+    }
+    munmap(memory, byteCount)
+    return true
   }
 
   func tooFewBytes(_ width: Int, _ height: Int) -> ImageError {

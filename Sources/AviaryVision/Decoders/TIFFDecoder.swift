@@ -21,7 +21,8 @@ extension Image {
     let (width, height) = (Int(state.pointee.width), Int(state.pointee.height))
     try source.check(width: width, height: height)
     guard state.pointee.is_unsupported == 0 else {
-      throw source.error(.unsupported("this kind of TIFF picture (\(text(state.pointee.message)))"))
+      let reason = text(state.pointee.message).replacing("Sorry, ", with: "")
+      throw source.error(.unsupported("this kind of TIFF picture (\(reason))"))
     }
     let colors = PictureSource.values(width * height) { target in
       aviary_tiff_pixels(state, file, target) == 0
