@@ -2,22 +2,14 @@
 import Foundation
 import PackageDescription
 
-/// The families of the zoo, each a folder of `zoo`.
+/// The families of the zoo by task, each a folder of `zoo/<Task>`.
 let families = [
-  "LeNet",
-  "AlexNet",
-  "SqueezeNet",
-  "VGG",
-  "Inception",
-  "Xception",
-  "ResNet",
-  "DenseNet",
-  "MobileNet",
-  "EfficientNet",
-  "ConvNeXt",
-  "VisionTransformer",
-  "Swin",
-]
+  "Classification": [
+    "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
+    "EfficientNet", "ConvNeXt",
+    "VisionTransformer", "Swin",
+  ]
+].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here
 /// before, run `swift package purge-cache`.
@@ -67,7 +59,7 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo", exclude: ["LeNet/Samples"],
+      path: "zoo", exclude: ["Classification/LeNet/Samples"],
       resources: (["Labels", "Registry"] + familyResources).map { .process($0) }),
     .target(
       name: "Aviary",
