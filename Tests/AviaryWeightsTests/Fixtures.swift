@@ -51,7 +51,8 @@ enum Fixture {
   static func nameMap(_ name: String) throws -> NameMap {
     let parts = name.split(separator: "/")
     return try NameMap(
-      contentsOf: repository.appendingPathComponent("zoo/Classification/\(parts[0])/Maps/\(parts[1]).json").path)
+      contentsOf: repository.appendingPathComponent("zoo/Classification/\(parts[0])/Maps/\(parts[1]).json")
+        .path)
   }
 
   /// The repository's root.

@@ -76,7 +76,8 @@ import Testing
   @Test(arguments: ["ResNet/keras_resnet", "MobileNet/keras_mobilenet"])
   func damagedNameMapsThrow(_ name: String) throws {
     let parts = name.split(separator: "/")
-    let map = Fixture.repository.appendingPathComponent("zoo/Classification/\(parts[0])/Maps/\(parts[1]).json")
+    let map = Fixture.repository.appendingPathComponent(
+      "zoo/Classification/\(parts[0])/Maps/\(parts[1]).json")
     let archive = try WeightFile.open(Fixture.path("keras3.weights.h5")).archive
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("map.json").path
