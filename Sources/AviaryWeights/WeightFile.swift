@@ -172,14 +172,14 @@ public struct WeightFile: Sendable {
     if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
     if TorchLegacy.matches(bytes) { return .torchLegacy }
     if begins(Array("ustar".utf8), at: 257) { return .torchTar }
-    // A length and then JSON. Eight bytes alone are no signature, so the brace must follow, if only after blanks, which the reader refuses.
-    if bytes.count > 8, bytes[0] != UInt8(ascii: "{"),
-      bytes[8...].first(where: { $0 != 0x20 && $0 != 0x0A }) == UInt8(ascii: "{")
-    {
-      return .safetensors
+    func beginsObject(_ bytes: some Sequence<UInt8>) -> Bool {
+      bytes.first { ![0x20, 0x0A, 0x0D, 0x09].contains($0) } == UInt8(ascii: "{")
     }
+    // A text has no zeros; the length before the header of a safetensors file always has some. Eight bytes alone are no signature, so a
+    // brace must follow, if only after blanks, which the reader refuses.
+    if beginsObject(bytes), !bytes.prefix(8).contains(0) { return .index }
+    if bytes.count > 8, beginsObject(bytes[8...]) { return .safetensors }
     if bytes.count > 2, bytes[0] == 0x80, (2...5).contains(bytes[1]) { return .pickle }
-    if bytes.first(where: { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }) == UInt8(ascii: "{") { return .index }
     let start = bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     throw WeightsError(
       .unsupported, "not a file of weights in a known format: it begins with the bytes \(start)")

@@ -215,7 +215,7 @@ struct ConvertTests {
         let outcome = aviary(["convert", source, target] + options)
         #expect(
           outcome.output.contains(
-            "left out, since the model does not have them: 1 tensors, bn1.num_batches_tracked"))
+            "left out, since the model does not have them: 1 tensor, bn1.num_batches_tracked"))
       }
       try WeightFile.write(
         try WeightArchive(
@@ -224,7 +224,7 @@ struct ConvertTests {
       // Without the switch it is of no model of the zoo, and keeps its names.
       #expect(aviary("convert", source, target).output.contains("names kept"))
       let outcome = aviary("convert", source, target, "--ignore-unexpected", "--check")
-      #expect(outcome.output.contains("of resnet8") && outcome.output.contains("1 tensors, loss.weight"))
+      #expect(outcome.output.contains("of resnet8") && outcome.output.contains("1 tensor, loss.weight"))
       let inspected = aviary("inspect", source).output
       #expect(inspected.contains("model: resnet8") && inspected.contains("1 left over: loss.weight"))
     }

@@ -133,6 +133,20 @@ import Testing
     }
   }
 
+  /// The length of a header may begin with the byte of a brace, and an index may have a brace where a header begins.
+  @Test func headersAndIndicesAreToldApart() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appendingPathComponent("a").path
+      var header = #"{"a":{\#(Self.f4)}}"#
+      header += String(repeating: " ", count: 123 - header.utf8.count)
+      try Data([123, 0, 0, 0, 0, 0, 0, 0] + header.utf8 + [0, 0, 0, 0]).write(to: URL(fileURLWithPath: path))
+      #expect(try WeightFile.open(path).format == .safetensors)
+      try Data(#"{"meta":{}}"#.utf8).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: WeightsError.self) { try WeightFile.open(path) }
+      #expect(error?.reason.contains("no weight_map") == true, "\(String(describing: error))")
+    }
+  }
+
   /// What the reference reader accepts beyond what writers do.
   @Test(arguments: [
     (#"{"a":{\#(f4)}}    "#, 4), (#"{ "a" : {\#(f4), "extra": [1, {}]} }"#, 4), ("{}", 0),

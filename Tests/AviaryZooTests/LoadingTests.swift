@@ -171,6 +171,24 @@ struct LoadingTests {
     #expect(loaded.model.stateEntries.allSatisfy { $0.value.values().allSatisfy { $0 == 0.25 } })
   }
 
+  @Test(
+    "an input that only the metadata has makes no room for millions of values",
+    arguments: [("vit_ti_16", [3, 16384, 16384]), ("resnet8", [4096, 32, 32])])
+  func describedInputs(name: String, input: [Int]) throws {
+    var archive = try WeightArchive([("a", Self.ramp([1]))])
+    archive.portable = PortableMetadata(model: name, dialect: try Catalogue.entry(name).dialects[0].name)
+    archive.portable?.configuration = ["input": .array(input.map { .integer($0) })]
+    let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try WeightFile.write(archive, to: path, as: .portable)
+    let peak = try PeakMemory.during {
+      let error = #expect(throws: WeightsError.self) { try Zoo.load(name, weights: path) }
+      #expect(error?.reason.contains("not for the input") == true, "\(String(describing: error))")
+      _ = Zoo.identification(of: try WeightFile.open(path).archive)
+    }
+    if let peak { #expect(peak < 200 << 20) }
+  }
+
   /// As `model.save("x.h5")` of Keras 3.15 spells a sequence: with the names of enclosing models, and numbers that go on.
   @Test(
     "Keras' LeNets are found by given and by automatic names", arguments: ["lenet5", "keras_wide"], [0, 2])

@@ -13,10 +13,10 @@ struct DescribedNetwork {
   private let transfer: (branch: String, widths: [Int], junction: TransferModel.Junction)?
   private let file: String
 
-  /// Throws `WeightsError` when the metadata makes no sense for the model.
+  /// Throws `WeightsError` when the metadata makes no sense for the model, or for the tensors beside it.
   init(
-    _ metadata: PortableMetadata, _ dialect: Dialect, _ entry: ZooEntry, _ card: Card, classes: Int,
-    file: String
+    _ metadata: PortableMetadata, _ dialect: Dialect, _ entry: ZooEntry, _ card: Card,
+    _ tensors: WeightArchive, classes: Int, file: String
   ) throws {
     self.dialect = dialect
     self.card = card
@@ -41,11 +41,23 @@ struct DescribedNetwork {
       input = defaultInput
       return
     }
-    let step = (dialect.make(card.classes) as? any ResizableModel)?.sideStep
+    let whole = dialect.make(card.classes)
+    let resizable = whole as? any ResizableModel
+    let step = resizable?.sideStep
     guard let input = described.integers, input.count == 3, 1...4096 ~= input[0], input[1] == input[2],
       1...(1 << 14) ~= input[1], input[1].isMultiple(of: step ?? 1),
       step != nil || input[1] == defaultInput[1] || entry.smallestSide.map({ input[1] >= $0 }) == true
     else { throw WeightsError(.malformed, "\(entry.name) takes no input of \(described)", file: file) }
+    // A few digits must not make room for millions of values: what depends on the input has to be there.
+    let channels = whole.firstConvolution.flatMap {
+      tensors.spec("\($0.name).weight")?.shape.dropFirst().first
+    }
+    guard input[0] == defaultInput[0] || input[0] == channels,
+      resizable == nil || input[1] == defaultInput[1] || input[1] == resizable?.side(of: tensors)
+    else {
+      throw WeightsError(
+        .malformed, "the tensors are not for the input \(input.shapeText) that the metadata says", file: file)
+    }
     self.input = input
   }
 

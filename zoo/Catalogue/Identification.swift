@@ -74,7 +74,8 @@ extension Zoo {
     else { return nil }
     let classes = metadata.numClasses ?? card.classes
     guard 1..<(1 << 24) ~= classes,
-      let network = try? DescribedNetwork(metadata, dialect, entry, card, classes: classes, file: ""),
+      let network = try? DescribedNetwork(
+        metadata, dialect, entry, card, archive, classes: classes, file: ""),
       let model = try? network.build(classes: classes)
     else { return nil }
     return Identification(archive, entry, dialect, model)

@@ -134,7 +134,8 @@ struct Matching {
       throw WeightsError(.malformed, "\(promised) classes are promised", file: file.path)
     }
     let classes = adaptation.classes ?? promised
-    let description = try DescribedNetwork(metadata, dialect, entry, card, classes: promised, file: file.path)
+    let description = try DescribedNetwork(
+      metadata, dialect, entry, card, file.archive, classes: promised, file: file.path)
     let model = try description.build(classes: classes)
     let weights = try dialect.imported(file.archive, into: model)
     let replaceable = try model.replaceable(adaptation, weights) {

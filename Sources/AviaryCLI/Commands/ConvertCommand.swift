@@ -61,7 +61,8 @@ enum ConvertCommand: Command {
     guard let entry else { return (file.archive, others) }
     let described = try Zoo.described(entry, file, allowing: allowing)
     func sentence(_ what: String, _ names: [String]) -> [String] {
-      names.isEmpty ? [] : ["\(what): \(names.count) tensors, \(shortened(names))"]
+      names.isEmpty
+        ? [] : ["\(what): \(names.count) \(names.count == 1 ? "tensor" : "tensors"), \(shortened(names))"]
     }
     let losses =
       others + sentence("left out, since the model does not have them", described.leftOut)

@@ -64,8 +64,9 @@ extension JSONValue {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
-    } catch let error as EncodingError {
-      throw WeightsError(.malformed, "the metadata cannot be written as JSON: \(error)")
+    } catch EncodingError.invalidValue(let value, let context) {
+      let place = context.codingPath.map(\.stringValue).joined(separator: ".").quoted
+      throw WeightsError(.nonFinite, "the metadata cannot be written as JSON: \(place) is \(value)")
     }
   }
 }

@@ -57,7 +57,7 @@ enum ShardReader {
       guard files.count == 1, let archive = archives[files[0]], archive.spec(tensor) != nil else {
         throw WeightsError(
           .malformed,
-          "tensor \(tensor.quoted) is not in \((files.first ?? "").quoted), where the index says it is")
+          "tensor \(tensor.quoted) is not in \(files.first?.quoted ?? "any file"), as the index says")
       }
       try result.append(tensor, from: archive, tensor)
     }
