@@ -88,26 +88,26 @@ struct MemoryPool {
     gaps.insert(gap, at: index)
   }
 
-  /// Adds addresses: as many as there is memory, or fewer where the system does not let a process have them.
+  /// Adds addresses: as many as there is memory; where the system lets a process have fewer, no more than are needed for the next blocks,
+  /// for others live on the same allowance.
   private mutating func reserve(_ byteCount: Int) {
     let memory = Int(ProcessInfo.processInfo.physicalMemory)
     // The system would promise more than there is, and end the program, or another, when it is written to.
     require(byteCount <= memory, "out of memory: \(byteCount) bytes were asked for")
-    var size = memory
-    size = (size + Self.hugePage - 1) / Self.hugePage * Self.hugePage + Self.hugePage
-    while true {
+    for wanted in [memory, max(byteCount, 64 << 20), byteCount] {
+      let size = (wanted + Self.hugePage - 1) / Self.hugePage * Self.hugePage + Self.hugePage
       let flags = MAP_PRIVATE | Self.anonymous
-      if let base = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED {
-        let start = (Int(bitPattern: base) + Self.hugePage - 1) / Self.hugePage * Self.hugePage
-        let end = Int(bitPattern: base) + size
-        #if os(Linux)
-          madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_HUGEPAGE)
-        #endif
-        return insert(Gap(start: start, end: end, backedEnd: start))
+      guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+        continue
       }
-      require(size / 2 >= byteCount + Self.hugePage, "out of memory: \(byteCount) bytes were asked for")
-      size /= 2
+      let start = (Int(bitPattern: base) + Self.hugePage - 1) / Self.hugePage * Self.hugePage
+      let end = Int(bitPattern: base) + size
+      #if os(Linux)
+        madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_HUGEPAGE)
+      #endif
+      return insert(Gap(start: start, end: end, backedEnd: start))
     }
+    requirementFailure("out of memory: \(byteCount) bytes were asked for")
   }
 
   #if os(Linux)
