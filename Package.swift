@@ -6,9 +6,9 @@ import PackageDescription
 let families = [
   "Classification": [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
-    "EfficientNet", "ConvNeXt",
-    "VisionTransformer", "Swin",
-  ]
+    "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
+  ],
+  "Language": ["CharRNN"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here
@@ -75,7 +75,7 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryLayersTests",
-      dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"]),
+      dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "CZlib", "TestSupport"],
       resources: [.copy("Fixtures")]),

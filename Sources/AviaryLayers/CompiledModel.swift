@@ -6,6 +6,7 @@ import AviaryTensors
 /// compiled for when they first come; the plans used last are kept.
 public final class CompiledNetwork {
   private let compile: ([TensorSpec]) -> CompiledGraph
+  private let complete: (NamedTensors) -> NamedTensors
   private let inputNames: [String]
   private let outputNames: [String]
   /// The one used last at the end.
@@ -14,10 +15,12 @@ public final class CompiledNetwork {
 
   /// - Parameters:
   ///   - module: whose weights `body` uses; it is put into evaluation mode.
+  ///   - complete: adds inputs that may be left out.
   ///   - body: the outputs in order for the inputs in order.
   public init(
     _ module: some Module, inputs: [String], outputs: [String],
     algorithms: AlgorithmChoice = .measured, precision: DType = .float32,
+    completing complete: @escaping (NamedTensors) -> NamedTensors = { $0 },
     capturing body: @escaping ([Tensor]) -> [Tensor]
   ) {
     require(
@@ -31,6 +34,7 @@ public final class CompiledNetwork {
       case .module: break
       }
     }
+    self.complete = complete
     inputNames = inputs
     outputNames = outputs
     compile = { specs in
@@ -42,6 +46,7 @@ public final class CompiledNetwork {
 
   /// The network's outputs. Not to be called from several threads at once: compile once per thread.
   public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    let inputs = complete(inputs)
     let tensors = inputNames.map { inputs[$0] }
     return NamedTensors(Array(zip(outputNames, graph(for: tensors.map(\.spec))(tensors))))
   }
@@ -65,7 +70,8 @@ extension Network {
   ) -> CompiledNetwork {
     let (inputs, outputs) = (signature.inputs.map(\.name), signature.outputs.map(\.name))
     return CompiledNetwork(
-      self, inputs: inputs, outputs: outputs, algorithms: algorithms, precision: precision
+      self, inputs: inputs, outputs: outputs, algorithms: algorithms, precision: precision,
+      completing: completed
     ) { tensors in
       let results = self(NamedTensors(Array(zip(inputs, tensors))))
       return outputs.map { results[$0] }

@@ -18,6 +18,10 @@ struct MemberWalk {
       for child in container.namedChildren { add(prefix + child.name, child.module) }
       return
     }
+    if let container = module as? any ParameterContainer {
+      for own in container.ownParameters { add(prefix + own.name, own.parameter) }
+      return
+    }
     var levels: [Mirror] = []
     var mirror: Mirror? = Mirror(reflecting: module)
     while let level = mirror {

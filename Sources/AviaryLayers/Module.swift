@@ -42,6 +42,11 @@ public protocol Container: Module {
   var namedChildren: [(name: String, module: any Module)] { get }
 }
 
+/// A module without children whose parameters have names other than those of its properties.
+public protocol ParameterContainer: Module {
+  var ownParameters: [(name: String, parameter: Parameter)] { get }
+}
+
 /// A module that behaves differently while training (dropout, batch normalization).
 public protocol ModeDependent: Module {
   var isTraining: Bool { get set }

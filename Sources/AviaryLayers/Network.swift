@@ -15,11 +15,14 @@ public struct Port: Sendable, Hashable {
   public let name: String
   public let dtype: DType
   public let axes: [Axis]
+  /// The network makes an input of its own where none is given (``Network/defaults(for:)``): a state begins with zeros.
+  public let isOptional: Bool
 
-  public init(_ name: String, _ axes: [Axis], _ dtype: DType = .float32) {
+  public init(_ name: String, _ axes: [Axis], _ dtype: DType = .float32, isOptional: Bool = false) {
     self.name = name
     self.axes = axes
     self.dtype = dtype
+    self.isOptional = isOptional
   }
 
   /// `N×3×H×W float32`.
@@ -49,8 +52,20 @@ public struct Signature: Sendable, Hashable {
 /// it is for.
 public protocol Network: Module {
   var signature: Signature { get }
-  /// The outputs of ``signature`` for its inputs.
+  /// The outputs of ``signature`` for all of its inputs.
   func callAsFunction(_ inputs: NamedTensors) -> NamedTensors
+  /// The optional inputs that are not among those given.
+  func defaults(for inputs: NamedTensors) -> NamedTensors
+}
+
+extension Network {
+  public func defaults(for inputs: NamedTensors) -> NamedTensors { [:] }
+
+  /// The inputs with those that the network makes of its own.
+  public func completed(_ inputs: NamedTensors) -> NamedTensors {
+    NamedTensors(
+      inputs.elements + defaults(for: inputs).elements.filter { inputs[ifPresent: $0.name] == nil })
+  }
 }
 
 /// Tensors do not fit a network's signature.
@@ -73,6 +88,7 @@ extension Signature {
     var extents: [String: Int] = [:]
     for port in inputs {
       guard let tensor = tensors[ifPresent: port.name] else {
+        if port.isOptional { continue }
         throw SignatureError(name: port.name, given: "missing", expected: port.text + Self.text(extents))
       }
       let fits =

@@ -1,0 +1,66 @@
+import AviaryLayers
+import AviaryTensors
+
+/// A language model over characters: embedding, LSTM layers, and a score for each character that may come next (Graves 2013, "Generating
+/// Sequences With Recurrent Neural Networks"; Karpathy 2015, "The Unreasonable Effectiveness of Recurrent Neural Networks").
+///
+/// What it has read is its state, which goes in and comes out: a text may be read in pieces.
+public final class CharRNN: Network {
+  public struct Configuration: Sendable, Hashable {
+    /// Characters that it knows.
+    public var vocabulary = 65
+    public var embedding = 128
+    public var width = 128
+    public var layers = 2
+
+    public init() {}
+
+    /// ml5's models of one author each: two layers of 128.
+    public static let ml5 = Configuration()
+  }
+
+  public let embedding: Embedding
+  public let lstm: LSTM
+  public let fc: Linear
+  private let configuration: Configuration
+
+  public init(_ configuration: Configuration = .ml5) {
+    self.configuration = configuration
+    embedding = Embedding(vocabulary: configuration.vocabulary, width: configuration.embedding)
+    lstm = LSTM(configuration.embedding, configuration.width, layers: configuration.layers)
+    fc = Linear(configuration.width, configuration.vocabulary)
+  }
+
+  public var signature: Signature {
+    let state: [Port.Axis] = [.fixed(configuration.layers), "N", .fixed(configuration.width)]
+    return Signature(
+      inputs: [
+        Port("tokens", ["N", "T"], .int64), Port("hidden", state, isOptional: true),
+        Port("cell", state, isOptional: true),
+      ],
+      outputs: [
+        Port("logits", ["N", "T", .fixed(configuration.vocabulary)]), Port("hidden", state),
+        Port("cell", state),
+      ])
+  }
+
+  /// A state of zeros: nothing has been read.
+  public func defaults(for inputs: NamedTensors) -> NamedTensors {
+    let state = lstm.initialState(inputs["tokens"].shape[0])
+    return ["hidden": state.hidden, "cell": state.cell]
+  }
+
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    let state = LSTM.State(hidden: inputs["hidden"], cell: inputs["cell"])
+    let (logits, next) = self(inputs["tokens"], state)
+    return ["logits": logits, "hidden": next.hidden, "cell": next.cell]
+  }
+
+  /// N×T tokens to N×T×V logits of the token after each.
+  public func callAsFunction(_ tokens: Tensor, _ state: LSTM.State? = nil) -> (
+    logits: Tensor, state: LSTM.State
+  ) {
+    let (features, next) = lstm(embedding(tokens), state)
+    return (fc(features), next)
+  }
+}
