@@ -205,6 +205,17 @@ import Testing
     (#"{"a":{\#(f4)},"\u0061":{\#(f4)}}"#, 4, "occurs twice"),
     (#"{"__metadata__":{"x":1}}"#, 0, "not a string"),
     (#"{"__metadata__":{"aviary":"{\"format_version\":9}"}}"#, 0, "newer"),
+    (
+      #"{"__metadata__":{"aviary":"{\"format_version\":1,\"num_classes\":\"x\"}"}}"#, 0,
+      "\"num_classes\" is not a whole number"
+    ),
+    (
+      #"{"__metadata__":{"aviary":"{\"format_version\":1,\"labels\":{}}"}}"#, 0, "\"labels\" is not an array"
+    ),
+    (
+      #"{"__metadata__":{"aviary":"{\"format_version\":1,\"metrics\":[1]}"}}"#, 0,
+      "\"metrics\" is not an object"
+    ),
     (#"{"__metadata__":{"aviary":"[]"}}"#, 0, "metadata"),
     (#"[1]"#, 0, "not a file of weights"),
     (#"{"a": nul}"#, 0, "expected null"),

@@ -76,10 +76,21 @@ extension DecodingError {
   fileprivate var sentence: String {
     switch self {
     case .keyNotFound(let key, let context): "\(place(context.codingPath)) lacks \(key.stringValue.quoted)"
-    case .typeMismatch(let type, let context): "\(place(context.codingPath)) is not of type \(type)"
+    case .typeMismatch(let type, let context): "\(place(context.codingPath)) is not \(noun(type))"
     case .valueNotFound(_, let context): "\(place(context.codingPath)) is null"
-    case .dataCorrupted(let context): "\(place(context.codingPath)): \(context.debugDescription)"
+    case .dataCorrupted(let context): "\(place(context.codingPath)) has a value that is not allowed there"
     @unknown default: "it does not have the expected form"
+    }
+  }
+
+  /// What JSON calls that which becomes a type.
+  private func noun(_ type: any Any.Type) -> String {
+    switch type {
+    case is String.Type: "a string"
+    case is Bool.Type: "true or false"
+    case is any BinaryInteger.Type: "a whole number"
+    case is any BinaryFloatingPoint.Type: "a number"
+    default: String(describing: type).hasPrefix("Array") ? "an array" : "an object"
     }
   }
 
