@@ -66,7 +66,7 @@ let package = Package(
       dependencies: [
         "AviaryTensors", "AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining",
         "AviaryZoo",
-      ]),
+      ], exclude: ["Guides"]),
     .executableTarget(name: "AviaryCLI", dependencies: ["Aviary", "CSignals"]),
 
     .target(name: "TestSupport", dependencies: ["AviaryTensors"], path: "Tests/TestSupport"),

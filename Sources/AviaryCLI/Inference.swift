@@ -12,8 +12,8 @@ extension Arguments {
   }
 
   /// What `--allow-nonfinite` and `--ignore-unexpected` allow.
-  var allowance: Zoo.Allowance {
-    var allowance: Zoo.Allowance = []
+  var allowance: Allowance {
+    var allowance: Allowance = []
     if has(Option.allowNonfinite.name) { allowance.insert(.nonFinite) }
     if has(Option.ignoreUnexpected.name) { allowance.insert(.unexpected) }
     return allowance

@@ -1,11 +1,10 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryWeights
+import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
-
-@testable import AviaryZoo
 
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
 
@@ -28,11 +27,8 @@ struct CharRNNTests {
 
   /// The real model of Shakespeare, and the number of each character.
   private func shakespeare(_ assets: String) throws -> (model: CharRNN, vocabulary: [Character: Int64]) {
-    let archive = try WeightFile.open("\(assets)/weights/charrnn_shakespeare.pth").archive
     let model = CharRNN()
-    let report = model.report(archive)
-    try report.requireComplete(file: "charrnn_shakespeare.pth")
-    #expect(model.assign(archive, report).isEmpty)
+    try model.load(from: "\(assets)/weights/charrnn_shakespeare.pth")
     let json = try Data(contentsOf: URL(filePath: "\(assets)/data/text/charrnn_shakespeare_vocab.json"))
     let numbers = try JSONDecoder().decode([String: Int64].self, from: json)
     return (model, Dictionary(uniqueKeysWithValues: numbers.map { (Character($0.key), $0.value) }))

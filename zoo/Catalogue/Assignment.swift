@@ -89,9 +89,7 @@ extension Module {
   /// What of an archive fits. Auxiliary classifiers that the archive has nothing of are removed first.
   func report(_ archive: WeightArchive, replaceable: Set<String> = []) -> LoadReport {
     let absent = removeAuxiliaryClassifiers(absentFrom: archive)
-    let (expected, optional) = expectations
-    return LoadReport(
-      expected: expected, optional: optional, archive: archive, absent: absent, replaceable: replaceable)
+    return LoadReport(of: self, archive, absent: absent, replaceable: replaceable)
   }
 
   /// Whether an archive has the module's tensors and no others, auxiliary classifiers aside.
@@ -103,24 +101,6 @@ extension Module {
 
   private func removeAuxiliaryClassifiers(absentFrom archive: WeightArchive) -> [String] {
     (self as? any AuxiliaryClassifiers)?.removeAuxiliaryClassifiers(absentFrom: archive) ?? []
-  }
-
-  /// What a file must hold, and what it may hold besides.
-  private var expectations: (expected: [String: Shape], optional: Set<String>) {
-    let entries = stateEntries
-    let expected = entries.filter { !$0.isFixed }.map { ($0.name, $0.shape) }
-    return (Dictionary(uniqueKeysWithValues: expected), Set(entries.filter(\.isFixed).map(\.name)))
-  }
-
-  /// Takes over the values of an archive that a report found complete, and returns what is wrong with them.
-  func assign(_ archive: WeightArchive, _ report: LoadReport) -> [ValueDefect] {
-    let initialised = Set(report.initialised)
-    let tensors = stateEntries.compactMap { entry -> (name: String, tensor: Tensor)? in
-      guard !initialised.contains(entry.name), let tensor = archive[entry.name] else { return nil }
-      entry.value = tensor
-      return (entry.name, tensor)
-    }
-    return ValueDefect.all(in: tensors)
   }
 }
 

@@ -30,7 +30,7 @@ public struct ConversionCheck: Sendable {
   /// Throws `WeightsError` naming what differs, or what no network can use, unless `allowing` says that it may be there.
   public init(
     of source: WeightFile, at path: String, floats: DType?, model entry: ZooEntry?,
-    allowing: Zoo.Allowance = []
+    allowing: Allowance = []
   ) throws {
     let result = try WeightFile.open(path)
     try source.requireIntact()

@@ -9,12 +9,12 @@ struct Matching {
   private let card: Card
   private let file: WeightFile
   private let adaptation: Adaptation
-  private let allowing: Zoo.Allowance
+  private let allowing: Allowance
 
   /// A model with first values, and the weights for it under our names.
   typealias Match = (loaded: LoadedModel, weights: WeightArchive)
 
-  init(_ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation, _ allowing: Zoo.Allowance) throws {
+  init(_ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation, _ allowing: Allowance) throws {
     self.entry = entry
     self.file = file
     self.adaptation = adaptation
@@ -48,7 +48,7 @@ struct Matching {
     }
     if let match = attempt.match { return match }
     guard let closest = attempt.closest else { throw attempt.failure! }
-    try closest.requireComplete(file: file.path, hint: Zoo.Allowance.unexpected.hint)
+    try closest.requireComplete(file: file.path, hint: Allowance.unexpected.hint)
     requirementFailure("a report that fits was found before")
   }
 
@@ -144,7 +144,7 @@ struct Matching {
     let report = model.report(weights, replaceable: replaceable)
     try report.requireComplete(
       file: file.path, allowingUnexpected: allowsUnexpected(report, replaceable),
-      hint: Zoo.Allowance.unexpected.hint)
+      hint: Allowance.unexpected.hint)
     let names = classes == promised ? metadata.labels : nil
     let labels = try names ?? dialect.labels.names(count: model)
     guard labels.count == classes else {

@@ -73,7 +73,7 @@ public enum Zoo {
     try file.requireIntact()
     var (loaded, archive) = try Matching(entry, file, adaptation, allowing).match()
     let defects = loaded.model.assign(archive, loaded.report!)
-    if let told = try allowed(defects, file: file.path, allowing) { loaded.changes.append(told) }
+    if let told = try allowing.told(defects, file: file.path) { loaded.changes.append(told) }
     try file.requireUnchanged()
     let changes = loaded.changes
     try loaded.adapt(adaptation)

@@ -55,7 +55,7 @@ enum ConvertCommand: Command {
 
   /// What is written, and a sentence for everything that is not as it is in the file.
   private static func archive(
-    _ entry: ZooEntry?, _ file: WeightFile, _ target: Target, _ allowing: Zoo.Allowance
+    _ entry: ZooEntry?, _ file: WeightFile, _ target: Target, _ allowing: Allowance
   ) throws -> (WeightArchive, losses: [String]) {
     let others = file.archive.metadata["not_taken"].map { ["not taken from the file: \($0)"] } ?? []
     guard let entry else { return (file.archive, others) }
