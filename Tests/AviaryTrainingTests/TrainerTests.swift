@@ -28,7 +28,7 @@ struct TrainerTests {
     #expect(try #require(last.validation).accuracy > 0.95)
     #expect(try #require(last.validation).count == 200)
     #expect(last.learningRate < first.learningRate)
-    #expect(trainer.optimizer.learningRate == 0.02)
+    #expect(trainer.learner.optimizer.learningRate == 0.02)
   }
 
   @Test("two runs with the same seed are equal bit for bit, another seed is another run")
@@ -36,7 +36,7 @@ struct TrainerTests {
     func run(_ seed: UInt64) throws -> [[Float]] {
       let model = model()
       let trainer = Trainer(model, SGD(learningRate: 0.1, momentum: 0.9))
-      trainer.gradientNormLimit = 1
+      trainer.learner.gradientNormLimit = 1
       try trainer.fit(points(100, seed: 1), epochs: 3, batchSize: 16, seed: seed)
       return model.stateEntries.map { $0.value.values() }
     }
@@ -66,7 +66,7 @@ struct TrainerTests {
     let trainer = Trainer(model(), SGD(learningRate: 0.1))
     trainer.onEpoch = { report, _ in if report.epoch == 2 { throw Enough() } }
     #expect(throws: Enough.self) { try trainer.fit(points(20, seed: 1), epochs: 5) }
-    #expect(trainer.optimizer.learningRate == 0.1)
+    #expect(trainer.learner.optimizer.learningRate == 0.1)
   }
 
   @Test("no epochs leave the weights as they are")
@@ -84,7 +84,7 @@ struct TrainerTests {
     let model = model()
     let trainer = Trainer(model, SGD(learningRate: 0.1))
     var steps = 0
-    trainer.loss = { logits, labels in
+    trainer.learner.loss = { logits, labels in
       steps += 1
       return softmaxCrossEntropy(logits, labels: labels) * (steps == 4 ? .nan : 1)
     }

@@ -52,13 +52,13 @@ struct TrainingTests {
     let data = TensorDataset(inputs: sample([2, 3, 64, 64]), labels: [0, 1], classNames: ["a", "b"])
     func loss(usingAuxiliary: Bool) throws -> Float {
       let trainer = Trainer(model, SGD(learningRate: 0))
-      if usingAuxiliary { trainer.useAuxiliaryClassifiers() }
+      if usingAuxiliary { trainer.learner.useAuxiliaryClassifiers() }
       return try trainer.fit(data, epochs: 1)[0].training.loss
     }
     let plain = try loss(usingAuxiliary: false)
     let weighted = try loss(usingAuxiliary: true)
     model.train()
-    let batch = try data.batch(0..<2)
+    let batch = try data.batch([0, 1])
     let output = model.trainingLogits(batch.inputs)
     #expect(output.auxiliary.map(\.lossWeight) == [0.3, 0.3])
     let auxiliary = output.auxiliary.reduce(Float(0)) {

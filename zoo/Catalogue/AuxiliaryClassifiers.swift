@@ -51,7 +51,7 @@ extension AuxiliaryClassifiers {
   }
 }
 
-extension Trainer {
+extension ClassifierLearner {
   /// Adds the weighted losses of the model's auxiliary classifiers, if it has some and nothing of it is frozen.
   public func useAuxiliaryClassifiers() {
     guard let network = model as? any AuxiliaryClassifiers, !network.auxiliaryClassifiers.isEmpty,

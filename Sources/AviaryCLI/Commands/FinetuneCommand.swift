@@ -115,12 +115,13 @@ enum Output {
 enum TrainingRun {
   /// Trains, reports every epoch, and keeps the best epoch's weights in `output`.
   static func fit(
-    _ loaded: LoadedModel, _ optimizer: any Optimizer, _ training: some Dataset, _ validation: (any Dataset)?,
+    _ loaded: LoadedModel, _ optimizer: any Optimizer, _ training: some Dataset,
+    _ validation: (any TrainingData<Batch>)?,
     epochs: Int, batch: Int, seed: UInt64, output: String, isQuiet: Bool,
-    configure: (Trainer) -> Void = { _ in }
+    configure: (Trainer<ClassifierLearner>) -> Void = { _ in }
   ) throws -> [EpochReport] {
     let trainer = Trainer(loaded.model, optimizer)
-    trainer.useAuxiliaryClassifiers()
+    trainer.learner.useAuxiliaryClassifiers()
     let bar = ProgressBar()
     trainer.onProgress = { progress in
       bar.update(

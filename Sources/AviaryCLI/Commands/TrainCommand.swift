@@ -33,7 +33,7 @@ enum TrainCommand: Command {
       output: output, isQuiet: arguments.has("json")
     ) { trainer in
       trainer.schedule = recipe.schedule
-      trainer.augment = recipe.augment
+      trainer.learner.augment = recipe.augment
     }
     var best = try Zoo.load(entry.name, weights: output)
     let test = try best.model.evaluation(on: try LabelledData.open(folder, isTraining: false, loaded))

@@ -42,11 +42,21 @@ public func backward(from value: consuming Tensor, to leaves: [Leaf]) -> [Tensor
 
 /// As ``backward(from:to:)``, with the gradient of the loss with respect to `value` given.
 public func backward(from value: consuming Tensor, seed: Tensor, to leaves: [Leaf]) -> [Tensor?] {
+  backward(from: [value], seeds: [seed], to: leaves)
+}
+
+/// The gradients at `leaves` of several values together, each with the gradient of the loss with respect to it (of its shape): one pass over
+/// what they share.
+public func backward(from values: consuming [Tensor], seeds: [Tensor], to leaves: [Leaf]) -> [Tensor?] {
+  require(
+    values.map(\.shape) == seeds.map(\.shape),
+    "values of \(values.map(\.shape.shapeText)) with gradients of \(seeds.map(\.shape.shapeText))")
   var engine = BackwardPass(leaves: leaves)
-  guard let root = value.node?.asParent else { return leaves.map { _ in nil } }
-  value = value.detached
+  let roots = values.map { $0.node?.asParent }
+  // The recording is released while it is walked.
+  values = []
   return withoutRecording {
-    engine.accumulate(seed, at: root)
+    for (root, seed) in zip(roots, seeds) { if let root { engine.accumulate(seed, at: root) } }
     engine.run()
     return engine.results
   }

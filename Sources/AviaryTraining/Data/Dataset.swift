@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// Labelled examples that can be had in any order.
-public protocol Dataset: Sendable {
+public protocol Dataset: TrainingData where Batch == AviaryTraining.Batch {
   var count: Int { get }
   /// One name per class.
   var classNames: [String] { get }
@@ -15,11 +15,14 @@ public protocol Dataset: Sendable {
 public struct Batch: Sendable {
   public let inputs: Tensor
   public let labels: Tensor
+  /// The numbers of the examples in their data set, for messages.
+  public let examples: [Int]
   public var count: Int { inputs.shape[0] }
 
-  public init(inputs: Tensor, labels: Tensor) {
+  public init(inputs: Tensor, labels: Tensor, examples: [Int]? = nil) {
     self.inputs = inputs
     self.labels = labels
+    self.examples = examples ?? Array(0..<(labels.shape.first ?? 0))
   }
 }
 
@@ -28,11 +31,11 @@ extension Dataset {
   func requireExample(_ index: Int) { require(0..<count ~= index, "example \(index) of \(count)") }
 
   /// The examples `indices`, stacked.
-  public func batch(_ indices: some Sequence<Int>) throws -> Batch {
-    let indices = Array(indices)
+  public func batch(_ indices: [Int]) throws -> Batch {
     require(!indices.isEmpty, "a batch of no examples was asked for")
     return Batch(
-      inputs: stack(try indices.map { try input($0) }), labels: Tensor(indices.map { Int64(label($0)) }))
+      inputs: stack(try indices.map { try input($0) }), labels: Tensor(indices.map { Int64(label($0)) }),
+      examples: indices)
   }
 
   /// Two parts with every class in both, in the given share: (1 − validation, validation). The same seed gives the same parts.

@@ -1,0 +1,134 @@
+import AviaryLayers
+import AviaryTensors
+
+/// What a network gives for a batch while it is trained.
+public struct TrainingLogits {
+  /// Logits of a classifier half way, and what their loss is multiplied by.
+  public struct Auxiliary {
+    public let logits: Tensor
+    public let lossWeight: Float
+
+    public init(logits: Tensor, lossWeight: Float) {
+      self.logits = logits
+      self.lossWeight = lossWeight
+    }
+  }
+
+  public let logits: Tensor
+  public let auxiliary: [Auxiliary]
+
+  public init(logits: Tensor, auxiliary: [Auxiliary] = []) {
+    self.logits = logits
+    self.auxiliary = auxiliary
+  }
+}
+
+/// A network that learns classes from labels.
+public final class ClassifierLearner: Learner {
+  public let model: any Layer
+  public let optimizer: any Optimizer
+  /// Scaled to the size of the model's input and averaged over the batch; by default softmax cross-entropy.
+  public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+  /// The forward pass of a training step; by default the model's own. Losses of auxiliary logits are added with their weights.
+  public var forward: (Tensor) -> TrainingLogits
+  /// Gradients longer than this are scaled down.
+  public var gradientNormLimit: Float?
+  /// Changes a batch of inputs before a step, to vary the examples.
+  public var augment: ((Tensor) -> Tensor)?
+
+  public init(_ model: any Layer, _ optimizer: any Optimizer) {
+    self.model = model
+    self.optimizer = optimizer
+    forward = { TrainingLogits(logits: model($0)) }
+  }
+
+  public var modules: [any Module] { [model] }
+  public var optimizers: [any Optimizer] { [optimizer] }
+
+  public func learn(from batch: Batch) throws -> Evaluation {
+    var hits = 0
+    let inputs = augment?(batch.inputs) ?? batch.inputs
+    var (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
+      let output = forward(inputs)
+      try batch.requireLabels(below: output.logits.shape.last ?? 0)
+      hits = correctCount(output.logits.detached, batch.labels)
+      return output.auxiliary.reduce(loss(output.logits, batch.labels)) { sum, auxiliary in
+        sum + loss(auxiliary.logits, batch.labels) * auxiliary.lossWeight
+      }
+    }
+    let reached = value.item()
+    // Such gradients would spoil the weights.
+    if reached.isFinite {
+      if let limit = gradientNormLimit { gradients.clip(norm: limit) }
+      optimizer.update(model, gradients)
+    }
+    return Evaluation(loss: reached, hits: hits, of: batch.count)
+  }
+
+  public func evaluation(of batch: Batch) throws -> Evaluation {
+    let logits = model(batch.inputs)
+    try batch.requireLabels(below: logits.shape.last ?? 0)
+    return Evaluation(
+      loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count)
+  }
+
+  /// By accuracy, among equals by loss.
+  public func isBetter(_ one: Evaluation, than other: Evaluation) -> Bool {
+    one.accuracy == other.accuracy ? one.loss < other.loss : one.accuracy > other.accuracy
+  }
+}
+
+extension Trainer where Student == ClassifierLearner {
+  /// Trains a classifier; ``learner`` has its loss, augmentation and the like.
+  public convenience init(_ model: any Layer, _ optimizer: any Optimizer) {
+    self.init(ClassifierLearner(model, optimizer))
+  }
+}
+
+extension Evaluation {
+  fileprivate init(loss: Float, hits: Int, of count: Int) {
+    self.init(
+      loss: loss, count: count, metrics: [Self.accuracy: Float(hits) / Float(max(count, 1))])
+  }
+}
+
+extension Layer {
+  /// The loss and accuracy of a classifier over a data set, in evaluation mode.
+  public func evaluation(
+    on data: any Dataset, batchSize: Int = 32,
+    loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+  ) throws -> Evaluation {
+    evaluate()
+    return try AviaryTraining.evaluation(of: { self($0) }, on: data, batchSize: batchSize, loss: loss)
+  }
+}
+
+/// The loss and accuracy of any function from inputs to logits over a data set.
+public func evaluation(
+  of classifier: (Tensor) -> Tensor, on data: any Dataset, batchSize: Int = 32,
+  loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
+) throws -> Evaluation {
+  try stride(from: 0, to: data.count, by: batchSize).reduce(.none) { sum, first in
+    let batch = try data.batch(Array(first..<min(first + batchSize, data.count)))
+    let logits = classifier(batch.inputs)
+    return sum.joined(
+      with: Evaluation(
+        loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count))
+  }
+}
+
+extension Batch {
+  /// Throws ``TrainingError`` unless each label is one of so many classes.
+  fileprivate func requireLabels(below classes: Int) throws(TrainingError) {
+    for (place, label) in labels.values(of: Int64.self).enumerated() where !(0..<classes ~= Int(label)) {
+      throw .label(Int(label), example: examples[place], classes: classes)
+    }
+  }
+}
+
+/// How many rows of `logits` (N×C) have their largest value at the label.
+private func correctCount(_ logits: Tensor, _ labels: Tensor) -> Int {
+  zip(logits.argMax(1).values(of: Int64.self), labels.values(of: Int64.self)).reduce(0) {
+    $0 + ($1.0 == $1.1 ? 1 : 0)
+  }
+}
