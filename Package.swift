@@ -10,7 +10,7 @@ let families = [
     "VisionTransformer", "Swin",
   ],
   "Segmentation": ["UNet"],
-  "Generation": ["Diffusion"],
+  "Generation": ["VAE", "Diffusion"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here
