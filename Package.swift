@@ -8,7 +8,9 @@ let families = [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
+  "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
+  "Segmentation": ["UNet"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here

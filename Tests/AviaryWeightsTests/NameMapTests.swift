@@ -25,6 +25,7 @@ import Testing
     (LayoutTransform.identity, [3, 2]), (.convolution, [3, 2, 4, 5]), (.convolution, [3, 4, 5]),
     (.convolutionTranspose, [3, 3, 4, 5]), (.depthwise(multiplier: 2), [3, 2, 4, 2]), (.dense, [3, 5]),
     (.denseAfterFlatten(channels: 4, height: 2, width: 3), [24, 5]), (.pointwiseAsDense, [1, 1, 3, 5]),
+    (.flipped, [2, 4, 3, 5]), (.flipped, [2, 4, 3]),
   ])
   func transformsAreUndoneExactly(_ transform: LayoutTransform, shape: Shape) throws {
     for dtype in [DType.float32, .bfloat16, .int64] {
@@ -44,6 +45,11 @@ import Testing
     let depthwise = try LayoutTransform.depthwise(multiplier: 2).apply(ramp([3, 2, 4, 2]))
     #expect(depthwise.shape == [8, 1, 3, 2])
     #expect(depthwise.values()[(3 * 2 + 1) * 6 + 2 * 2 + 1] == Float(2 * 16 + 1 * 8 + 3 * 2 + 1) / 8)
+    // The first of a kernel of 2×3 becomes the last.
+    let flipped = try LayoutTransform.flipped.apply(ramp([4, 5, 2, 3]))
+    #expect(flipped.shape == [4, 5, 2, 3])
+    #expect(flipped.values()[(3 * 5 + 2) * 6 + 5] == Float((3 * 5 + 2) * 6) / 8)
+    #expect(flipped.values()[(3 * 5 + 2) * 6 + 1] == Float((3 * 5 + 2) * 6 + 4) / 8)
   }
 
   @Test func automaticNamesLoseTheirBase() {

@@ -1,19 +1,28 @@
 import AviaryTensors
 
-/// A rearrangement of a tensor's elements: axes are cut into finer ones, put into another order, and merged again.
+/// A rearrangement of a tensor's elements: axes are cut into finer ones, put into another order, some of them run backwards, and merged
+/// again.
 ///
 /// Every difference between two frameworks' layouts of a weight is one. Cut and reordered is a view that costs nothing; elements move
-/// only when the result is read in order, which can be done piece by piece.
+/// only when the result is read in order, which can be done piece by piece. Only backwards is a copy.
 struct AxisMove: Hashable, Sendable {
   /// The extents after cutting.
   let cut: Shape
   /// Axis i of the result, before merging, is axis `order[i]` of the cut tensor.
   let order: [Int]
+  /// Axes of the result, before merging, whose elements come in the opposite order.
+  var reversed: [Int] = []
   /// The shape of the result.
   let merged: Shape
 
   /// The result with its axes not yet merged: its elements in row-major order are the result's.
-  func unmerged(_ tensor: Tensor) -> Tensor { tensor.reshaped(cut).permuted(order) }
+  func unmerged(_ tensor: Tensor) -> Tensor {
+    reversed.reduce(tensor.reshaped(cut).permuted(order)) { result, axis in
+      // Slices, which any type of element has.
+      concatenate(
+        (0..<result.shape[axis]).reversed().map { result.sliced(axis, $0..<($0 + 1)) }, axis: axis)
+    }
+  }
 
   func callAsFunction(_ tensor: Tensor) -> Tensor { unmerged(tensor).reshaped(merged) }
 
@@ -21,7 +30,8 @@ struct AxisMove: Hashable, Sendable {
   func inverse(_ shape: Shape) -> AxisMove {
     var back = order
     for (position, axis) in order.enumerated() { back[axis] = position }
-    return AxisMove(cut: order.map { cut[$0] }, order: back, merged: shape)
+    return AxisMove(
+      cut: order.map { cut[$0] }, order: back, reversed: reversed.map { order[$0] }, merged: shape)
   }
 }
 

@@ -1,6 +1,6 @@
 import AviaryTensors
 
-/// How a weight lies in Keras and how it lies here, with an exact way in both directions.
+/// How a weight lies in another framework, mostly Keras, and how it lies here, with an exact way in both directions.
 ///
 /// Letters: k spatial extents of a kernel, I input channels, O output channels, M depth multiplier, C×H×W what a flatten flattened.
 public enum LayoutTransform: Hashable, Sendable {
@@ -17,6 +17,8 @@ public enum LayoutTransform: Hashable, Sendable {
   case denseAfterFlatten(channels: Int, height: Int, width: Int)
   /// 1×1×I×O ↔ O×I: a 1×1 convolution that is a linear layer here.
   case pointwiseAsDense
+  /// O×I×k… ↔ O×I×k… with every spatial axis reversed: Theano convolves, everyone else correlates.
+  case flipped
 
   /// From their layout to ours. Throws ``WeightsError`` when the shape does not allow it.
   public func apply(_ tensor: Tensor) throws -> Tensor { try importing(tensor.shape)(tensor) }
@@ -51,6 +53,10 @@ public enum LayoutTransform: Hashable, Sendable {
     case .pointwiseAsDense:
       guard rank == 4, theirs[0] == 1, theirs[1] == 1 else { throw unfit(theirs, "1×1×I×O") }
       return AxisMove(cut: last, order: [1, 0], merged: [last[1], last[0]])
+    case .flipped:
+      guard rank >= 3 else { throw unfit(theirs, "O×I×k, O×I×k×k or more axes") }
+      return AxisMove(
+        cut: theirs, order: Array(theirs.indices), reversed: Array(2..<rank), merged: theirs)
     }
   }
 
@@ -63,7 +69,7 @@ public enum LayoutTransform: Hashable, Sendable {
   /// The shape in their layout of a tensor that has the shape `ours` here.
   private func theirShape(_ ours: Shape) throws -> Shape {
     switch self {
-    case .identity: return ours
+    case .identity, .flipped: return ours
     case .convolution, .convolutionTranspose:
       guard ours.count >= 3 else { throw unfit(ours, "O×I×k, O×I×k×k or more axes") }
       return ours[2...] + [ours[1], ours[0]]

@@ -61,6 +61,8 @@ struct NameMapDocument: Codable, Hashable, Sendable {
 /// The kinds of layer whose weights have the same names in every model.
 enum LayerKind: String, Codable, Sendable {
   case convolution, convolutionTranspose, depthwise, dense, pointwiseAsDense
+  /// A convolution of Keras 1 on Theano: channels first, kernels flipped.
+  case theanoConvolution
   /// A depthwise and a pointwise convolution, which are layers called `depthwise` and `pointwise` here.
   case separable
   case batchNorm, layerNorm, embedding
@@ -70,7 +72,7 @@ enum LayerKind: String, Codable, Sendable {
   /// Their name and ours of each weight.
   var weights: [(theirs: String, ours: String)] {
     switch self {
-    case .convolution, .convolutionTranspose, .depthwise, .dense, .pointwiseAsDense:
+    case .convolution, .convolutionTranspose, .theanoConvolution, .depthwise, .dense, .pointwiseAsDense:
       [("kernel", "weight"), ("bias", "bias")]
     case .separable:
       [
@@ -91,7 +93,7 @@ enum LayerKind: String, Codable, Sendable {
   /// The layer's class in Keras, in snake case.
   var kerasClass: String {
     switch self {
-    case .convolution, .pointwiseAsDense: "conv2d"
+    case .convolution, .theanoConvolution, .pointwiseAsDense: "conv2d"
     case .convolutionTranspose: "conv2d_transpose"
     case .depthwise: "depthwise_conv2d"
     case .separable: "separable_conv2d"
@@ -125,6 +127,7 @@ enum LayerKind: String, Codable, Sendable {
       }
       return .denseAfterFlatten(channels: flattened[0], height: flattened[1], width: flattened[2])
     case .pointwiseAsDense: return .pointwiseAsDense
+    case .theanoConvolution: return .flipped
     case .batchNorm, .layerNorm, .embedding, .normalization: return .identity
     }
   }

@@ -1,0 +1,114 @@
+"""Writes what U-Nets, autoencoders and denoising networks must give with deterministic weights.
+
+    python dense_fixtures.py FOLDER [unet|vae|denoising ...]
+
+makes one file each: `<model>.<output>` for the inputs of deterministic.py, whose shapes the file says, and `<model>.parameters`. The
+metadata of `denoising.safetensors` holds the `config.json` of each model.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+import deterministic
+
+# google/ddpm-cifar10-32 as published, and small networks whose entries differ from its.
+CIFAR10 = {
+    "_class_name": "UNet2DModel", "_diffusers_version": "0.0.4", "act_fn": "silu", "attention_head_dim": None,
+    "block_out_channels": [128, 256, 256, 256], "center_input_sample": False,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"], "downsample_padding": 0,
+    "flip_sin_to_cos": False, "freq_shift": 1, "in_channels": 3, "layers_per_block": 2,
+    "mid_block_scale_factor": 1, "norm_eps": 1e-6, "norm_num_groups": 32, "out_channels": 3, "sample_size": 32,
+    "time_embedding_type": "positional",
+    "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"],
+}
+HEADS = {
+    "_class_name": "UNet2DModel", "block_out_channels": [16, 32], "norm_num_groups": 8, "sample_size": [8, 12],
+    "center_input_sample": True, "layers_per_block": 1, "mid_block_scale_factor": 1.5, "time_embedding_dim": 24,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+}
+NO_MIDDLE = {
+    "_class_name": "UNet2DModel", "block_out_channels": [8, 16], "norm_num_groups": 4, "in_channels": 1,
+    "out_channels": 2, "mid_block_type": None, "layers_per_block": 1, "attention_head_dim": None, "freq_shift": 1,
+    "down_block_types": ["AttnDownBlock2D", "DownBlock2D"], "up_block_types": ["UpBlock2D", "AttnUpBlock2D"],
+}
+DENOISING = {
+    "ddpm_cifar10": (CIFAR10, (2, 3, 32, 32)), "heads": (HEADS, (2, 3, 8, 12)), "no_middle": (NO_MIDDLE, (1, 1, 8, 8)),
+}
+
+
+def compared(name: str, model, run, *shapes) -> list:
+    """The outputs of `run` for the deterministic input, after a check that they depend on it."""
+    deterministic.fill_torch(model.eval())
+    with torch.no_grad():
+        first, second = ([t.numpy() for t in run(model, *(
+            torch.from_numpy(deterministic.image(f"{kind} {i}" if i else kind, shape)) for i, shape in enumerate(shapes)))]
+            for kind in ("input", "other input"))
+    largest, change = float(np.abs(first[0]).max()), float(np.abs(first[0] - second[0]).max())
+    print(f"{name:16} largest {largest:10.4g}   changed by the input {change / largest:.4f}", flush=True)
+    assert np.isfinite(first[0]).all() and 1e-3 < largest < 1e6 and change > 1e-3 * largest, name
+    return first
+
+
+def parameters(model) -> np.ndarray:
+    return np.array(sum(p.numel() for p in model.parameters()), np.int64)
+
+
+def unets() -> tuple:
+    import unet
+
+    tensors = {}
+    # Sizes that are odd at one halving or another.
+    for name, options in {"unet": {}, "unet_bilinear": {"bilinear": True}, "unet_biased": {"bias": True}}.items():
+        model = unet.UNet(**options)
+        tensors[f"{name}.logits"], = compared(name, model, lambda m, x: [m(x)], (1, 3, 37, 51))
+        tensors[f"{name}.parameters"] = parameters(model)
+    return tensors, {}
+
+
+def vaes() -> tuple:
+    import vae
+
+    model = vae.VAE()
+
+    def run(model, image, noise):
+        image = (image + 2) / 4
+        outputs = model(image, noise)
+        return [*outputs, model.decode(outputs[1]), *(torch.as_tensor(part) for part in vae.loss(outputs[0], image, *outputs[1:]))]
+
+    names = ("sampled", "mean", "log_variance", "reconstruction", "loss", "divergence")
+    outputs = compared("vae_mnist", model, run, (3, 784), (3, 20))
+    tensors = {f"vae_mnist.{name}": np.asarray(value) for name, value in zip(names, outputs)}
+    return {**tensors, "vae_mnist.parameters": parameters(model)}, {}
+
+
+def denoising() -> tuple:
+    from diffusers import UNet2DModel
+
+    tensors, metadata = {}, {}
+    for name, (config, shape) in DENOISING.items():
+        model = UNet2DModel.from_config(config)
+        steps = torch.tensor([950, 10][: shape[0]])
+        tensors[f"{name}.noise"], = compared(name, model, lambda m, x: [m(x, steps).sample], shape)
+        tensors[f"{name}.timesteps"] = steps.numpy()
+        tensors[f"{name}.shape"] = np.array(shape, np.int64)
+        tensors[f"{name}.parameters"] = parameters(model)
+        metadata[name] = json.dumps(config)
+    return tensors, metadata
+
+
+def main(folder: pathlib.Path, wanted: list) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    makers = {"unet": unets, "vae": vaes, "denoising": denoising}
+    for name in wanted or makers:
+        tensors, metadata = makers[name]()
+        tensors = {key: np.asarray(value, order="C") for key, value in tensors.items()}
+        save_file(tensors, folder / f"{name}.safetensors", metadata)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), sys.argv[2:])

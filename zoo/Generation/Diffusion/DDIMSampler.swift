@@ -1,0 +1,65 @@
+import AviaryTensors
+
+/// Sampling in few steps (Song, Meng & Ermon 2021, "Denoising Diffusion Implicit Models", arXiv:2010.02502, equations 12 and 16), step by
+/// step as diffusers' `DDIMScheduler`.
+public struct DDIMSampler: Sendable {
+  public let configuration: SchedulerConfiguration
+  /// The steps of training that are taken, the noisiest first.
+  public let timesteps: [Int]
+  /// How much noise a step adds: 0 none, 1 as much as DDPM.
+  public let eta: Float
+  /// The noise is worked out anew from the picture after it was cut off; else the network's own is kept, which no longer fits.
+  public let correctsNoise: Bool
+
+  public init(
+    _ configuration: SchedulerConfiguration = .init(), steps: Int, eta: Float = 0,
+    correctsNoise: Bool = false
+  ) {
+    require(eta >= 0, "noise of \(eta) times DDPM's")
+    self.configuration = configuration
+    self.eta = eta
+    self.correctsNoise = correctsNoise
+    timesteps = configuration.spacing.timesteps(
+      steps, of: configuration.schedule.steps, offset: configuration.stepsOffset)
+  }
+
+  /// A sample of the step after.
+  ///
+  /// - Parameters:
+  ///   - output: what the network made of `sample`, N×C×H×W.
+  ///   - place: of the step in ``timesteps``.
+  ///   - sample: N×C×H×W.
+  ///   - noise: of the standard normal distribution, the sample's shape; needed where ``eta`` is not 0.
+  /// - Returns: the next sample, and the picture that the network sees.
+  public func step(
+    _ output: Tensor, at place: Int, sample: Tensor, noise: Tensor? = nil
+  ) -> (sample: Tensor, picture: Tensor) {
+    require(timesteps.indices.contains(place), "step \(place) of \(timesteps.count)")
+    let schedule = configuration.schedule
+    let timestep = timesteps[place]
+    let alpha = schedule.cumulativeAlphas[timestep]
+    let nextAlpha = nextAlpha(after: timestep)
+
+    var (picture, direction) = configuration.prediction.resolved(output, sample: sample, alpha: alpha)
+    if let range = configuration.clipRange { picture = picture.clipped(-range, range) }
+    if correctsNoise { direction = (sample - picture * alpha.squareRoot()) / (1 - alpha).squareRoot() }
+    // Equation 16.
+    let variance = (1 - nextAlpha) / (1 - alpha) * (1 - alpha / nextAlpha)
+    let deviation = eta * variance.squareRoot()
+    // Equation 12.
+    let next =
+      picture * nextAlpha.squareRoot()
+      + direction * (1 - nextAlpha - deviation * deviation).squareRoot()
+    guard eta > 0 else { return (next, picture) }
+    require(noise != nil, "a step with η = \(eta) adds noise, and none was given")
+    return (next + noise! * deviation, picture)
+  }
+
+  /// ᾱ that a step leads to: ⌊T/N⌋ steps of training earlier, whatever the spacing, which is not always the next of ``timesteps``.
+  private func nextAlpha(after timestep: Int) -> Float {
+    let alphas = configuration.schedule.cumulativeAlphas
+    let next = timestep - alphas.count / timesteps.count
+    if next >= 0 { return alphas[next] }
+    return configuration.setsAlphaToOne ? 1 : alphas[0]
+  }
+}

@@ -1,0 +1,65 @@
+import AviaryTensors
+import Foundation
+
+/// Ancestral sampling (Ho, Jain & Abbeel 2020, arXiv:2006.11239, algorithm 2), step by step as diffusers' `DDPMScheduler`.
+public struct DDPMSampler: Sendable {
+  public let configuration: SchedulerConfiguration
+  /// The steps of training that are taken, the noisiest first.
+  public let timesteps: [Int]
+
+  /// - Parameter steps: how many, all by default.
+  public init(_ configuration: SchedulerConfiguration = .init(), steps: Int? = nil) {
+    let total = configuration.schedule.steps
+    self.configuration = configuration
+    timesteps = configuration.spacing.timesteps(
+      steps ?? total, of: total, offset: configuration.stepsOffset)
+  }
+
+  /// A sample of the step after.
+  ///
+  /// - Parameters:
+  ///   - output: what the network made of `sample`, N×C×H×W; N×2C×H×W where it learned the variance.
+  ///   - place: of the step in ``timesteps``.
+  ///   - sample: N×C×H×W.
+  ///   - noise: of the standard normal distribution, the sample's shape; not used in the step 0 of training.
+  /// - Returns: the next sample, and the picture that the network sees.
+  public func step(
+    _ output: Tensor, at place: Int, sample: Tensor, noise: Tensor
+  ) -> (sample: Tensor, picture: Tensor) {
+    require(timesteps.indices.contains(place), "step \(place) of \(timesteps.count)")
+    let timestep = timesteps[place]
+    let alphas = configuration.schedule.cumulativeAlphas
+    let alpha = alphas[timestep]
+    let nextAlpha = place + 1 < timesteps.count ? alphas[timesteps[place + 1]] : 1
+    // Several steps of training in one.
+    let stepAlpha = alpha / nextAlpha
+    let stepBeta = 1 - stepAlpha
+
+    var (output, position) = (output, Tensor?.none)
+    if configuration.variance == .learnedRange {
+      require(
+        output.shape[1] == 2 * sample.shape[1],
+        "an output of \(output.shape[1]) channels does not hold a variance for each of \(sample.shape[1])")
+      let parts = output.split(1, into: 2)
+      (output, position) = (parts[0], parts[1])
+    }
+    var (picture, _) = configuration.prediction.resolved(output, sample: sample, alpha: alpha)
+    if let range = configuration.clipRange { picture = picture.clipped(-range, range) }
+    // Equation 7.
+    let mean =
+      picture * (nextAlpha.squareRoot() * stepBeta / (1 - alpha))
+      + sample * (stepAlpha.squareRoot() * (1 - nextAlpha) / (1 - alpha))
+    guard timestep > 0 else { return (mean, picture) }
+
+    // Its logarithm is needed: it must not be 0.
+    let small = max((1 - nextAlpha) / (1 - alpha) * stepBeta, 1e-20)
+    switch configuration.variance {
+    case .fixedSmall: return (mean + noise * small.squareRoot(), picture)
+    case .fixedLarge: return (mean + noise * stepBeta.squareRoot(), picture)
+    case .learnedRange:
+      let share = (position! + 1) * 0.5
+      let logarithm = share * logf(stepBeta) + (1 - share) * logf(small)
+      return (mean + (logarithm * 0.5).exp() * noise, picture)
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import AviaryLayers
+import AviaryTensors
+
+/// The U-Net that predicts the noise in a picture (Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239,
+/// appendix B): residual blocks that know the time step, with attention over the pixels at some resolutions.
+///
+/// `sample` N×C×H×W and integer `timesteps` N to `noise` N×C×H×W; H and W are multiples of what the blocks halve. Names as in diffusers'
+/// `UNet2DModel`.
+public final class DenoisingUNet: Network {
+  public let convIn: Conv2d
+  public let timeEmbedding: TimestepEmbedding
+  public let downBlocks: [DownBlock]
+  public let upBlocks: [UpBlock]
+  public let midBlock: MidBlock?
+  public let convNormOut: GroupNorm
+  public let convOut: Conv2d
+  public let configuration: Configuration
+
+  public init(_ configuration: Configuration) {
+    self.configuration = configuration
+    let widths = configuration.blockOutChannels
+    convIn = Conv2d(configuration.inChannels, widths[0], kernel: 3, padding: 1)
+    timeEmbedding = TimestepEmbedding(widths[0], configuration.timeWidth)
+    downBlocks = widths.indices.map { index in
+      DownBlock(
+        index == 0 ? widths[0] : widths[index - 1], widths[index], configuration.downBlockTypes[index],
+        isLast: index == widths.count - 1, configuration)
+    }
+    midBlock = configuration.hasMidBlock ? MidBlock(widths[widths.count - 1], configuration) : nil
+    upBlocks = widths.indices.map { index in
+      let place = widths.count - 1 - index
+      return UpBlock(
+        below: widths[min(place + 1, widths.count - 1)], widths[place], above: widths[max(place - 1, 0)],
+        configuration.upBlockTypes[index], isLast: place == 0, configuration)
+    }
+    convNormOut = configuration.norm(widths[0])
+    convOut = Conv2d(widths[0], configuration.outChannels, kernel: 3, padding: 1)
+  }
+
+  public var signature: Signature {
+    Signature(
+      inputs: [
+        Port("sample", ["N", .fixed(configuration.inChannels), "H", "W"]), Port("timesteps", ["N"], .int64),
+      ],
+      outputs: [Port("noise", ["N", .fixed(configuration.outChannels), "H", "W"])])
+  }
+
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    ["noise": noise(in: inputs["sample"], at: inputs["timesteps"])]
+  }
+
+  /// The noise in samples N×C×H×W at time steps N.
+  public func noise(in sample: Tensor, at timesteps: Tensor) -> Tensor {
+    let granularity = 1 << (downBlocks.count - 1)
+    require(
+      sample.rank == 4 && sample.shape[2...].allSatisfy { $0 % granularity == 0 },
+      "height and width of \(sample.shape.shapeText) are no multiples of \(granularity)")
+    let time = timeEmbedding(configuration.timeFeatures(timesteps))  // N×E
+    var hidden = convIn(configuration.centersInput ? sample.affine(scale: 2, shift: -1) : sample)
+    var skips = [hidden]
+    for block in downBlocks { hidden = block(hidden, time: time, keeping: &skips) }
+    if let midBlock { hidden = midBlock(hidden, time: time) }
+    for block in upBlocks { hidden = block(hidden, time: time, taking: &skips) }
+    return convOut(Activation.silu(convNormOut(hidden)))
+  }
+}
+
+/// Residual blocks of one resolution, then half of it.
+public final class DownBlock: Module {
+  public let resnets: [TimedResidualBlock]
+  /// As many as residual blocks, or none.
+  public let attentions: [PixelAttention]
+  public let downsamplers: [Downsample]
+
+  init(
+    _ inputs: Int, _ outputs: Int, _ kind: DenoisingUNet.BlockKind, isLast: Bool,
+    _ configuration: DenoisingUNet.Configuration
+  ) {
+    resnets = (0..<configuration.layersPerBlock).map {
+      TimedResidualBlock($0 == 0 ? inputs : outputs, outputs, configuration)
+    }
+    attentions = kind == .attention ? resnets.map { _ in PixelAttention(outputs, configuration) } : []
+    downsamplers = isLast ? [] : [Downsample(outputs, padding: configuration.downsamplePadding)]
+  }
+
+  /// The result and all on the way to it are appended to `skips`.
+  public func callAsFunction(_ input: Tensor, time: Tensor, keeping skips: inout [Tensor]) -> Tensor {
+    var hidden = input
+    for (index, resnet) in resnets.enumerated() {
+      hidden = resnet(hidden, time: time)
+      if !attentions.isEmpty { hidden = attentions[index](hidden) }
+      skips.append(hidden)
+    }
+    for downsampler in downsamplers {
+      hidden = downsampler(hidden)
+      skips.append(hidden)
+    }
+    return hidden
+  }
+}
+
+/// Two residual blocks with attention between them at the lowest resolution.
+public final class MidBlock: Module {
+  public let attentions: [PixelAttention]
+  public let resnets: [TimedResidualBlock]
+
+  init(_ channels: Int, _ configuration: DenoisingUNet.Configuration) {
+    let scale = configuration.midBlockScaleFactor
+    attentions =
+      configuration.midBlockAttends ? [PixelAttention(channels, configuration, scale: scale)] : []
+    resnets = (0..<2).map { _ in TimedResidualBlock(channels, channels, configuration, scale: scale) }
+  }
+
+  public func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
+    let first = resnets[0](input, time: time)
+    return resnets[1](attentions.first?(first) ?? first, time: time)
+  }
+}
+
+/// Residual blocks of one resolution, each joined with what the way down kept, then twice the resolution.
+public final class UpBlock: Module {
+  public let resnets: [TimedResidualBlock]
+  /// As many as residual blocks, or none.
+  public let attentions: [PixelAttention]
+  public let upsamplers: [Upsample]
+
+  /// `below` and `above` are the widths of the next lower and the next higher resolution.
+  init(
+    below: Int, _ outputs: Int, above: Int, _ kind: DenoisingUNet.BlockKind, isLast: Bool,
+    _ configuration: DenoisingUNet.Configuration
+  ) {
+    // One block more than on the way down: the downsampled tensor of the resolution above was kept too.
+    let count = configuration.layersPerBlock + 1
+    resnets = (0..<count).map { index in
+      let skip = index == count - 1 ? above : outputs
+      return TimedResidualBlock((index == 0 ? below : outputs) + skip, outputs, configuration)
+    }
+    attentions = kind == .attention ? resnets.map { _ in PixelAttention(outputs, configuration) } : []
+    upsamplers = isLast ? [] : [Upsample(outputs)]
+  }
+
+  /// The last of `skips` are used up.
+  public func callAsFunction(_ input: Tensor, time: Tensor, taking skips: inout [Tensor]) -> Tensor {
+    var hidden = input
+    for (index, resnet) in resnets.enumerated() {
+      hidden = resnet(concatenate([hidden, skips.removeLast()], axis: 1), time: time)
+      if !attentions.isEmpty { hidden = attentions[index](hidden) }
+    }
+    return upsamplers.reduce(hidden) { $1($0) }
+  }
+}

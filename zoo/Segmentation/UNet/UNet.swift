@@ -1,0 +1,152 @@
+import AviaryLayers
+import AviaryTensors
+
+/// U-Net (Ronneberger, Fischer & Brox 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation", arXiv:1505.04597,
+/// figure 1), in the form that the field trains: convolutions are padded, so that the result is as large as the picture, and
+/// followed by batch normalization.
+///
+/// `image` N×C×H×W to `logits` N×classes×H×W, H and W at least 16. Names as in milesial's Pytorch-UNet.
+public final class UNet: Network {
+  public let inc: DoubleConvolution
+  public let down1: Contraction
+  public let down2: Contraction
+  public let down3: Contraction
+  public let down4: Contraction
+  public let up1: Expansion
+  public let up2: Expansion
+  public let up3: Expansion
+  public let up4: Expansion
+  public let outc: PixelClassifier
+  public let signature: Signature
+
+  public struct Configuration: Sendable, Hashable {
+    /// Channels of the picture.
+    public var channels = 3
+    public var classes = 2
+    public let upsampling: Upsampling
+    /// Whether the convolutions before batch normalizations have biases, which add nothing: Pytorch-UNet had them until December 2021.
+    public var hasConvolutionBias = false
+
+    /// How the expansive path doubles height and width.
+    public enum Upsampling: Sendable, Hashable {
+      /// By a trained 2×2 "up-convolution" that halves the channels, as in the paper.
+      case transposed
+      /// By linear interpolation, corners on corners; the convolutions after it halve the channels.
+      case bilinear
+    }
+
+    public static let unet = Configuration(upsampling: .transposed)
+    public static let unetBilinear = Configuration(upsampling: .bilinear)
+
+    public init(
+      channels: Int = 3, classes: Int = 2, upsampling: Upsampling, hasConvolutionBias: Bool = false
+    ) {
+      self.channels = channels
+      self.classes = classes
+      self.upsampling = upsampling
+      self.hasConvolutionBias = hasConvolutionBias
+    }
+
+    func doubleConvolution(_ inputs: Int, _ outputs: Int, middle: Int? = nil) -> DoubleConvolution {
+      DoubleConvolution(inputs, outputs, middle: middle ?? outputs, bias: hasConvolutionBias)
+    }
+  }
+
+  public init(_ configuration: Configuration) {
+    let halving = configuration.upsampling == .bilinear ? 2 : 1
+    inc = configuration.doubleConvolution(configuration.channels, 64)
+    down1 = Contraction(64, 128, configuration)
+    down2 = Contraction(128, 256, configuration)
+    down3 = Contraction(256, 512, configuration)
+    down4 = Contraction(512, 1024 / halving, configuration)
+    up1 = Expansion(1024, 512 / halving, configuration)
+    up2 = Expansion(512, 256 / halving, configuration)
+    up3 = Expansion(256, 128 / halving, configuration)
+    up4 = Expansion(128, 64, configuration)
+    outc = PixelClassifier(64, configuration.classes)
+    signature = Signature(
+      inputs: [Port("image", ["N", .fixed(configuration.channels), "H", "W"])],
+      outputs: [Port("logits", ["N", .fixed(configuration.classes), "H", "W"])])
+  }
+
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    ["logits": logits(inputs["image"])]
+  }
+
+  /// The logits N×classes×H×W of pictures N×C×H×W.
+  public func logits(_ image: Tensor) -> Tensor {
+    require(
+      image.rank == 4 && image.shape[2] >= 16 && image.shape[3] >= 16,
+      "a picture of \(image.shape.shapeText) for four halvings of height and width")
+    let x1 = inc(image)  // N×64×H×W
+    let x2 = down1(x1)  // N×128×⌊H/2⌋×⌊W/2⌋
+    let x3 = down2(x2)
+    let x4 = down3(x3)
+    let x5 = down4(x4)  // N×1024×⌊H/16⌋×⌊W/16⌋, 512 channels where upsampling is bilinear
+    return outc(up4(up3(up2(up1(x5, skip: x4), skip: x3), skip: x2), skip: x1))
+  }
+}
+
+/// Twice a padded 3×3 convolution, batch normalization and ReLU.
+public final class DoubleConvolution: Layer {
+  public let doubleConv: Sequential
+
+  init(_ inputs: Int, _ outputs: Int, middle: Int, bias: Bool) {
+    doubleConv = Sequential(
+      Conv2d(inputs, middle, kernel: 3, padding: 1, bias: bias), BatchNorm(middle), Activate(.relu),
+      Conv2d(middle, outputs, kernel: 3, padding: 1, bias: bias), BatchNorm(outputs), Activate(.relu))
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor { doubleConv(input) }
+}
+
+/// A step of the contracting path: half the height and width by 2×2 max pooling, then convolutions.
+public final class Contraction: Layer {
+  public let maxpoolConv: Sequential
+
+  init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
+    maxpoolConv = Sequential(MaxPool2d(kernel: 2), configuration.doubleConvolution(inputs, outputs))
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor { maxpoolConv(input) }
+}
+
+/// A step of the expansive path: twice the height and width, joined with the contracting path's features of that size, then
+/// convolutions.
+public final class Expansion: Module {
+  /// The up-convolution; nil where upsampling is bilinear.
+  public let up: ConvTranspose2d?
+  public let conv: DoubleConvolution
+
+  init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
+    switch configuration.upsampling {
+    case .transposed:
+      up = ConvTranspose2d(inputs, inputs / 2, kernel: 2, stride: 2)
+      conv = configuration.doubleConvolution(inputs, outputs)
+    case .bilinear:
+      up = nil
+      conv = configuration.doubleConvolution(inputs, outputs, middle: inputs / 2)
+    }
+  }
+
+  /// - Parameters:
+  ///   - input: N×C×h×w.
+  ///   - skip: N×S×H×W with H = 2h or 2h + 1 and W likewise: what pooling dropped at an odd edge comes back as zeros.
+  public func callAsFunction(_ input: Tensor, skip: Tensor) -> Tensor {
+    let doubled =
+      up?(input)
+      ?? input.interpolated(
+        to: [2 * input.shape[2], 2 * input.shape[3]], .linear(alignsCorners: true))
+    let missing = [skip.shape[2] - doubled.shape[2], skip.shape[3] - doubled.shape[3]]
+    let before = missing.map { $0 / 2 }
+    let padding = Padding(before: before, after: zip(missing, before).map(-))
+    return conv(concatenate([skip, doubled.padded(spatially: padding)], axis: 1))
+  }
+}
+
+/// The 1×1 convolution that gives each pixel its logits.
+public final class PixelClassifier: Layer {
+  public let conv: Conv2d
+  init(_ inputs: Int, _ classes: Int) { conv = Conv2d(inputs, classes, kernel: 1) }
+  public func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
+}
