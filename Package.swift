@@ -8,6 +8,7 @@ let families = [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
+  "Detection": ["DETR"],
   "Language": ["CharRNN"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
