@@ -2,6 +2,7 @@ import AviaryLayers
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
+import CThreads
 import Foundation
 import TestSupport
 import Testing
@@ -86,18 +87,18 @@ struct DETRTests {
     for (name, inputs) in [("single", single), ("batch", try batch())] {
       let complete = model.completed(inputs)
       try model.signature.check(inputs)
-      let differences = [
-        try difference(model(complete), from: name),
-        try withExactArithmetic { try difference(model(complete), from: name) },
-        try difference(compiled(inputs), from: name),
-      ]
+      let first = compiled(inputs)
+      clear_invalid_flag()
+      let second = compiled(inputs)
+      #expect(!has_invalid_flag(), "done again with care for nothing")
+      let results = [model(complete), withExactArithmetic { model(complete) }, first, second]
+      let differences = try results.map { try difference($0, from: name) }
       #expect(differences.allSatisfy { $0 < 1e-4 }, "\(name): \(differences)")
     }
     CachingAllocator.trim()
   }
 
-  @Test(
-    "what is padding changes nothing but where the picture ends; without the mask, the answers are others")
+  @Test("what a mask hides changes nothing, whatever it is; without the mask, the answers are others")
   func mask() throws {
     let model = filled()
     var inputs = try batch()
