@@ -8,6 +8,7 @@ let families = [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
+  "Detection": ["DETR"],
   "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet"],

@@ -39,6 +39,10 @@ struct CompiledGraphTests {
     Case("a sum with every kind of broadcast", [2, 16, 5, 6]) { x in
       ((x + sample([16, 1, 1])) * sample([2, 1, 5, 6]) - sample([6])) / (sample([1]) + 3)
     },
+    Case("quotients by the last row and by few columns", [2, 5, 7]) { x in
+      let squares = x.square()
+      return squares / (squares.sliced(1, 4..<5) + 1) / sample([7]).exp()
+    },
     Case("the first operand is the one that repeats", [3, 4]) { x in sample([3, 1]) - x + sample([1, 4]) },
     Case("a scale per channel computed from the picture", [1, 32, 6, 6]) { x in
       let hidden = conv(x, 32)

@@ -112,6 +112,35 @@ import Testing
     #expect(layers.last == "predictions")
   }
 
+  @Test func stackedRowsAreJoinedAndSeparated() throws {
+    func map(_ theirs: String, _ words: String) throws -> NameMap {
+      let rule = #"{ "theirs": "\#(theirs)", "ours": "{i}.in_weight", "stacked": [\#(words)] }"#
+      return try NameMap(json: Array(#"{ "summary": "", "theirs": "other", "rules": [\#(rule)] }"#.utf8))
+    }
+    let projections = try map("layer{i}.*_proj", #""q", "k", "v""#)
+    let names = ["layer0.v_proj", "layer0.k_proj", "layer0.q_proj"]
+    let theirs = try WeightArchive(
+      names.enumerated().map { ($1, ramp([2, 3], start: 6 * (2 - $0)).cast(to: .bfloat16)) })
+    let ours = try projections.imported(theirs)
+    #expect(ours.unmatched.isEmpty)
+    #expect(areIdentical(ours.archive["0.in_weight"], ramp([6, 3]).cast(to: .bfloat16)))
+    #expect(areIdentical(try projections.exported(ours.archive).archive, theirs))
+
+    // What lacks a part, or has one of another shape, is not known.
+    var incomplete = theirs
+    incomplete["layer0.k_proj"] = nil
+    #expect(Set(try projections.imported(incomplete).unmatched) == ["layer0.q_proj", "layer0.v_proj"])
+    incomplete["layer0.k_proj"] = ramp([3, 3])
+    #expect(try projections.imported(incomplete).archive.isEmpty)
+    let odd = try WeightArchive([("0.in_weight", ramp([4, 3]))])
+    #expect(throws: WeightsError.self) { try projections.exported(odd) }
+    for (pattern, words) in [
+      ("layer{i}", #""q", "k""#), ("layer{i}.*.*", #""q", "k""#), ("layer{i}.*", #""q""#),
+    ] {
+      #expect(throws: WeightsError.self) { try map(pattern, words) }
+    }
+  }
+
   @Test func numberedLayersGetTheirNamesFromTheModel() throws {
     let map = try Fixture.nameMap("ResNet/keras_resnet")
     let ours = try map.imported(Self.resnet()).archive

@@ -63,6 +63,38 @@ public final class BatchNorm: RectifiableLayer, ModeDependent {
   }
 }
 
+/// Batch normalization of N×C×spatial whose scale, shift and statistics are all kept as they are: that of networks which are trained with
+/// few pictures at a time.
+///
+/// Names as torchvision's `FrozenBatchNorm2d`.
+public final class FrozenBatchNorm: RectifiableLayer {
+  public let weight: Buffer
+  public let bias: Buffer
+  public let runningMean: Buffer
+  public let runningVar: Buffer
+  public let epsilon: Float
+
+  public init(_ channels: Int, epsilon: Float = 1e-5) {
+    weight = Buffer([channels], .ones)
+    bias = Buffer([channels], .zeros)
+    runningMean = Buffer([channels], .zeros)
+    runningVar = Buffer([channels], .ones)
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, rectifies: false) }
+
+  public func rectified(_ input: Tensor) -> Tensor {
+    Trace.isActive ? self(input).relu() : normalized(input, rectifies: true)
+  }
+
+  private func normalized(_ input: Tensor, rectifies: Bool) -> Tensor {
+    batchNormalized(
+      input, scale: weight.value, shift: bias.value, mean: runningMean.value, variance: runningVar.value,
+      epsilon: epsilon, rectifies: rectifies)
+  }
+}
+
 /// Layer normalization of the last axes (Ba et al. 2016).
 public final class LayerNorm: Layer {
   public let weight: Parameter

@@ -2,7 +2,9 @@ import COneDNN
 
 /// oneDNN's arithmetic of two tensors, the second one repeated along axes of one element.
 struct BinaryKernel: Hashable, Sendable {
-  enum Function: String, Sendable { case add, subtract, multiply, divide, maximum, minimum }
+  /// Quotients are not among them: oneDNN divides zeros by zeros where its vectors reach over the end of a row, and raises the flag of
+  /// ``InvalidArithmetic``.
+  enum Function: String, Sendable { case add, subtract, multiply, maximum, minimum }
 
   let function: Function
   var finishing: [PostOperation] = []
@@ -27,17 +29,16 @@ extension BinaryKernel.Function {
     case .add: dnnl_binary_add
     case .subtract: dnnl_binary_sub
     case .multiply: dnnl_binary_mul
-    case .divide: dnnl_binary_div
     case .maximum: dnnl_binary_max
     case .minimum: dnnl_binary_min
     }
   }
 
   /// Whether the operands may change places.
-  var isCommutative: Bool { self != .subtract && self != .divide }
+  var isCommutative: Bool { self != .subtract }
 }
 
 extension Arithmetic {
-  /// nil for what oneDNN lacks.
+  /// nil for what oneDNN lacks or does not do well.
   var binaryFunction: BinaryKernel.Function? { BinaryKernel.Function(rawValue: kind.rawValue) }
 }

@@ -4,12 +4,22 @@
 ///   - query, key, value: …×T×D; the leading axes (batch, heads) are independent of each other. T of the query may differ from the others'.
 ///   - scale: 1/√D unless given.
 ///   - bias: added to the scores …×T×T before the softmax, with broadcasting: positions, and large negative numbers where nobody may look.
+///   - dropout: the share of the softmax' results that are dropped, while training.
 public func attention(
-  _ query: Tensor, _ key: Tensor, _ value: Tensor, scale: Float? = nil, bias: Tensor? = nil
+  _ query: Tensor, _ key: Tensor, _ value: Tensor, scale: Float? = nil, bias: Tensor? = nil,
+  dropout: Float = 0
 ) -> Tensor {
   let scale = scale ?? 1 / Float(query.shape[query.rank - 1]).squareRoot()
   let scores = query.matmul(key.transposed()).affine(scale: scale, shift: 0)
-  return (bias.map { scores + $0 } ?? scores).softmax().matmul(value)
+  let shares = (bias.map { scores + $0 } ?? scores).softmax()
+  return shares.dropout(probability: dropout).matmul(value)
+}
+
+/// The bias N×1×1×T that hides keys from every query of every head where `mask` (N×T, Boolean) holds.
+public func attentionBias(hiding mask: Tensor) -> Tensor {
+  // Added to a score it is −∞ at most, and where all keys are hidden the shares are numbers nonetheless.
+  let hidden = Tensor(-Float.greatestFiniteMagnitude)
+  return select(mask, hidden, Tensor(Float(0))).reshaped([mask.shape[0], 1, 1, mask.shape[1]])
 }
 
 /// The pieces of one joint projection x Wᵀ + b, W being `parts` matrices one below the other: queries, keys and values of x (N×T×D).

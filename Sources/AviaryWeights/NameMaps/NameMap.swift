@@ -8,7 +8,8 @@ import Foundation
 /// { "summary": "…", "theirs": "keras",
 ///   "rules": [ { "theirs": "conv{s}_block{n}_1_conv", "ours": "layer{s-1}.{n-1}.conv1", "layer": "convolution" } ] }
 /// ```
-/// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer.
+/// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer; `stacked` makes one tensor of
+/// several, whose names have a word in the place of a `*`.
 public struct NameMap: Sendable {
   private struct Rule {
     let theirs: NamePattern
@@ -31,6 +32,7 @@ public struct NameMap: Sendable {
 
   let document: NameMapDocument
   private let rules: [Rule]
+  private let stacks: [StackedRows]
   private let order: LayerOrder
 
   /// What the map is for, in one line.
@@ -58,6 +60,9 @@ public struct NameMap: Sendable {
   init(_ document: NameMapDocument) throws {
     self.document = document
     rules = try document.rules.flatMap(Self.rules)
+    stacks = try document.rules.compactMap { rule in
+      try rule.stacked.map { try StackedRows(rule.theirs, $0) }
+    }
     order = try LayerOrder(document.order ?? [])
   }
 
@@ -115,6 +120,7 @@ extension NameMap {
       source.keras = KerasLayerNumbers(layers(for: expected)).named(keras)
       source = try source.withCanonicalKerasNames()
     }
+    source = try stacks.reduce(source) { try $1.joined($0) }
     let numbers = AutomaticNames(document.automaticNames ?? [], in: source.names)
     return try translate(source) { name in
       let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
@@ -136,9 +142,11 @@ extension NameMap {
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
   public func exported(_ archive: WeightArchive) throws -> Translation {
     let counted = archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
-    let translation = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
+    let whole = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
       theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.exporting($0) }) }
     }
+    let translation = Translation(
+      archive: try stacks.reduce(whole.archive) { try $1.separated($0) }, rest: whole.rest)
     guard document.isKeras else { return translation }
     let classes = Dictionary(layers(for: counted), uniquingKeysWith: { first, _ in first })
     let sorted = sorted(translation.archive.names, by: KerasNaming.layer(of:))

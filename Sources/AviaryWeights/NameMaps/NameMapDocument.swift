@@ -23,6 +23,8 @@ struct NameMapDocument: Codable, Hashable, Sendable {
     var flattened: [Int]?
     /// For a depthwise convolution, where it is not 1.
     var multiplier: Int?
+    /// Our tensor is several of theirs of one shape, their rows one below the other: what stands for the `*` in their names, from the top.
+    var stacked: [String]?
   }
 
   /// Whether they are Keras' names, which its formats spell in several ways.

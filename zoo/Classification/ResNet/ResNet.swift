@@ -10,12 +10,13 @@ import AviaryTensors
 /// Keras' are as in the paper and have biases in their convolutions.
 public final class ResNet: StagedModel {
   public let conv1: Conv2d
-  public let bn1: BatchNorm
+  public let bn1: any RectifiableLayer
   public let layer1: Sequential
   public let layer2: Sequential
   public let layer3: Sequential
   public let layer4: Sequential
-  public let fc: Linear
+  /// nil in the body of another network, which ends with what layer4 returns.
+  public let fc: Linear?
 
   /// A column of table 1.
   public struct Configuration: Sendable, Hashable {
@@ -27,6 +28,8 @@ public final class ResNet: StagedModel {
     public var groups = 1
     /// Channels of each group in conv2_x (ResNeXt's d).
     public var groupWidth = 64
+    /// Whether batch normalization is never trained, as in detectors' bodies.
+    public var hasFrozenBatchNorm = false
 
     public enum Block: Sendable, Hashable {
       /// Two 3×3 convolutions (figure 5, left).
@@ -69,16 +72,28 @@ public final class ResNet: StagedModel {
       return copy
     }
 
+    public var withFrozenBatchNorm: Configuration {
+      var copy = self
+      copy.hasFrozenBatchNorm = true
+      return copy
+    }
+
+    func batchNorm(_ channels: Int) -> any RectifiableLayer {
+      hasFrozenBatchNorm
+        ? FrozenBatchNorm(channels, epsilon: dialect.batchNorm.epsilon) : dialect.batchNorm(channels)
+    }
+
     /// Channels of a bottleneck's 3×3 convolution where a plain one has `width`.
     func innerChannels(_ width: Int) -> Int { width * groupWidth / 64 * groups }
   }
 
-  public init(_ configuration: Configuration, classes: Int = 1000) {
+  /// - Parameter classes: nil for a body without a classifier.
+  public init(_ configuration: Configuration, classes: Int? = 1000) {
     let dialect = configuration.dialect
     conv1 = Conv2d(
       3, 64, kernel: 7, stride: 2, padding: 3, bias: dialect == .keras,
       initializer: .kaimingNormal(fan: .output))
-    bn1 = dialect.batchNorm(64)
+    bn1 = configuration.batchNorm(64)
     var channels = 64
     let groups = zip([64, 128, 256, 512], configuration.depths).enumerated().map { index, group in
       let (width, depth) = group
@@ -90,7 +105,7 @@ public final class ResNet: StagedModel {
         })
     }
     (layer1, layer2, layer3, layer4) = (groups[0], groups[1], groups[2], groups[3])
-    fc = Linear(channels, classes)
+    fc = classes.map { Linear(channels, $0) }
   }
 
   public var stages: [Stage] {
@@ -101,19 +116,18 @@ public final class ResNet: StagedModel {
       Stage("layer2", [("layer2", layer2)]),
       Stage("layer3", [("layer3", layer3)]),
       Stage("layer4", [("layer4", layer4)]),
-      Stage("classifier", [("", GlobalAvgPool()), ("fc", fc)]),
-    ]
+    ] + (fc.map { [Stage("classifier", [("", GlobalAvgPool()), ("fc", $0)])] } ?? [])
   }
 }
 
 /// y = ReLU(F(x) + x), equations 1 and 2; where shapes change, a 1×1 convolution takes the place of x (option B of section 3.3).
 public final class ResidualBlock: Layer {
   public let conv1: Conv2d
-  public let bn1: BatchNorm
+  public let bn1: any RectifiableLayer
   public let conv2: Conv2d
-  public let bn2: BatchNorm
+  public let bn2: any RectifiableLayer
   public let conv3: Conv2d?
-  public let bn3: BatchNorm?
+  public let bn3: (any RectifiableLayer)?
   public let downsample: Sequential?
 
   init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
@@ -136,13 +150,13 @@ public final class ResidualBlock: Layer {
       conv1 = conv(inputs, inner, 1, stride: dialect == .keras ? stride : 1)
       conv2 = conv(inner, inner, 3, stride: dialect == .keras ? 1 : stride, groups: configuration.groups)
       conv3 = conv(inner, outputs, 1)
-      bn3 = dialect.batchNorm(outputs)
+      bn3 = configuration.batchNorm(outputs)
     }
-    bn1 = dialect.batchNorm(inner)
-    bn2 = dialect.batchNorm(inner)
+    bn1 = configuration.batchNorm(inner)
+    bn2 = configuration.batchNorm(inner)
     downsample =
       stride != 1 || inputs != outputs
-      ? Sequential(conv(inputs, outputs, 1, stride: stride), dialect.batchNorm(outputs)) : nil
+      ? Sequential(conv(inputs, outputs, 1, stride: stride), configuration.batchNorm(outputs)) : nil
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {

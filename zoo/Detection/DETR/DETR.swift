@@ -1,0 +1,93 @@
+import AviaryLayers
+import AviaryTensors
+
+/// DETR: detection as the prediction of a set (Carion, Massa, Synnaeve, Usunier, Kirillov & Zagoruyko 2020, "End-to-End Object Detection
+/// with Transformers", arXiv:2005.12872, section 3.2 and figure 2; the transformer in figure 10).
+///
+/// No anchors and no suppression: each of a hundred queries answers with one object and its box, or with none. Names as
+/// facebookresearch's.
+public final class DETR: Network {
+  public struct Configuration: Sendable, Hashable {
+    public var body: ResNet.Configuration
+    public var transformer = TransformerConfiguration(width: 256, heads: 8, hidden: 2048)
+    /// Of the encoder, and of the decoder.
+    public var layers = 6
+    /// Object queries: the largest number of objects in a picture.
+    public var queries = 100
+    /// Numbers that a label may have: COCO's, of which some are not used. "No object" comes after them.
+    public var labels = 91
+
+    public static let resnet50 = Configuration(body: .resnet50)
+  }
+
+  public let backbone: DETRBackbone
+  public let inputProj: Conv2d
+  public let queryEmbed: Embedding
+  public let transformer: Transformer
+  public let classEmbed: Linear
+  public let bboxEmbed: MLP
+  private let configuration: Configuration
+
+  /// An encoder without a normalization of its own at the end, and a decoder with one.
+  public final class Transformer: Module {
+    public let encoder: TransformerEncoder
+    public let decoder: TransformerDecoder
+
+    init(_ configuration: Configuration) {
+      encoder = TransformerEncoder(configuration.transformer, layers: configuration.layers)
+      decoder = TransformerDecoder(configuration.transformer, layers: configuration.layers, hasNorm: true)
+    }
+  }
+
+  public init(_ configuration: Configuration = .resnet50) {
+    self.configuration = configuration
+    let width = configuration.transformer.width
+    backbone = DETRBackbone(configuration.body)
+    inputProj = Conv2d(backbone.channels, width, kernel: 1)
+    queryEmbed = Embedding(vocabulary: configuration.queries, width: width)
+    transformer = Transformer(configuration)
+    classEmbed = Linear(width, configuration.labels + 1)
+    bboxEmbed = MLP(width, hidden: [width, width], 4)
+  }
+
+  public var signature: Signature {
+    let queries = Port.Axis.fixed(configuration.queries)
+    return Signature(
+      inputs: [
+        Port("image", ["N", 3, "H", "W"]), Port("mask", ["N", "H", "W"], .bool, isOptional: true),
+      ],
+      outputs: [
+        Port("pred_logits", ["N", queries, .fixed(configuration.labels + 1)]),
+        Port("pred_boxes", ["N", queries, 4]),
+      ])
+  }
+
+  /// A mask that is false everywhere: there is no padding.
+  public func defaults(for inputs: NamedTensors) -> NamedTensors {
+    let shape = inputs["image"].shape
+    return ["mask": Tensor(repeating: false, shape: [shape[0], shape[2], shape[3]])]
+  }
+
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    let (logits, boxes) = self(inputs["image"], mask: inputs["mask"])
+    return ["pred_logits": logits, "pred_boxes": boxes]
+  }
+
+  /// Logits N×Q×(labels + 1), and boxes N×Q×4 as centre x, centre y, width and height in shares of the picture with its padding.
+  ///
+  /// - Parameters:
+  ///   - image: N×3×H×W, normalised, with zeros below and to the right of smaller pictures.
+  ///   - mask: N×H×W, Boolean, true for that padding.
+  public func callAsFunction(_ image: Tensor, mask: Tensor) -> (logits: Tensor, boxes: Tensor) {
+    let (features, positions, padding) = backbone(
+      image, mask: mask.cast(to: .bool), width: configuration.transformer.width)
+    let source = inputProj(features).flattened(from: 2).transposed()  // N×D×H/32×W/32 to N×T×D
+    let memory = transformer.encoder(source, positions: positions, keyPaddingMask: padding)
+    // Of the queries there are only positions: what the decoder starts from is zero.
+    let queries = queryEmbed.weight.value.expanded(to: [image.shape[0]] + queryEmbed.weight.shape)  // N×Q×D
+    let objects = transformer.decoder(
+      .zeros(queries.shape), memory: memory, positions: queries, memoryPositions: positions,
+      memoryKeyPaddingMask: padding)
+    return (classEmbed(objects), bboxEmbed(objects).sigmoid())
+  }
+}
