@@ -88,19 +88,3 @@ public func batchNormalized(
   BatchNormalization(epsilon: epsilon, usesGivenStatistics: true, rectifies: rectifies)(
     x, scale, shift, mean.detached, variance.detached)
 }
-
-/// Group normalization (Wu & He 2018) of `x` (N×C×spatial): mean and variance over each group of channels of each sample.
-///
-/// It is batch normalization of one sample whose channels are all groups of all samples. As many groups as channels is instance normalization.
-public func groupNormalized(
-  _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
-) -> Tensor {
-  let (samples, channels) = (x.shape[0], x.shape[1])
-  require(
-    groups > 0 && channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
-  let folded = x.reshaped([1, samples * groups, -1])
-  let rows: Shape = [samples * groups]
-  let normalized = batchNormalized(folded, scale: .ones(rows), shift: .zeros(rows), epsilon: epsilon).result
-  let perChannel = [channels] + Shape(repeating: 1, count: x.rank - 2)
-  return normalized.reshaped(x.shape) * scale.reshaped(perChannel) + shift.reshaped(perChannel)
-}

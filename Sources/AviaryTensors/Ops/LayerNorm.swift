@@ -40,6 +40,23 @@ public func layerNormalized(_ x: Tensor, scale: Tensor, shift: Tensor, epsilon: 
     x.shape)
 }
 
+/// Group normalization (Wu & He 2018) of `x` (N×C×spatial): mean and variance over each group of channels of each sample.
+///
+/// It is layer normalization of one row per group and sample, for which there are fast kernels, and then a scale and a shift per channel.
+/// As many groups as channels is instance normalization.
+public func groupNormalized(
+  _ x: Tensor, groups: Int, scale: Tensor, shift: Tensor, epsilon: Float
+) -> Tensor {
+  let (samples, channels) = (x.shape[0], x.shape[1])
+  require(
+    groups > 0 && channels % groups == 0, "group normalization: \(channels) channels in \(groups) groups")
+  let rows = x.reshaped([samples * groups, -1])
+  let row: Shape = [rows.shape[1]]
+  let normalized = layerNormalized(rows, scale: .ones(row), shift: .zeros(row), epsilon: epsilon)
+  let perChannel = [channels] + Shape(repeating: 1, count: x.rank - 2)
+  return normalized.reshaped(x.shape) * scale.reshaped(perChannel) + shift.reshaped(perChannel)
+}
+
 /// Root-mean-square normalization (Zhang & Sennrich 2019) of the last axis: x / √(mean(x²) + ε) · scale.
 public func rmsNormalized(_ x: Tensor, scale: Tensor, epsilon: Float) -> Tensor {
   x * (x.square().mean([-1], keepsAxes: true) + epsilon).power(-0.5) * scale
