@@ -15,7 +15,7 @@ struct DenoisingTests {
 
   @Test(
     "the noise in two samples at two steps, from diffusers' configuration",
-    arguments: ["ddpm_cifar10", "heads", "no_middle"])
+    arguments: ["ddpm_cifar10", "heads", "no_middle", "plain"])
   func noise(name: String) throws {
     let fixture = try denseFixture("denoising")
     let network = DenoisingUNet(try configuration(try #require(fixture.metadata[name])))
@@ -30,7 +30,7 @@ struct DenoisingTests {
     CachingAllocator.trim()
   }
 
-  @Test("training reaches every parameter", arguments: ["heads", "no_middle"])
+  @Test("training reaches every parameter", arguments: ["heads", "no_middle", "plain"])
   func gradients(name: String) throws {
     let fixture = try denseFixture("denoising")
     let network = DenoisingUNet(try configuration(try #require(fixture.metadata[name])))
@@ -45,6 +45,8 @@ struct DenoisingTests {
   func published() throws {
     let fixture = try denseFixture("denoising")
     #expect(try configuration(try #require(fixture.metadata["ddpm_cifar10"])) == .ddpmCIFAR10)
+    // The same as diffusers writes it today, with every entry.
+    #expect(try configuration(try #require(fixture.metadata["ddpm_cifar10.saved"])) == .ddpmCIFAR10)
     let network = DenoisingUNet(.ddpmCIFAR10)
     #expect(network.parameterCount == 35_746_307)
     #expect(network.stateEntries.count == 328)
@@ -76,6 +78,8 @@ struct DenoisingTests {
       (#"{"down_block_types": ["SkipDownBlock2D"]}"#, "AttnDownBlock2D or DownBlock2D"),
       (#"{"block_out_channels": [32, 64]}"#, "down_block_types is a list of 4"),
       (#"{"block_out_channels": [32, 64, 100, 128]}"#, "block_out_channels is 100"),
+      (#"{"downsample_padding": 2}"#, "downsample_padding is 2, expected a whole number from 0 to 1"),
+      (#"{"layers_per_block": 100000}"#, "layers_per_block is 100000"),
       (#"{"attention_head_dim": 9}"#, "attention_head_dim is 9, expected a divisor of 448 channels"),
       (#"{"attention_head_dim": 0}"#, "attention_head_dim is 0"),
       (#"{"sample_size": [32, 32, 3]}"#, "sample_size is [32, 32, 3]"),

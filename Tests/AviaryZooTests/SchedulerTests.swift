@@ -26,8 +26,8 @@ struct SchedulerTests {
       Call.self, from: Data(try #require(fixture.metadata[name]).utf8))
     let samples = try #require(fixture["\(name).samples"])
     let pictures = try #require(fixture["\(name).pictures"])
-    let ddpm = DDPMSampler(call.configuration, steps: call.steps)
-    let ddim = DDIMSampler(
+    let ddpm = try DDPMSampler(call.configuration, steps: call.steps)
+    let ddim = try DDIMSampler(
       call.configuration, steps: call.steps, eta: call.eta, correctsNoise: call.corrects)
     let timesteps = try #require(fixture["\(name).timesteps"]).values(of: Int64.self).map(Int.init)
     #expect(ddpm.timesteps == timesteps && ddim.timesteps == timesteps)
@@ -65,6 +65,21 @@ struct SchedulerTests {
       deterministicInput(noised.shape, named: "sample"), deterministicInput(noised.shape, named: "noise 0"),
       timesteps: [0, 700])
     #expect(relativeDifference(result, noised) < 1e-6)
+  }
+
+  @Test("more steps than training had are refused")
+  func steps() throws {
+    var configuration = SchedulerConfiguration()
+    #expect(try DDPMSampler(configuration).timesteps.count == 1000)
+    for steps in [-1, 0, 1001] {
+      let error = #expect(throws: ConfigurationError.self) { try DDIMSampler(configuration, steps: steps) }
+      #expect(error?.description == "the number of steps is \(steps), expected a number from 1 to 1000")
+    }
+    #expect(throws: ConfigurationError.self) { try DDIMSampler(configuration, steps: 5, eta: .nan) }
+    configuration.stepsOffset = 1
+    #expect(try DDIMSampler(configuration, steps: 999).timesteps.first == 999)
+    let error = #expect(throws: ConfigurationError.self) { try DDPMSampler(configuration) }
+    #expect(error?.description == "steps_offset is 1, expected less than 1 with 1000 steps")
   }
 
   @Test(

@@ -3,7 +3,7 @@
     python dense_fixtures.py FOLDER [unet|vae|denoising ...]
 
 makes one file each: `<model>.<output>` for the inputs of deterministic.py, whose shapes the file says, and `<model>.parameters`. The
-metadata of `denoising.safetensors` holds the `config.json` of each model.
+metadata of `denoising.safetensors` holds the `config.json` of each model, and of one as diffusers saves it.
 """
 
 import json
@@ -36,8 +36,13 @@ NO_MIDDLE = {
     "out_channels": 2, "mid_block_type": None, "layers_per_block": 1, "attention_head_dim": None, "freq_shift": 1,
     "down_block_types": ["AttnDownBlock2D", "DownBlock2D"], "up_block_types": ["UpBlock2D", "AttnUpBlock2D"],
 }
+PLAIN = {
+    "_class_name": "UNet2DModel", "block_out_channels": [4, 8, 8], "norm_num_groups": 2, "act_fn": "swish", "dropout": 0.25,
+    "add_attention": False, "down_block_types": ["DownBlock2D"] * 3, "up_block_types": ["UpBlock2D"] * 3,
+}
 DENOISING = {
     "ddpm_cifar10": (CIFAR10, (2, 3, 32, 32)), "heads": (HEADS, (2, 3, 8, 12)), "no_middle": (NO_MIDDLE, (1, 1, 8, 8)),
+    "plain": (PLAIN, (2, 3, 8, 4)),
 }
 
 
@@ -98,6 +103,8 @@ def denoising() -> tuple:
         tensors[f"{name}.shape"] = np.array(shape, np.int64)
         tensors[f"{name}.parameters"] = parameters(model)
         metadata[name] = json.dumps(config)
+        if name == "ddpm_cifar10":
+            metadata[f"{name}.saved"] = model.to_json_string()
     return tensors, metadata
 
 

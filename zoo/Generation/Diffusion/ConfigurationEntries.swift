@@ -39,13 +39,13 @@ struct ConfigurationEntries {
   }
 
   /// Values beyond any network's, which could not even be multiplied, are refused with the rest.
-  private static let largest = 1 << 20
+  static let largest = 1 << 20
 
   mutating func integer(
-    _ name: String, atLeast least: Int = 1, missing: Int
+    _ name: String, _ range: ClosedRange<Int> = 1...largest, missing: Int
   ) throws(ConfigurationError) -> Int {
-    try take(name, "a whole number of at least \(least)", missing: missing) {
-      $0.integer(in: least...Self.largest)
+    try take(name, "a whole number from \(range.lowerBound) to \(range.upperBound)", missing: missing) {
+      $0.integer(in: range)
     }
   }
 

@@ -11,16 +11,18 @@ public struct DDIMSampler: Sendable {
   /// The noise is worked out anew from the picture after it was cut off; else the network's own is kept, which no longer fits.
   public let correctsNoise: Bool
 
+  /// Throws ``ConfigurationError`` when training had fewer steps, or `eta` is not from 0 to 1.
   public init(
     _ configuration: SchedulerConfiguration = .init(), steps: Int, eta: Float = 0,
     correctsNoise: Bool = false
-  ) {
-    require(eta >= 0, "noise of \(eta) times DDPM's")
+  ) throws(ConfigurationError) {
+    guard (0...1).contains(eta) else {
+      throw ConfigurationError(entry: "eta", given: "\(eta)", expected: "a number from 0 to 1")
+    }
     self.configuration = configuration
     self.eta = eta
     self.correctsNoise = correctsNoise
-    timesteps = configuration.spacing.timesteps(
-      steps, of: configuration.schedule.steps, offset: configuration.stepsOffset)
+    timesteps = try configuration.timesteps(steps)
   }
 
   /// A sample of the step after.
@@ -35,6 +37,9 @@ public struct DDIMSampler: Sendable {
     _ output: Tensor, at place: Int, sample: Tensor, noise: Tensor? = nil
   ) -> (sample: Tensor, picture: Tensor) {
     require(timesteps.indices.contains(place), "step \(place) of \(timesteps.count)")
+    require(
+      output.shape == sample.shape,
+      "an output of \(output.shape.shapeText) for a sample of \(sample.shape.shapeText)")
     let schedule = configuration.schedule
     let timestep = timesteps[place]
     let alpha = schedule.cumulativeAlphas[timestep]
@@ -51,8 +56,10 @@ public struct DDIMSampler: Sendable {
       picture * nextAlpha.squareRoot()
       + direction * (1 - nextAlpha - deviation * deviation).squareRoot()
     guard eta > 0 else { return (next, picture) }
-    require(noise != nil, "a step with η = \(eta) adds noise, and none was given")
-    return (next + noise! * deviation, picture)
+    guard let noise, noise.shape == sample.shape else {
+      requirementFailure("a step with η = \(eta) adds noise of the shape \(sample.shape.shapeText)")
+    }
+    return (next + noise * deviation, picture)
   }
 
   /// ᾱ that a step leads to: ⌊T/N⌋ steps of training earlier, whatever the spacing, which is not always the next of ``timesteps``.

@@ -7,12 +7,12 @@ public struct DDPMSampler: Sendable {
   /// The steps of training that are taken, the noisiest first.
   public let timesteps: [Int]
 
-  /// - Parameter steps: how many, all by default.
-  public init(_ configuration: SchedulerConfiguration = .init(), steps: Int? = nil) {
-    let total = configuration.schedule.steps
+  /// - Parameter steps: how many, all by default. Throws ``ConfigurationError`` when training had fewer.
+  public init(
+    _ configuration: SchedulerConfiguration = .init(), steps: Int? = nil
+  ) throws(ConfigurationError) {
     self.configuration = configuration
-    timesteps = configuration.spacing.timesteps(
-      steps ?? total, of: total, offset: configuration.stepsOffset)
+    timesteps = try configuration.timesteps(steps ?? configuration.schedule.steps)
   }
 
   /// A sample of the step after.
@@ -35,15 +35,13 @@ public struct DDPMSampler: Sendable {
     let stepAlpha = alpha / nextAlpha
     let stepBeta = 1 - stepAlpha
 
-    var (output, position) = (output, Tensor?.none)
-    if configuration.variance == .learnedRange {
-      require(
-        output.shape[1] == 2 * sample.shape[1],
-        "an output of \(output.shape[1]) channels does not hold a variance for each of \(sample.shape[1])")
-      let parts = output.split(1, into: 2)
-      (output, position) = (parts[0], parts[1])
-    }
-    var (picture, _) = configuration.prediction.resolved(output, sample: sample, alpha: alpha)
+    let isLearned = configuration.variance == .learnedRange
+    require(
+      output.shape[1] == sample.shape[1] * (isLearned ? 2 : 1) && noise.shape == sample.shape,
+      "an output of \(output.shape.shapeText) and noise \(noise.shape.shapeText) for \(sample.shape.shapeText)"
+    )
+    let parts = output.split(1, into: isLearned ? 2 : 1)
+    var (picture, _) = configuration.prediction.resolved(parts[0], sample: sample, alpha: alpha)
     if let range = configuration.clipRange { picture = picture.clipped(-range, range) }
     // Equation 7.
     let mean =
@@ -57,7 +55,7 @@ public struct DDPMSampler: Sendable {
     case .fixedSmall: return (mean + noise * small.squareRoot(), picture)
     case .fixedLarge: return (mean + noise * stepBeta.squareRoot(), picture)
     case .learnedRange:
-      let share = (position! + 1) * 0.5
+      let share = (parts[1] + 1) * 0.5
       let logarithm = share * logf(stepBeta) + (1 - share) * logf(small)
       return (mean + (logarithm * 0.5).exp() * noise, picture)
     }

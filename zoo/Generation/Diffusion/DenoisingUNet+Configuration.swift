@@ -79,18 +79,18 @@ extension DenoisingUNet.Configuration: Decodable {
     outChannels = try entries.integer("out_channels", missing: outChannels)
     centersInput = try entries.flag("center_input_sample", missing: centersInput)
     timeEmbeddingWidth = try entries.optionalInteger("time_embedding_dim", missing: nil)
-    frequencyShift = try entries.integer("freq_shift", atLeast: 0, missing: frequencyShift)
+    frequencyShift = try entries.integer("freq_shift", 0...1024, missing: frequencyShift)
     cosineFirst = try entries.flag("flip_sin_to_cos", missing: cosineFirst)
     downBlockTypes = try entries.choices(
       "down_block_types", ["DownBlock2D": .plain, "AttnDownBlock2D": .attention], missing: downBlockTypes)
     upBlockTypes = try entries.choices(
       "up_block_types", ["UpBlock2D": .plain, "AttnUpBlock2D": .attention], missing: upBlockTypes)
     blockOutChannels = try entries.integers("block_out_channels", missing: blockOutChannels)
-    layersPerBlock = try entries.integer("layers_per_block", missing: layersPerBlock)
+    layersPerBlock = try entries.integer("layers_per_block", 1...64, missing: layersPerBlock)
     hasMidBlock = try entries.isPresent("mid_block_type", as: "UNetMidBlock2D")
     midBlockAttends = try entries.flag("add_attention", missing: midBlockAttends)
     midBlockScaleFactor = Float(try entries.number("mid_block_scale_factor", 1e-6...1e6, missing: 1))
-    downsamplePadding = try entries.integer("downsample_padding", atLeast: 0, missing: downsamplePadding)
+    downsamplePadding = try entries.integer("downsample_padding", 0...1, missing: downsamplePadding)
     dropout = Float(try entries.number("dropout", 0...1, missing: 0))
     attentionHeadChannels = try entries.optionalInteger(
       "attention_head_dim", missing: attentionHeadChannels)
@@ -119,8 +119,11 @@ extension DenoisingUNet.Configuration: Decodable {
       throw ConfigurationError(
         entry: name, given: "a list of \(count)", expected: "one of each of the \(widths.count) blocks")
     }
-    let wrong = widths.first { $0 % normGroups != 0 }
-    if let wrong {
+    guard widths.count <= 16 else {
+      throw ConfigurationError(
+        entry: "block_out_channels", given: "a list of \(widths.count)", expected: "at most 16 resolutions")
+    }
+    if let wrong = widths.first(where: { $0 % normGroups != 0 }) {
       throw ConfigurationError(
         entry: "block_out_channels", given: "\(wrong)", expected: "multiples of \(normGroups) groups")
     }

@@ -77,16 +77,12 @@ public enum TimestepSpacing: String, Sendable, Hashable, CaseIterable {
   /// Evenly from T − 1 to 0.
   case linspace
 
-  /// `count` steps, the noisiest first; `offset` shifts leading ones.
-  func timesteps(_ count: Int, of steps: Int, offset: Int) -> [Int] {
-    require(0 < count && count <= steps, "\(count) steps of \(steps)")
-    require(
-      self != .leading || (count - 1) * (steps / count) + offset < steps,
-      "\(count) steps of \(steps) do not leave room for an offset of \(offset)")
+  /// `count` of `steps`, the noisiest first.
+  func timesteps(_ count: Int, of steps: Int) -> [Int] {
     func rounded(_ place: Double) -> Int { Int(place.rounded(.toNearestOrEven)) }
     return (0..<count).map { index in
       switch self {
-      case .leading: return (count - 1 - index) * (steps / count) + offset
+      case .leading: return (count - 1 - index) * (steps / count)
       case .trailing: return rounded(Double(steps) - Double(index) * (Double(steps) / Double(count))) - 1
       case .linspace:
         let last = Double(steps - 1)

@@ -4,6 +4,7 @@ import AviaryTensors
 public struct SchedulerConfiguration: Sendable, Hashable {
   public var schedule = NoiseSchedule()
   public var spacing = TimestepSpacing.leading
+  /// Added to leading time steps.
   public var stepsOffset = 0
   public var prediction = Prediction.noise
   /// The predicted picture is cut off at ± this; nil where it is not.
@@ -33,6 +34,23 @@ public struct SchedulerConfiguration: Sendable, Hashable {
   }
 
   public init() {}
+
+  /// `count` steps of training, the noisiest first; throws ``ConfigurationError`` when there are not as many.
+  func timesteps(_ count: Int) throws(ConfigurationError) -> [Int] {
+    let steps = schedule.steps
+    guard 0 < count && count <= steps else {
+      throw ConfigurationError(
+        entry: "the number of steps", given: "\(count)", expected: "a number from 1 to \(steps)")
+    }
+    let timesteps = spacing.timesteps(count, of: steps)
+    guard spacing == .leading else { return timesteps }
+    guard timesteps[0] + stepsOffset < steps else {
+      throw ConfigurationError(
+        entry: "steps_offset", given: "\(stepsOffset)",
+        expected: "less than \(steps - timesteps[0]) with \(count) steps")
+    }
+    return timesteps.map { $0 + stepsOffset }
+  }
 }
 
 extension SchedulerConfiguration.Prediction {
@@ -57,14 +75,14 @@ extension SchedulerConfiguration: Decodable {
     self.init()
     var entries = try ConfigurationEntries(
       from: decoder, classNames: ["DDPMScheduler", "DDIMScheduler"])
-    let steps = try entries.integer("num_train_timesteps", atLeast: 2, missing: 1000)
+    let steps = try entries.integer("num_train_timesteps", 2...ConfigurationEntries.largest, missing: 1000)
     let first = try entries.number("beta_start", 1e-9...0.999, missing: 1e-4)
     let last = try entries.number("beta_end", first...0.999, missing: 0.02)
     let curve = try entries.choice("beta_schedule", NoiseSchedule.Curve.self, missing: .linear)
     schedule = NoiseSchedule(curve, steps: steps, Float(first)...Float(last))
     try entries.only("trained_betas", nil)
     spacing = try entries.choice("timestep_spacing", TimestepSpacing.self, missing: .leading)
-    stepsOffset = try entries.integer("steps_offset", atLeast: 0, missing: 0)
+    stepsOffset = try entries.integer("steps_offset", 0...ConfigurationEntries.largest, missing: 0)
     prediction = try entries.choice("prediction_type", Prediction.self, missing: .noise)
     let clips = try entries.flag("clip_sample", missing: true)
     let range = Float(try entries.number("clip_sample_range", 1e-6...1e6, missing: 1))
@@ -73,9 +91,10 @@ extension SchedulerConfiguration: Decodable {
     setsAlphaToOne = try entries.flag("set_alpha_to_one", missing: true)
     try entries.refuse("thresholding")
     try entries.refuse("rescale_betas_zero_snr")
-    // They are for thresholding alone.
+    // They are for thresholding alone, and for the arrays of other frameworks.
     entries.ignore("dynamic_thresholding_ratio")
     entries.ignore("sample_max_value")
+    entries.ignore("tensor_format")
     try entries.finish()
   }
 }
