@@ -9,6 +9,8 @@ extension DETR {
   private static let normalization = Preprocessing.torchvision.sized(resize: .none, crop: nil)
 
   /// The size that a picture is resized to: the short side 800, or less where the long side would be more than 1333.
+  ///
+  /// A side is never less than 1, so that a picture over 2666 times as long as wide stays longer.
   public static func resized(
     width: Int, height: Int, shortSide: Int = 800, longSide: Int = 1333
   ) -> (width: Int, height: Int) {
