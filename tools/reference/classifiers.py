@@ -82,7 +82,7 @@ TIMM_NAMES = {
 def card(name: str) -> dict:
     """The zoo's card of a model."""
     cards = pathlib.Path(__file__).parents[2] / "zoo"
-    file = next(iter(cards.glob(f"*/Cards/{name}.json")), None)
+    file = next(iter(cards.glob(f"*/*/Cards/{name}.json")), None)
     if file is None:
         sys.exit(f"the zoo has no card of {name}")
     return json.loads(file.read_text())
