@@ -5,18 +5,24 @@ import AviaryTensors
 public struct TrainingLogits {
   /// Logits of a classifier half way, and what their loss is multiplied by.
   public struct Auxiliary {
+    /// Scores N×classes of the classifier half way.
     public let logits: Tensor
+    /// What the loss of these logits counts beside that of the network's own.
     public let lossWeight: Float
 
+    /// Logits N×classes whose loss counts `lossWeight` times.
     public init(logits: Tensor, lossWeight: Float) {
       self.logits = logits
       self.lossWeight = lossWeight
     }
   }
 
+  /// Scores N×classes of the network itself.
   public let logits: Tensor
+  /// Those of its auxiliary classifiers.
   public let auxiliary: [Auxiliary]
 
+  /// The network's logits N×classes, and those of auxiliary classifiers where it has some.
   public init(logits: Tensor, auxiliary: [Auxiliary] = []) {
     self.logits = logits
     self.auxiliary = auxiliary
@@ -25,7 +31,9 @@ public struct TrainingLogits {
 
 /// A network that learns classes from labels.
 public final class ClassifierLearner: Learner {
+  /// The network that learns: inputs to logits N×classes.
   public let model: any Layer
+  /// What changes its weights.
   public let optimizer: any Optimizer
   /// Scaled to the size of the model's input and averaged over the batch; by default softmax cross-entropy.
   public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
@@ -36,6 +44,7 @@ public final class ClassifierLearner: Learner {
   /// Changes a batch of inputs before a step, to vary the examples.
   public var augment: ((Tensor) -> Tensor)?
 
+  /// A classifier that learns by softmax cross-entropy until told otherwise.
   public init(_ model: any Layer, _ optimizer: any Optimizer) {
     self.model = model
     self.optimizer = optimizer

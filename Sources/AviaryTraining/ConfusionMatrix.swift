@@ -2,12 +2,15 @@ import AviaryTensors
 
 /// How often a classifier took examples of each class for which class.
 public struct ConfusionMatrix: Sendable, Hashable {
+  /// One name per class.
   public let classNames: [String]
   /// By class, then by what it was taken for; only what occurred.
   private var counts: [Int: [Int: Int]] = [:]
 
+  /// A matrix without examples.
   public init(classNames: [String]) { self.classNames = classNames }
 
+  /// Counts one example of class `label` that was taken for class `predicted`.
   public mutating func add(class label: Int, predicted: Int) {
     counts[label, default: [:]][predicted, default: 0] += 1
   }
@@ -17,11 +20,14 @@ public struct ConfusionMatrix: Sendable, Hashable {
 
   /// Examples of a class.
   public func count(of label: Int) -> Int { counts[label]?.values.reduce(0, +) ?? 0 }
+  /// Examples of a class that were taken for it.
   public func correct(of label: Int) -> Int { self[label, label] }
 
   /// All examples, and how many of them were recognised.
   public var count: Int { counts.keys.reduce(0) { $0 + count(of: $1) } }
+  /// Examples that were taken for their own class.
   public var correct: Int { counts.keys.reduce(0) { $0 + correct(of: $1) } }
+  /// The share of examples that were taken for their own class; 0 without examples.
   public var accuracy: Float { Float(correct) / Float(max(count, 1)) }
 
   /// The classes of which there were examples.

@@ -2,10 +2,12 @@
 public struct Evaluation: Sendable, Hashable {
   /// The mean loss over the examples.
   public var loss: Float
+  /// Examples.
   public var count: Int
   /// Other means over the examples, by name: `accuracy`.
   public var metrics: [String: Float]
 
+  /// Means over `count` examples.
   public init(loss: Float, count: Int, metrics: [String: Float] = [:]) {
     self.loss = loss
     self.count = count

@@ -3,7 +3,9 @@ import AviaryTensors
 
 /// Examples that can be had in any order, some at a time, as whoever learns from them wants them.
 public protocol TrainingData<Batch>: Sendable {
+  /// Some examples together: inputs and labels, pictures and boxes, or whatever is learned from.
   associatedtype Batch
+  /// All examples.
   var count: Int { get }
   /// The examples of these numbers together.
   func batch(_ indices: [Int]) throws -> Batch
@@ -12,6 +14,7 @@ public protocol TrainingData<Batch>: Sendable {
 /// Who learns, and what: turns a batch into a step of the optimisers and into numbers for people. The training loop (``Trainer``) knows
 /// nothing else of it: not what a class is, nor how many networks and optimisers there are.
 public protocol Learner<Batch>: AnyObject {
+  /// What it learns from in one step.
   associatedtype Batch
   /// Everything that is in training mode during an epoch, and in evaluation mode else.
   var modules: [any Module] { get }

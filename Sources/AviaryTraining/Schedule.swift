@@ -3,6 +3,7 @@ import Foundation
 
 /// How the step size changes over a training run, as a factor of the one it began with.
 public enum Schedule: Sendable, Hashable, Codable {
+  /// The same at every step.
   case constant
   /// Multiplied by `factor` after every `epochs` epochs.
   case step(epochs: Int, factor: Float)

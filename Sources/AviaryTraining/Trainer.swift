@@ -5,30 +5,42 @@ import Foundation
 public struct EpochReport: Sendable, Codable {
   /// Counted from 1.
   public var epoch: Int
+  /// The means over the epoch's steps, with weights that changed meanwhile.
   public var training: Evaluation
+  /// The means over the validation data after the epoch; nil where there is none.
   public var validation: Evaluation?
+  /// The step size of the last step.
   public var learningRate: Float
+  /// Time that the epoch took, validation included.
   public var seconds: Double
 }
 
 /// Where a training run is, for a progress bar.
 public struct TrainingProgress: Sendable {
+  /// Counted from 1.
   public let epoch: Int
+  /// As many as there will be.
   public let epochs: Int
   /// Examples seen in this epoch, of `total`.
   public let seen: Int
+  /// Examples of an epoch.
   public let total: Int
+  /// The mean loss of the epoch so far.
   public let loss: Float
 }
 
 /// The training loop: shuffles, takes batches, lets the learner take a step on each, validates after every epoch.
 public final class Trainer<Student: Learner> {
+  /// Who learns.
   public let learner: Student
+  /// How the step sizes change over the run.
   public var schedule: Schedule = .constant
+  /// Called after every step.
   public var onProgress: ((TrainingProgress) -> Void)?
   /// Called after every epoch; `isBest` when no result of the validation (else of the training) was better before. Throwing ends the run.
   public var onEpoch: ((EpochReport, _ isBest: Bool) throws -> Void)?
 
+  /// A loop for a learner, whose optimisers begin with the step sizes that they have.
   public init(_ learner: Student) { self.learner = learner }
 
   /// A training run. The same seed, data and thread count give the same result. No epochs change nothing.

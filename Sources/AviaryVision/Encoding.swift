@@ -6,6 +6,7 @@ import Foundation
 extension Image {
   /// How a picture is stored.
   public enum FileFormat: Sendable, Hashable {
+    /// Without loss.
     case png
     /// `quality` in 1...100; colour is kept at half resolution, as is usual.
     case jpeg(quality: Int)

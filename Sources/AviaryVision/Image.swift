@@ -4,8 +4,12 @@ import AviaryTensors
 public struct Image: Sendable, Hashable {
   /// What the channels of a pixel mean.
   public enum Model: String, Sendable, Hashable, Codable {
-    case grey, rgb
+    /// One brightness.
+    case grey
+    /// Red, green and blue.
+    case rgb
 
+    /// Values of one pixel.
     public var channelCount: Int {
       switch self {
       case .grey: 1
@@ -17,16 +21,21 @@ public struct Image: Sendable, Hashable {
   /// The largest picture that is read: a small file can claim any size.
   public static let maximumPixelCount = 1 << 28
 
+  /// In pixels.
   public let width: Int
+  /// In pixels.
   public let height: Int
+  /// What the values of a pixel are.
   public let model: Model
   /// `height * width * channelCount` values in 0...255.
   public var pixels: [UInt8] {
     didSet { require(pixels.count == oldValue.count, "a picture keeps its number of values") }
   }
 
+  /// Values of one pixel.
   public var channelCount: Int { model.channelCount }
 
+  /// A picture of values in the order of ``pixels``, of which there must be `height * width * channelCount`.
   public init(width: Int, height: Int, model: Model, pixels: [UInt8]) {
     require(width > 0 && height > 0, "a picture of \(width)×\(height) pixels has none")
     require(

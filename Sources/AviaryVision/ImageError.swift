@@ -1,5 +1,6 @@
 /// Why a picture could not be read or written.
 public struct ImageError: Error, Equatable, CustomStringConvertible {
+  /// What happened, for programs that decide by it.
   public enum Problem: Equatable, Sendable {
     /// The file is missing, empty or may not be read; the system's reason.
     case unreadable(String)
@@ -21,8 +22,10 @@ public struct ImageError: Error, Equatable, CustomStringConvertible {
 
   /// The path, or the name given for bytes that come from elsewhere.
   public let file: String
+  /// What is wrong with the file.
   public let problem: Problem
 
+  /// What is wrong with the file, or the bytes, called `file`.
   public init(file: String, _ problem: Problem) {
     self.file = file
     self.problem = problem

@@ -6,16 +6,24 @@ import AviaryTensors
 public struct Preprocessing: Sendable, Hashable, Codable {
   /// How the size changes before the crop.
   public enum Resize: Sendable, Hashable, Codable {
+    /// The picture stays as large as it is.
     case none
     /// The shorter side becomes this long and the longer one keeps the proportions, rounded down.
     case shortSide(Int)
+    /// Both sides become this long, whatever the proportions.
     case exact(width: Int, height: Int)
   }
 
   /// The order of a pixel's channels in the tensor.
   public enum Channels: String, Sendable, Hashable, Codable {
-    case rgb, bgr, grey
+    /// Red first.
+    case rgb
+    /// Blue first, as Caffe reads pictures.
+    case bgr
+    /// One brightness.
+    case grey
 
+    /// Channels of the tensor.
     public var count: Int { self == .grey ? 1 : 3 }
   }
 
@@ -27,18 +35,24 @@ public struct Preprocessing: Sendable, Hashable, Codable {
     case nearest
   }
 
+  /// What comes first.
   public var resize: Resize
+  /// How half pixels count in sizes and places.
   public var rounding = Rounding.torchvision
+  /// How a resize finds values between pixels.
   public var interpolation: Interpolation
   /// Side of the square cut from the middle; nil to keep everything. A smaller picture gets a black border.
   public var crop: Int?
+  /// The channels of the tensor; pictures are converted where they have others.
   public var channels: Channels
   /// What 0...255 is divided by first.
   public var divisor: Float
   /// Subtracted next, then divided by: one number per channel, in the tensor's order of channels.
   public var mean: [Float]
+  /// What each channel is divided by last.
   public var std: [Float]
 
+  /// Preprocessing by the properties of the same names; means of 0 and deviations of 1 where none are given.
   public init(
     resize: Resize = .none, interpolation: Interpolation = .bilinear, crop: Int? = nil,
     channels: Channels = .rgb, divisor: Float = 255, mean: [Float]? = nil, std: [Float]? = nil

@@ -4,7 +4,14 @@ import Foundation
 /// How the values between pixels are found. All but `nearest` average over the area that a new pixel covers, so that
 /// shrinking does not alias.
 public enum Interpolation: String, Sendable, Hashable, Codable, CaseIterable {
-  case nearest, bilinear, bicubic, lanczos
+  /// The value of the nearest pixel.
+  case nearest
+  /// A triangle over two pixels.
+  case bilinear
+  /// Keys' cubic over four pixels.
+  case bicubic
+  /// A windowed sinc over six pixels.
+  case lanczos
 
   /// Half the width of the filter, in pixels of the coarser picture.
   fileprivate var support: Double {

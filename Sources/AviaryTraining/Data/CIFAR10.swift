@@ -41,6 +41,7 @@ public struct CIFAR10: Dataset {
     self.std = std
   }
 
+  /// Pictures in the files.
   public var count: Int { records.count / Self.record }
   public func label(_ index: Int) -> Int { Int(records[index * Self.record]) }
   public func input(_ index: Int) -> Tensor {

@@ -4,7 +4,9 @@ import CZlib
 public enum DataFile {
   /// What is wrong with a file.
   public struct Failure: Error, CustomStringConvertible {
+    /// The file.
     public let path: String
+    /// What is wrong with it, for people.
     public let reason: String
     public var description: String { "\(path): \(reason)" }
   }

@@ -2,7 +2,6 @@ import AviaryTensors
 
 /// Labelled examples that can be had in any order.
 public protocol Dataset: TrainingData where Batch == AviaryTraining.Batch {
-  var count: Int { get }
   /// One name per class.
   var classNames: [String] { get }
   /// The class of an example, without decoding it.
@@ -13,12 +12,16 @@ public protocol Dataset: TrainingData where Batch == AviaryTraining.Batch {
 
 /// A batch: inputs N×…, int64 labels N.
 public struct Batch: Sendable {
+  /// N×…, one row per example.
   public let inputs: Tensor
+  /// The class of each example, int64 N.
   public let labels: Tensor
   /// The numbers of the examples in their data set, for messages.
   public let examples: [Int]
+  /// Examples in the batch.
   public var count: Int { inputs.shape[0] }
 
+  /// Inputs N×… with int64 labels N; the examples are numbered from 0 where nothing else is said.
   public init(inputs: Tensor, labels: Tensor, examples: [Int]? = nil) {
     self.inputs = inputs
     self.labels = labels
@@ -60,12 +63,14 @@ public struct Subset: Dataset {
   private let base: any Dataset
   private let indices: [Int]
 
+  /// The examples `indices` of `base`, in this order.
   public init(_ base: any Dataset, _ indices: [Int]) {
     for index in indices { base.requireExample(index) }
     self.base = base
     self.indices = indices
   }
 
+  /// As many as were chosen.
   public var count: Int { indices.count }
   public var classNames: [String] { base.classNames }
   public func label(_ index: Int) -> Int {
@@ -85,6 +90,7 @@ public struct TensorDataset: Dataset {
   private let labels: [Int]
   public let classNames: [String]
 
+  /// Inputs N×… with a class for each.
   public init(inputs: Tensor, labels: [Int], classNames: [String]) {
     require(inputs.shape.first == labels.count, "\(labels.count) labels for inputs \(inputs.shape)")
     self.inputs = inputs
@@ -92,6 +98,7 @@ public struct TensorDataset: Dataset {
     self.classNames = classNames
   }
 
+  /// Examples in memory.
   public var count: Int { labels.count }
   public func label(_ index: Int) -> Int {
     requireExample(index)

@@ -6,9 +6,13 @@ import Synchronization
 public struct FolderDataset: Dataset {
   /// What is wrong with a folder.
   public enum Failure: Error, CustomStringConvertible, Equatable {
+    /// There is no folder at this path.
     case missing(String)
+    /// The system does not list it, for this reason.
     case unreadable(path: String, reason: String)
+    /// It has fewer sub-folders with pictures than needed.
     case tooFewClasses(path: String, found: [String], needed: Int)
+    /// A class has no picture that can be read.
     case emptyClass(path: String, leftOut: LeftOut)
 
     public var description: String {
@@ -87,6 +91,7 @@ public struct FolderDataset: Dataset {
     return (names, leftOut)
   }
 
+  /// Pictures of all classes.
   public var count: Int { files.count }
   public func label(_ index: Int) -> Int { files[index].label }
   public func input(_ index: Int) throws -> Tensor { try decode(files[index].path) }

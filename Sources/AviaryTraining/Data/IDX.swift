@@ -2,6 +2,7 @@ import AviaryTensors
 
 /// Files of the MNIST database: big-endian header, unsigned bytes, plain or compressed by gzip.
 public enum IDX {
+  /// What is wrong with a file, or with two that do not belong together.
   public typealias Failure = DataFile.Failure
 
   /// The extents and bytes of one file.
@@ -41,6 +42,7 @@ public struct MNIST: Dataset {
   private let shape: Shape
   public let classNames = (0...9).map(String.init)
 
+  /// Reads a file of pictures and one of their labels, plain or gzip'd; throws when they do not belong together.
   public init(images: String, labels: String) throws(IDX.Failure) {
     let (shape, pixels) = try IDX.read(images)
     let (labelShape, labelBytes) = try IDX.read(labels)
@@ -62,6 +64,7 @@ public struct MNIST: Dataset {
       images: "\(folder)/\(part)-images-idx3-ubyte.gz", labels: "\(folder)/\(part)-labels-idx1-ubyte.gz")
   }
 
+  /// Digits in the files.
   public var count: Int { labels.count }
   public func label(_ index: Int) -> Int { Int(labels[index]) }
   public func input(_ index: Int) -> Tensor {

@@ -1,9 +1,12 @@
 /// What was not taken of a folder of pictures, counted by reason.
 public struct LeftOut: Sendable, Hashable {
+  /// Why something was not taken.
   public enum Reason: Sendable, Hashable {
     /// A file whose name ends in none that pictures have; without the dot, empty where there is no ending.
     case ending(String)
+    /// A picture that cannot be decoded.
     case damaged
+    /// A picture whose name begins with a dot.
     case hidden
     /// A file that lies beside the folders of the classes.
     case outside
@@ -13,6 +16,7 @@ public struct LeftOut: Sendable, Hashable {
     case notAFile
     /// A link to a folder that the class has already, or that the class lies in.
     case repeatedFolder
+    /// A folder that may not be listed.
     case unreadableFolder
     /// A name that is not in UTF-8.
     case unreadableName
@@ -34,16 +38,21 @@ public struct LeftOut: Sendable, Hashable {
     }
   }
 
+  /// How much was not taken for each reason.
   public private(set) var counts: [Reason: Int] = [:]
 
+  /// Nothing left out.
   public init() {}
 
+  /// Whether everything was taken.
   public var isEmpty: Bool { counts.isEmpty }
 
+  /// Counts `count` more for a reason.
   public mutating func add(_ reason: Reason, _ count: Int = 1) {
     if count > 0 { counts[reason, default: 0] += count }
   }
 
+  /// Counts what another folder left out as well.
   public mutating func add(_ other: LeftOut) {
     for (reason, count) in other.counts { add(reason, count) }
   }

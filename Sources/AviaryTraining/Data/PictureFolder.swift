@@ -9,6 +9,7 @@ public struct PictureFolder {
 
   /// Sorted by name, folder by folder, so that the order does not depend on the file system.
   public private(set) var pictures: [String] = []
+  /// What of the folder was not taken.
   public private(set) var leftOut = LeftOut()
   private var visited: Set<FileIdentity>
 

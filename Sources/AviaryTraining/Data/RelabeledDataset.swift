@@ -16,6 +16,7 @@ public struct RelabeledDataset: Dataset {
     self.classNames = classNames
   }
 
+  /// Examples of the other data set: all of them.
   public var count: Int { base.count }
   public func label(_ index: Int) -> Int { classes[base.label(index)] }
   public func input(_ index: Int) throws -> Tensor { try base.input(index) }

@@ -7,14 +7,18 @@ import Foundation
 /// m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η·m̂ / (√v̂ + ε), with m̂ and v̂ corrected for their start at 0.
 public final class Adam: Optimizer {
   public var learningRate: Float
+  /// How much of the running means of the gradient and of its square is kept at each step.
   public let betas: (Float, Float)
+  /// Added to the root of the mean square, against division by 0.
   public let epsilon: Float
+  /// What of a weight counts as gradient, or, decoupled, is taken off at each step times the learning rate.
   public let weightDecay: Float
   /// Decoupled decay shrinks the weights themselves; otherwise it is added to the gradient.
   public let decouplesDecay: Bool
   private var state = OptimizerState()
   private var steps = 0
 
+  /// Adam with PyTorch's defaults.
   public init(
     learningRate: Float = 1e-3, betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8,
     weightDecay: Float = 0,

@@ -4,10 +4,13 @@ import AviaryTensors
 /// RMSProp (Tieleman & Hinton 2012): v ← αv + (1 − α)g²; w ← w − η·g / (√v + ε).
 public final class RMSProp: Optimizer {
   public var learningRate: Float
+  /// How much of the running mean of the squared gradient is kept at each step.
   public let decay: Float
+  /// Added to the root of the mean square, against division by 0.
   public let epsilon: Float
   private var state = OptimizerState()
 
+  /// RMSProp with PyTorch's defaults.
   public init(learningRate: Float = 1e-2, decay: Float = 0.99, epsilon: Float = 1e-8) {
     self.learningRate = learningRate
     self.decay = decay

@@ -6,11 +6,15 @@ import AviaryTensors
 /// v ← μ·v + g + λ·w; w ← w − η·v, as PyTorch counts it.
 public final class SGD: Optimizer {
   public var learningRate: Float
+  /// How much of the last step goes into the next one; 0 for none.
   public let momentum: Float
+  /// What of a weight counts as gradient.
   public let weightDecay: Float
+  /// Whether the gradient counts as if the step of the momentum were taken already (Nesterov 1983).
   public let usesNesterov: Bool
   private var state = OptimizerState()
 
+  /// Gradient descent, with momentum where it is not 0.
   public init(
     learningRate: Float, momentum: Float = 0, weightDecay: Float = 0, usesNesterov: Bool = false
   ) {

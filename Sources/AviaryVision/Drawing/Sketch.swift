@@ -2,7 +2,10 @@ import AviaryTensors
 
 /// Small pictures that the library draws itself, white on black, for trying networks without any data: digits and simple shapes.
 public enum Sketch: String, Sendable, CaseIterable {
-  case digits, shapes
+  /// 0 to 9, as by hand.
+  case digits
+  /// Circles, crosses, squares and triangles.
+  case shapes
 
   /// One name per class.
   public var classNames: [String] {
