@@ -2,24 +2,33 @@ import AviaryTensors
 
 /// What fits and what does not when weights are loaded into a model.
 public struct LoadReport: Sendable {
+  /// A tensor that the model expects and the file lacks.
   public struct Missing: Sendable {
+    /// The model's name of it.
     public let name: String
+    /// The shape that the model expects.
     public let shape: Shape
     /// Names the file has instead, most similar first.
     public let candidates: [String]
   }
 
+  /// A tensor that the file has in another shape than the model.
   public struct Misshaped: Sendable {
+    /// Its name on both sides.
     public let name: String
+    /// The shape in the model.
     public let expected: Shape
+    /// The shape in the file.
     public let found: Shape
   }
 
   /// Names present on both sides with equal shapes.
   public let matched: [String]
+  /// Tensors that the file lacks and the model needs, in numeric order of their names.
   public let missing: [Missing]
   /// Names only the file has.
   public let unexpected: [String]
+  /// Tensors present on both sides with different shapes, in numeric order of their names.
   public let misshaped: [Misshaped]
   /// Names the file lacks and the model was built without: parts that only training needs.
   public let absent: [String]

@@ -3,8 +3,11 @@ import Foundation
 
 /// A file of weights in any format that is known, recognised by its first bytes and never by its name.
 public struct WeightFile: Sendable {
+  /// Where the file lies, or the index of several files.
   public let path: String
+  /// What the content was recognised as, whatever the name's ending.
   public let format: WeightFormat
+  /// The tensors, called as the model itself calls them: prefixes of wrappers around it are taken off.
   public let archive: WeightArchive
   /// Bytes of the file.
   public let byteCount: Int

@@ -2,6 +2,7 @@
 public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   /// Safetensors with Aviary's metadata.
   case portable
+  /// Safetensors without it.
   case safetensors
   /// `layer_names` at the root.
   case kerasWeights = "keras-h5-weights"
@@ -11,11 +12,17 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   case kerasPaths = "keras-weights-h5"
   /// An HDF5 file of no framework.
   case hdf5
+  /// One NumPy array, which has no name in the file and is called `array`.
   case npy
+  /// A zip file of named NumPy arrays.
   case npz
+  /// What `torch.save` writes since PyTorch 1.6: a zip file around a pickle.
   case torchZip = "pytorch-zip"
+  /// What it wrote before 1.6: pickles, then the data.
   case torchLegacy = "pytorch-legacy"
+  /// What PyTorch 0.1 wrote; recognised, but not read.
   case torchTar = "pytorch-tar"
+  /// `.keras` of Keras 3: a zip file of configuration and weights.
   case kerasZip = "keras-zip"
   /// An index of safetensors (or PyTorch) files that hold one model together.
   case shards = "sharded"

@@ -5,6 +5,7 @@ import AviaryTensors
 /// They have to be found where they enter. A network can hide them: a maximum with zero, as processors compute it, makes 0 of what is not
 /// a number.
 public struct ValueDefect: Sendable, Hashable, CustomStringConvertible {
+  /// What is wrong with a value.
   public enum Kind: Sendable, Hashable {
     /// Infinite, or not a number.
     case notFinite
@@ -12,12 +13,15 @@ public struct ValueDefect: Sendable, Hashable, CustomStringConvertible {
     case negativeVariance
   }
 
+  /// What is wrong with the values; a tensor with both kinds is reported for ``Kind/notFinite``.
   public let kind: Kind
+  /// The name of the tensor, as the archive has it.
   public let tensor: String
   /// How many values there are of the kind.
   public let count: Int
-  /// Where the first of them is, and what it is.
+  /// Where the first of them in row-major order is, a position for each axis.
   public let index: [Int]
+  /// The first of them, as float32.
   public let value: Float
 
   public var description: String {

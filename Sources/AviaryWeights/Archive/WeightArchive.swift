@@ -62,6 +62,7 @@ public struct WeightArchive: Sendable {
   /// The layers of a Keras file: their order and how each spells its weights.
   public var keras: KerasStructure?
 
+  /// An archive without tensors and metadata.
   public init() {}
 
   /// An archive of the given tensors; throws ``WeightsError`` when a name occurs twice.
@@ -69,7 +70,9 @@ public struct WeightArchive: Sendable {
     for (name, tensor) in entries { try append(name, tensor) }
   }
 
+  /// How many tensors there are, those of ``alternatives`` not counted.
   public var count: Int { names.count }
+  /// Whether there is no tensor; there may be metadata all the same.
   public var isEmpty: Bool { names.isEmpty }
 
   /// Names and tensors in order. Each tensor is made when it is reached.

@@ -22,11 +22,14 @@ public struct WeightsError: Error, Equatable, Sendable, CustomStringConvertible 
     case unwritable
   }
 
+  /// What went wrong, for a program.
   public let kind: Kind
   /// The file concerned, when there is one.
   public let file: String?
+  /// What went wrong, for a person; ``description`` puts the file before it.
   public let reason: String
 
+  /// An error about the file at the path `file`, or about no file; `reason` should not name it again.
   public init(_ kind: Kind, _ reason: String, file: String? = nil) {
     self.kind = kind
     self.file = file

@@ -9,23 +9,29 @@ import Foundation
 public struct WeightCache: Sendable {
   /// A file in the cache.
   public struct Entry: Sendable, Equatable {
+    /// What it is pulled by: `resnet50.tv_v1`.
     public let name: String
+    /// Where it lies, under a name that says nothing of its format.
     public let path: String
+    /// The name it is published under.
     public let file: String
+    /// Its length in bytes when it was last found whole.
     public let byteCount: Int
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
     public let sha256: String
+    /// The address of its publisher, even when a mirror sent it; nil where the index has none.
     public let url: String?
   }
 
   let folder: String
 
   /// The cache to use in a scope instead of the user's.
-  @TaskLocal public static var current: WeightCache?
+  @TaskLocal package static var current: WeightCache?
 
   /// The cache in a folder, which need not be there yet.
   public init(folder: String) { self.folder = folder + "/weights" }
 
-  /// ``current``, else `$AVIARY_CACHE`, else `aviary` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`): where the measured algorithms are too.
+  /// The cache in `$AVIARY_CACHE`, else in `aviary` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`): where the measured algorithms are too.
   ///
   /// Throws ``WeightsError`` where the environment names no such folder.
   public static func user(

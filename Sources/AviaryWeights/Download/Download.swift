@@ -2,7 +2,9 @@ import Foundation
 
 /// A file of weights to be fetched: from where, and what its publisher says of it.
 public struct Download: Sendable {
+  /// Where it is fetched from, by HTTP or HTTPS.
   public let url: String
+  /// What the complete file is compared with; nil where nothing is published.
   public let digest: PublishedDigest?
   /// The exact length, where it is known.
   public let byteCount: Int?
@@ -45,8 +47,11 @@ public struct Download: Sendable {
 
   /// What happens while a file is fetched.
   public enum Event: Sendable, Equatable {
+    /// Bytes that are here, those of earlier tries included, and of the whole where the server says it.
     case received(Int, of: Int?)
+    /// A try failed for this reason, and the next begins after a pause.
     case waiting(seconds: Double, reason: String)
+    /// Bytes of the complete file that went into its digests, and all its bytes.
     case checking(Int, of: Int)
   }
 

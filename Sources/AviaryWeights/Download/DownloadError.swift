@@ -16,10 +16,14 @@ public struct DownloadError: Error, Sendable, Equatable, CustomStringConvertible
     case unwritable
   }
 
+  /// What went wrong, for a program.
   public let kind: Kind
+  /// The address of the file, without user and password; the path of one that came in a bundle.
   public let url: String
+  /// What went wrong, for a person; ``description`` puts the address before it.
   public let reason: String
 
+  /// An error about the file at `url`, of which user and password are dropped.
   public init(_ kind: Kind, _ url: String, _ reason: String) {
     self.kind = kind
     self.url = url.withoutCredentials

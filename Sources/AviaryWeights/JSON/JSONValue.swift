@@ -2,12 +2,19 @@ import Foundation
 
 /// A JSON value: what configurations and other open-ended metadata hold.
 public enum JSONValue: Sendable, Hashable {
+  /// A `null`; an absent member is none.
   case null
+  /// `true` or `false`; 0 and 1 are integers.
   case bool(Bool)
+  /// A whole number that 64 bits hold, `2.0` as well.
   case integer(Int)
+  /// Any other number, rounded to a double.
   case number(Double)
+  /// A string with its escapes resolved.
   case string(String)
+  /// An array, whose elements may be of different kinds.
   case array([JSONValue])
+  /// An object; the order of its members is not kept.
   case object([String: JSONValue])
 }
 

@@ -20,8 +20,10 @@ public struct KerasStructure: Codable, Hashable, Sendable {
     public var path: String?
     /// The layer's class in snake case, where it is known: `conv2d`, `batch_normalization`.
     public var className: String?
+    /// In the layer's own order; empty for a layer without weights.
     public var weights: [Weight]
 
+    /// A layer; in a file of attribute paths Keras finds its weights only by a `path`.
     public init(name: String, path: String? = nil, className: String? = nil, weights: [Weight]) {
       self.name = name
       self.className = className
@@ -30,12 +32,14 @@ public struct KerasStructure: Codable, Hashable, Sendable {
     }
   }
 
+  /// One weight of a layer: its name there and in the archive.
   public struct Weight: Codable, Hashable, Sendable {
     /// As the file spells it: `conv1/kernel:0`, `block1_conv1_W_1:0`, or the position `0` in a file of attribute paths.
     public var name: String
     /// The tensor's name in the archive.
     public var tensor: String
 
+    /// The weight that the file spells `name` and the archive calls `tensor`.
     public init(name: String, tensor: String) {
       self.name = name
       self.tensor = tensor
@@ -45,14 +49,18 @@ public struct KerasStructure: Codable, Hashable, Sendable {
   /// The group of a legacy file for weights that belong to the model and no layer; not one of its layers.
   static let topLevel = "top_level_model_weights"
 
+  /// The kind of file that the weights came from.
   public var layout: Layout
   /// Absent in files of Keras 1.
   public var version: String?
+  /// What Keras computed with, where a legacy file says it: `theano`; nil is written as `tensorflow`.
   public var backend: String?
   /// The model's configuration, a JSON text that is kept and never interpreted.
   public var modelConfig: String?
+  /// In the order of the file, which counts where Keras loads by position.
   public var layers: [Layer]
 
+  /// A structure; to be written, its `layers` have to name each tensor of the archive exactly once.
   public init(
     layout: Layout, version: String? = nil, backend: String? = nil, modelConfig: String? = nil,
     layers: [Layer]

@@ -4,6 +4,7 @@ import AviaryTensors
 ///
 /// Letters: k spatial extents of a kernel, I input channels, O output channels, M depth multiplier, C×H×W what a flatten flattened.
 public enum LayoutTransform: Hashable, Sendable {
+  /// The same in both: biases, statistics, embeddings.
   case identity
   /// k…×I×O ↔ O×I×k…
   case convolution

@@ -13,7 +13,9 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   public var dialect: String?
   /// The model's configuration, by the names of its fields.
   public var configuration: [String: JSONValue]?
+  /// How many outputs a classifier has.
   public var numClasses: Int?
+  /// How a picture becomes the model's input.
   public var preprocessing: Preprocessing?
   /// Class names, in the order of the outputs.
   public var labels: [String]?
@@ -21,6 +23,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   public var labelOffset: Int?
   /// Names of what the model returns, in order.
   public var outputs: [String]?
+  /// Where the weights come from.
   public var source: Source?
   /// An SPDX expression, or the licence's name.
   public var licence: String?
@@ -33,6 +36,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   /// The layers and spellings of the Keras file these weights came from, which lets them go back unchanged.
   public var keras: KerasStructure?
 
+  /// Metadata of the current version that says nothing but the model and its dialect.
   public init(model: String? = nil, dialect: String? = nil) {
     self.model = model
     self.dialect = dialect
@@ -42,10 +46,12 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   public struct Source: Codable, Hashable, Sendable {
     /// `keras`, `torchvision`, `darknet`, `aviary`, …
     public var framework: String?
+    /// The address that the file is published at.
     public var url: String?
     /// SHA-256 of the file as published.
     public var sha256: String?
 
+    /// An origin; nil is what nobody knows.
     public init(framework: String? = nil, url: String? = nil, sha256: String? = nil) {
       self.framework = framework
       self.url = url
@@ -55,11 +61,14 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
 
   /// Mean and magnitude of what a stage of the network returns.
   public struct StageStatistics: Codable, Hashable, Sendable {
+    /// The stage's name in the model: `block1`.
     public let name: String
+    /// The mean of all values.
     public let mean: Double
     /// The mean of absolute values.
     public let magnitude: Double
 
+    /// What the stage called `name` returned, measured or read.
     public init(name: String, mean: Double, magnitude: Double) {
       self.name = name
       self.mean = mean
@@ -70,14 +79,19 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   /// From a picture of 8-bit channels to the tensor the model takes:
   /// resize and crop, order the channels, map 0…255 linearly to `range`, subtract `mean`, divide by `standardDeviation`.
   public struct Preprocessing: Codable, Hashable, Sendable {
+    /// The channels of the model's input, first to last; raw values are what a file says.
     public enum ChannelOrder: String, Codable, Sendable {
+      /// Red, green, blue.
       case rgb = "RGB"
+      /// Blue, green, red, as networks from Caffe take them.
       case bgr = "BGR"
+      /// One channel of grey.
       case grey = "L"
     }
 
-    /// Pixels of the model's input.
+    /// Rows of the model's input, in pixels.
     public var height: Int
+    /// Columns of the model's input, in pixels.
     public var width: Int
     /// Pixels of the shorter side before the centre is cropped; nil to resize straight to the input's size.
     public var resizeShorterSide: Int?
@@ -85,13 +99,16 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     public var interpolation: String?
     /// `torchvision` (when absent) or `nearest`: which way the long side and the crop's start round.
     public var rounding: String?
+    /// The channels that a picture is brought to, which also number those of `mean` and `standardDeviation`.
     public var channels: ChannelOrder
     /// The values that 0 and 255 become.
     public var range: [Float]
-    /// Per channel, in the channel order above and on the scale of `range`.
+    /// What is subtracted per channel, in the channel order above and on the scale of `range`; empty for 0.
     public var mean: [Float]
+    /// What is divided by per channel, after the subtraction; empty for 1.
     public var standardDeviation: [Float]
 
+    /// A preprocessing; `mean` and `standardDeviation` take a value per channel or none.
     public init(
       height: Int, width: Int, channels: ChannelOrder = .rgb, range: ClosedRange<Float> = 0...1,
       mean: [Float] = [], standardDeviation: [Float] = [], resizeShorterSide: Int? = nil,
