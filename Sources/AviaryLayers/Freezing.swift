@@ -11,6 +11,7 @@ extension Module {
   @discardableResult
   public func freeze(_ patterns: String...) -> [String] { setFrozen(true, patterns) }
 
+  /// As for patterns that are written out; an empty array means everything.
   @discardableResult
   public func freeze(_ patterns: [String]) -> [String] { setFrozen(true, patterns) }
 
@@ -18,6 +19,7 @@ extension Module {
   @discardableResult
   public func unfreeze(_ patterns: String...) -> [String] { setFrozen(false, patterns) }
 
+  /// As for patterns that are written out; an empty array means everything.
   @discardableResult
   public func unfreeze(_ patterns: [String]) -> [String] { setFrozen(false, patterns) }
 

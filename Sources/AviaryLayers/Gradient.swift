@@ -4,6 +4,7 @@ import AviaryTensors
 public struct Gradients {
   private var tensors: [ObjectIdentifier: Tensor] = [:]
 
+  /// No gradients: a start for those that are worked out otherwise than by ``valueAndGradient(of:_:)``.
   public init() {}
 
   /// The gradient of one parameter; nil when it is frozen or the loss does not depend on it.
@@ -12,6 +13,7 @@ public struct Gradients {
     set { tensors[ObjectIdentifier(parameter)] = newValue }
   }
 
+  /// True when no parameter has a gradient.
   public var isEmpty: Bool { tensors.isEmpty }
 
   /// √(Σ g²) over everything.

@@ -4,10 +4,15 @@ import AviaryTensors
 ///
 /// The fans of a weight O×I×kernel are I·kernel (in) and O·kernel (out).
 public enum Initializer: Sendable, Hashable {
+  /// 0 everywhere.
   case zeros
+  /// 1 everywhere.
   case ones
+  /// The same number everywhere.
   case constant(Float)
+  /// Uniform in the range, whose upper bound is left out.
   case uniform(Range<Float>)
+  /// Normal with mean 0.
   case normal(standardDeviation: Float)
   /// Normal, cut off at two standard deviations.
   case truncatedNormal(standardDeviation: Float)
@@ -22,7 +27,14 @@ public enum Initializer: Sendable, Hashable {
   /// Rows (or columns, whichever are fewer) of unit length at right angles (Saxe et al. 2014).
   case orthogonal(gain: Float = 1)
 
-  public enum Fan: Sendable, Hashable { case input, output }
+  /// Which fan of a weight its values are scaled by: that of the input keeps the size of activations, that of the output the size of
+  /// gradients (He et al. 2015, section 2.2).
+  public enum Fan: Sendable, Hashable {
+    /// I·kernel.
+    case input
+    /// O·kernel.
+    case output
+  }
 
   /// What PyTorch starts convolutions and linear layers with: uniform in ±1/√fan.
   public static func torchDefault(fanIn: Int) -> Initializer {

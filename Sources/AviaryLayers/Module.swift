@@ -9,6 +9,7 @@ public protocol Module: AnyObject {}
 
 /// A module that maps one tensor to one tensor.
 public protocol Layer: Module {
+  /// The layer's result for one batch.
   func callAsFunction(_ input: Tensor) -> Tensor
 }
 
@@ -39,16 +40,19 @@ public func callInSequence(_ layers: some RandomAccessCollection<any Layer>, on 
 
 /// A module whose children have names other than those of its properties.
 public protocol Container: Module {
+  /// The modules inside, in order; what is inside one with an empty name counts as the container's own.
   var namedChildren: [(name: String, module: any Module)] { get }
 }
 
 /// A module without children whose parameters have names other than those of its properties.
 public protocol ParameterContainer: Module {
+  /// All parameters with the names checkpoints know them by, in order.
   var ownParameters: [(name: String, parameter: Parameter)] { get }
 }
 
 /// A module that behaves differently while training (dropout, batch normalization).
 public protocol ModeDependent: Module {
+  /// True between ``Module/train()`` and ``Module/evaluate()``, which set it; false at first.
   var isTraining: Bool { get set }
 }
 
@@ -90,6 +94,7 @@ extension Module {
     }
   }
 
+  /// All parameters in the order of declaration, each once.
   public var parameters: [Parameter] { namedParameters.map(\.parameter) }
   /// The number of trained values, frozen ones included.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.elementCount } }

@@ -2,15 +2,19 @@ import AviaryTensors
 
 /// Tensors by name, in an order: what goes into a network and what comes out of it.
 public struct NamedTensors: Sendable, ExpressibleByDictionaryLiteral {
+  /// What the tensors are called, each name once, in order.
   public private(set) var names: [String] = []
+  /// The tensors, in the order of ``names``.
   public private(set) var tensors: [Tensor] = []
 
+  /// No tensors.
   public init() {}
 
   public init(dictionaryLiteral elements: (String, Tensor)...) {
     self.init(elements)
   }
 
+  /// Tensors with their names, in order; the last tensor of a name takes the place of those before it.
   public init(_ elements: [(String, Tensor)]) {
     for (name, tensor) in elements { self[ifPresent: name] = tensor }
   }

@@ -4,6 +4,7 @@ import AviaryTensors
 public struct Port: Sendable, Hashable {
   /// An axis of a tensor.
   public enum Axis: Sendable, Hashable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+    /// This extent and no other.
     case fixed(Int)
     /// Any extent; axes of one letter have the same: N pictures, H×W pixels, T tokens.
     case free(String)
@@ -12,12 +13,16 @@ public struct Port: Sendable, Hashable {
     public init(stringLiteral value: String) { self = .free(value) }
   }
 
+  /// What the tensor is called among those given or made.
   public let name: String
+  /// The element type, for which ``Signature/check(_:)`` takes any other of its kind: floating-point or not.
   public let dtype: DType
+  /// The axes in order; none for a scalar.
   public let axes: [Axis]
   /// The network makes an input of its own where none is given (``Network/defaults(for:)``): a state begins with zeros.
   public let isOptional: Bool
 
+  /// A tensor by name and axes, which are written as numbers and letters: `["N", 3, "H", "W"]`.
   public init(_ name: String, _ axes: [Axis], _ dtype: DType = .float32, isOptional: Bool = false) {
     self.name = name
     self.axes = axes
@@ -39,9 +44,12 @@ public struct Port: Sendable, Hashable {
 
 /// What a network takes and gives, in order.
 public struct Signature: Sendable, Hashable {
+  /// What the network takes.
   public let inputs: [Port]
+  /// What the network gives.
   public let outputs: [Port]
 
+  /// Ports in the order in which a compiled graph has its tensors.
   public init(inputs: [Port], outputs: [Port]) {
     self.inputs = inputs
     self.outputs = outputs
@@ -51,6 +59,7 @@ public struct Signature: Sendable, Hashable {
 /// A function from named tensors to named tensors with weights: what can be compiled, summed up, run, compared and converted, whatever
 /// it is for.
 public protocol Network: Module {
+  /// What a call takes and gives.
   var signature: Signature { get }
   /// The outputs of ``signature`` for all of its inputs.
   func callAsFunction(_ inputs: NamedTensors) -> NamedTensors
@@ -70,8 +79,11 @@ extension Network {
 
 /// Tensors do not fit a network's signature.
 public struct SignatureError: Error, Equatable, CustomStringConvertible {
+  /// The input that does not fit.
   public let name: String
+  /// What there is in its place: a shape and a type, or that it is missing or unknown.
   public let given: String
+  /// What the network takes there, with the extents of free axes that other inputs decided.
   public let expected: String
   public var description: String { "\(name) is \(given), but the network takes \(expected)" }
 }

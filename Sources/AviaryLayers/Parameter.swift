@@ -4,6 +4,7 @@ import AviaryTensors
 ///
 /// Its first value is made when it is first read, so a model whose weights are loaded never initialises them.
 public final class Parameter {
+  /// The extents that every value has.
   public let shape: Shape
   private let source: LazyTensor
   private var leaf: Leaf?
@@ -40,6 +41,7 @@ public final class Parameter {
 
 /// A tensor of a module that is saved with it but not trained, such as a running mean.
 public final class Buffer {
+  /// The extents that every value has.
   public let shape: Shape
   private let source: LazyTensor
 
@@ -52,6 +54,7 @@ public final class Buffer {
   /// The value follows from the architecture: other frameworks' checkpoints hold it, so ours do, but it is never taken from a file.
   public let isFixed: Bool
 
+  /// A buffer whose first value `initializer` makes, the same in every run.
   public init(_ shape: Shape, _ initializer: Initializer, isPersistent: Bool = true) {
     self.shape = shape
     self.isPersistent = isPersistent
@@ -67,6 +70,7 @@ public final class Buffer {
     source = LazyTensor(value)
   }
 
+  /// The value, never tracked. A new one must have the same shape.
   public var value: Tensor {
     get { source.value }
     set { source.value = newValue.detached }

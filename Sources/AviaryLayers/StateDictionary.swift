@@ -2,7 +2,9 @@ import AviaryTensors
 
 /// A parameter or buffer that files of weights hold, by its place in a module.
 public struct StateEntry {
+  /// The dotted name inside the module, `layer1.0.conv1.weight`.
   public let name: String
+  /// The shape of the tensor, which a new value must have too.
   public let shape: Shape
   /// True for a parameter, false for a buffer such as a running mean.
   public let isTrained: Bool

@@ -10,9 +10,11 @@ public struct Summary: Sendable, Codable {
     public var name: String
     /// The ONNX name of the operation.
     public var operation: String
+    /// Of the operation's first result.
     public var outputShape: Shape
     /// Trained values that no earlier row counted.
     public var parameters: Int
+    /// Multiplications followed by an addition, of convolutions and matrix products only.
     public var multiplyAdds: Int
     /// Bytes of the result as float32.
     public var activationBytes: Int
@@ -22,12 +24,19 @@ public struct Summary: Sendable, Codable {
     public var isFrozen: Bool
   }
 
+  /// The operations in the order in which they are performed.
   public var rows: [Row]
+  /// Trained values of the whole model, those that no operation reads included.
   public var parameters: Int
+  /// Trained values that are not frozen.
   public var trainableParameters: Int
+  /// Multiplications followed by an addition, over all rows.
   public var multiplyAdds: Int
+  /// Bytes of all rows' results as float32, as if all were kept.
   public var activationBytes: Int
+  /// What the model was traced with, batch included.
   public var inputShape: Shape
+  /// What the model makes of ``inputShape``.
   public var outputShape: Shape
 }
 

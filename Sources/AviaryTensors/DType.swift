@@ -2,7 +2,20 @@
 ///
 /// `float32` computes; `float16` and `bfloat16` store; integers and Booleans hold labels, tokens and masks.
 public enum DType: String, Sendable, Hashable, CaseIterable, Codable {
-  case float32, float16, bfloat16, int32, int64, uint8, bool
+  /// IEEE 754 single precision, the type everything is computed in.
+  case float32
+  /// IEEE 754 half precision: five exponent bits, ten stored fraction bits.
+  case float16
+  /// The upper half of a float32, a ``BFloat16``.
+  case bfloat16
+  /// Signed, 32 bits.
+  case int32
+  /// Signed, 64 bits: labels, tokens and positions.
+  case int64
+  /// Unsigned, 8 bits: the samples of pictures.
+  case uint8
+  /// One byte per element, 0 or 1: masks.
+  case bool
 
   /// Bytes of one element.
   public var byteCount: Int {
@@ -28,6 +41,7 @@ public enum DType: String, Sendable, Hashable, CaseIterable, Codable {
 
 /// A Swift type whose values a tensor of the matching ``DType`` can hold.
 public protocol TensorScalar: Sendable, BitwiseCopyable {
+  /// The element type of tensors that hold such values.
   static var dtype: DType { get }
 }
 
@@ -40,9 +54,12 @@ extension Bool: TensorScalar { public static var dtype: DType { .bool } }
 
 /// The upper half of a `Float`: eight exponent bits, seven stored fraction bits.
 public struct BFloat16: TensorScalar, Hashable {
+  /// Values are stored as ``DType/bfloat16``.
   public static var dtype: DType { .bfloat16 }
+  /// Sign, exponent and fraction, from the highest bit down.
   public var bitPattern: UInt16
 
+  /// The number whose sign, exponent and fraction are these bits.
   public init(bitPattern: UInt16) { self.bitPattern = bitPattern }
 
   /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.
@@ -55,5 +72,6 @@ public struct BFloat16: TensorScalar, Hashable {
     }
   }
 
+  /// The same number as a `Float`, which holds every one of them exactly.
   @inlinable public var floatValue: Float { Float(bitPattern: UInt32(bitPattern) << 16) }
 }

@@ -4,7 +4,9 @@
 /// How the bytes lie is up to the operation that produced them; every reading of values is row-major.
 /// A tensor that depends on something a gradient is taken of remembers how it was computed.
 public struct Tensor: Sendable {
+  /// Extents of the axes, the slowest one of the logical order first; none for a scalar.
   public let shape: Shape
+  /// What the elements are stored as.
   public let dtype: DType
   var storage: Storage
   let layout: Layout
@@ -40,9 +42,12 @@ public struct Tensor: Sendable {
 
 /// The shape and element type of a tensor, known without its values.
 public struct TensorSpec: Hashable, Sendable {
+  /// Extents of the axes, in logical order.
   public let shape: Shape
+  /// What the elements are stored as.
   public let dtype: DType
 
+  /// What is known of a tensor of this shape, float32 unless said otherwise.
   public init(_ shape: Shape, _ dtype: DType = .float32) {
     self.shape = shape
     self.dtype = dtype
@@ -85,7 +90,9 @@ extension Tensor {
     self.init(shape, of: Scalar.self) { $0.update(repeating: value) }
   }
 
+  /// Zeros as float32.
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: Float(0), shape: shape) }
+  /// Ones as float32.
   public static func ones(_ shape: Shape) -> Tensor { Tensor(repeating: Float(1), shape: shape) }
 
   /// `count` numbers `start, start + step, …`.

@@ -6,13 +6,18 @@ import AviaryTensors
 public final class MultiHeadAttention: Layer, ModeDependent {
   /// 3·D×D: the rows of queries, then keys, then values.
   public let inProjWeight: Parameter
+  /// 3·D: of queries, then keys, then values.
   public let inProjBias: Parameter
+  /// D to D, after what the heads saw was put together.
   public let outProj: Linear
+  /// Into how many heads of D / heads features queries, keys and values are divided.
   public let heads: Int
   /// The share of what is looked at that is dropped while training.
   public let dropout: Float
+  /// Only while true is ``dropout`` applied.
   public var isTraining = false
 
+  /// `width` is D, a multiple of `heads`.
   public init(_ width: Int, heads: Int, dropout: Float = 0) {
     require(heads > 0 && width % heads == 0, "a width of \(width) in \(heads) heads")
     inProjWeight = Parameter([3 * width, width], .xavierUniform())

@@ -2,13 +2,20 @@ import AviaryTensors
 
 /// Convolution over N×C×spatial; weights O×(C/groups)×kernel.
 public final class Conv<Rank: SpatialRank>: RectifiableLayer {
+  /// O×(C/groups)×kernel.
   public private(set) var weight: Parameter
+  /// One number per output channel, O; or nil.
   public let bias: Parameter?
+  /// Positions from one window to the next, per spatial axis.
   public let stride: [Int]
+  /// Zeros around the input; ``LayerPadding/same`` is worked out for each input's size.
   public let padding: LayerPadding
+  /// Input positions from one element of the kernel to the next, per spatial axis.
   public let dilation: [Int]
+  /// Channels are divided into this many groups that do not see each other.
   public let groups: Int
 
+  /// Channels from and to, multiples of `groups`; with an initializer for the weights, the bias starts with zeros.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: LayerPadding = 0,
     dilation: Extents = 1, groups: Int = 1, bias: Bool = true, initializer: Initializer? = nil
@@ -26,6 +33,7 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
     self.groups = groups
   }
 
+  /// N×C×spatial to N×O×spatial.
   public func callAsFunction(_ input: Tensor) -> Tensor { convolved(input, rectifies: false) }
 
   public func rectified(_ input: Tensor) -> Tensor {
@@ -61,13 +69,18 @@ public final class Conv<Rank: SpatialRank>: RectifiableLayer {
   }
 }
 
+/// Convolution over N×C×T.
 public typealias Conv1d = Conv<Rank1>
+/// Convolution over N×C×H×W.
 public typealias Conv2d = Conv<Rank2>
+/// Convolution over N×C×depth×H×W.
 public typealias Conv3d = Conv<Rank3>
 
 /// Transposed convolution over N×C×spatial; weights C×(O/groups)×kernel.
 public final class ConvTranspose<Rank: SpatialRank>: Layer {
+  /// C×(O/groups)×kernel, as in PyTorch.
   public let weight: Parameter
+  /// O, or nil.
   public let bias: Parameter?
   private let geometry: ConvolutionGeometry
   private let outputPadding: [Int]
@@ -87,11 +100,15 @@ public final class ConvTranspose<Rank: SpatialRank>: Layer {
       dilation: dilation.resolved(Rank.count), groups: groups)
   }
 
+  /// N×C×spatial to N×O×spatial, with extents of (i − 1)·s − p + d(k − 1) + 1 + output padding.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     transposedConvolution(input, weight.value, bias: bias?.value, geometry, outputPadding: outputPadding)
   }
 }
 
+/// Transposed convolution over N×C×T.
 public typealias ConvTranspose1d = ConvTranspose<Rank1>
+/// Transposed convolution over N×C×H×W.
 public typealias ConvTranspose2d = ConvTranspose<Rank2>
+/// Transposed convolution over N×C×depth×H×W.
 public typealias ConvTranspose3d = ConvTranspose<Rank3>

@@ -8,9 +8,12 @@ import AviaryTensors
 public final class LSTM: ParameterContainer, ModeDependent {
   /// What the layers remember: (layers · directions)×N×H each, as PyTorch orders it, layer by layer and forward before backward.
   public struct State: Sendable {
+    /// h, the result of each layer and direction for the step it read last.
     public var hidden: Tensor
+    /// c, what the forget gates clear and the input gates add to.
     public var cell: Tensor
 
+    /// A state to go on from; both tensors are (layers · directions)×N×H.
     public init(hidden: Tensor, cell: Tensor) {
       self.hidden = hidden
       self.cell = cell
@@ -27,15 +30,20 @@ public final class LSTM: ParameterContainer, ModeDependent {
     let hiddenBias: Parameter
   }
 
+  /// H, the features per direction.
   public let width: Int
+  /// How many layers lie on top of each other.
   public let layerCount: Int
+  /// Whether a second pass reads each layer's input from its end; the results then are 2·H wide.
   public let isBidirectional: Bool
   /// The probability that a value between two layers is zeroed while training.
   public let dropout: Float
+  /// Only while true is ``dropout`` applied.
   public var isTraining = false
   /// In the order of a state.
   private let passes: [Pass]
 
+  /// From I features (`inputs`) to H per direction (`width`).
   public init(
     _ inputs: Int, _ width: Int, layers: Int = 1, isBidirectional: Bool = false, dropout: Float = 0
   ) {
@@ -58,6 +66,7 @@ public final class LSTM: ParameterContainer, ModeDependent {
     }
   }
 
+  /// Per layer and direction: weights 4·H×I and 4·H×H, biases 4·H twice, gates in the order i, f, g, o.
   public var ownParameters: [(name: String, parameter: Parameter)] {
     passes.flatMap { pass in
       [

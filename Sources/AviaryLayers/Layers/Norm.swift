@@ -7,12 +7,19 @@ import AviaryTensors
 public final class BatchNorm: RectifiableLayer, ModeDependent {
   /// nil in networks without a scale, such as Keras' Inception v3.
   public let weight: Parameter?
+  /// The shift β, C.
   public let bias: Parameter
+  /// C; moves towards the batches' means while training.
   public let runningMean: Buffer
+  /// C; moves towards the batches' variances while training, see ``variance``.
   public let runningVar: Buffer
+  /// Added to the variance before the square root is taken.
   public let epsilon: Float
+  /// The share of the new batch in the running averages.
   public let momentum: Float
+  /// How the variance of a batch is counted in the running average; batches themselves are divided by n.
   public let variance: RunningVariance
+  /// Whether the batch's own statistics are used, unless the running ones are frozen.
   public var isTraining = false
 
   /// Which variance the running average is of: frameworks disagree.
@@ -37,6 +44,7 @@ public final class BatchNorm: RectifiableLayer, ModeDependent {
     self.variance = variance
   }
 
+  /// N×C×spatial to the same; while training, the running averages are updated.
   public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, rectifies: false) }
 
   public func rectified(_ input: Tensor) -> Tensor {
@@ -68,12 +76,18 @@ public final class BatchNorm: RectifiableLayer, ModeDependent {
 ///
 /// Names as torchvision's `FrozenBatchNorm2d`.
 public final class FrozenBatchNorm: RectifiableLayer {
+  /// The scale γ, C.
   public let weight: Buffer
+  /// The shift β, C.
   public let bias: Buffer
+  /// The mean of each channel, C.
   public let runningMean: Buffer
+  /// The variance of each channel, C.
   public let runningVar: Buffer
+  /// Added to the variance before the square root is taken.
   public let epsilon: Float
 
+  /// Changes nothing but by ε until weights are loaded: scales and variances of 1, shifts and means of 0.
   public init(_ channels: Int, epsilon: Float = 1e-5) {
     weight = Buffer([channels], .ones)
     bias = Buffer([channels], .zeros)
@@ -82,6 +96,7 @@ public final class FrozenBatchNorm: RectifiableLayer {
     self.epsilon = epsilon
   }
 
+  /// N×C×spatial to the same, in training as in evaluation.
   public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, rectifies: false) }
 
   public func rectified(_ input: Tensor) -> Tensor {
@@ -97,16 +112,21 @@ public final class FrozenBatchNorm: RectifiableLayer {
 
 /// Layer normalization of the last axes (Ba et al. 2016).
 public final class LayerNorm: Layer {
+  /// The scale γ, of the shape of the axes normalized.
   public let weight: Parameter
+  /// The shift β, of the shape of the axes normalized.
   public let bias: Parameter
+  /// Added to the variance before the square root is taken.
   public let epsilon: Float
 
+  /// `shape` is that of the last axes, which are normalized together.
   public init(_ shape: Int..., epsilon: Float = 1e-5) {
     weight = Parameter(shape, .ones)
     bias = Parameter(shape, .zeros)
     self.epsilon = epsilon
   }
 
+  /// …×`shape` to the same.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     layerNormalized(input, scale: weight.value, shift: bias.value, epsilon: epsilon)
   }
@@ -114,11 +134,16 @@ public final class LayerNorm: Layer {
 
 /// Group normalization of N×C×spatial (Wu & He 2018); as many groups as channels is instance normalization.
 public final class GroupNorm: Layer {
+  /// The scale γ, C.
   public let weight: Parameter
+  /// The shift β, C.
   public let bias: Parameter
+  /// How many pieces the channels are divided into, each with statistics of its own.
   public let groups: Int
+  /// Added to the variance before the square root is taken.
   public let epsilon: Float
 
+  /// `channels` is C, a multiple of `groups`.
   public init(_ channels: Int, groups: Int, epsilon: Float = 1e-5) {
     weight = Parameter([channels], .ones)
     bias = Parameter([channels], .zeros)
@@ -126,10 +151,12 @@ public final class GroupNorm: Layer {
     self.epsilon = epsilon
   }
 
+  /// Instance normalization (Ulyanov et al. 2016): every channel of a sample has statistics of its own.
   public static func instance(_ channels: Int, epsilon: Float = 1e-5) -> GroupNorm {
     GroupNorm(channels, groups: channels, epsilon: epsilon)
   }
 
+  /// N×C×spatial to the same.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     groupNormalized(input, groups: groups, scale: weight.value, shift: bias.value, epsilon: epsilon)
   }
@@ -137,14 +164,18 @@ public final class GroupNorm: Layer {
 
 /// Root-mean-square normalization of the last axis (Zhang & Sennrich 2019).
 public final class RMSNorm: Layer {
+  /// The scale, one number per feature of the last axis.
   public let weight: Parameter
+  /// Added to the mean of the squares before the square root is taken.
   public let epsilon: Float
 
+  /// `width` is D, the extent of the last axis.
   public init(_ width: Int, epsilon: Float = 1e-6) {
     weight = Parameter([width], .ones)
     self.epsilon = epsilon
   }
 
+  /// …×D to the same.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     rmsNormalized(input, scale: weight.value, epsilon: epsilon)
   }
@@ -157,6 +188,7 @@ public final class LocalResponseNorm: Layer {
   private let beta: Float
   private let k: Float
 
+  /// Divides by (k + α/size · Σ x²)^β over `size` neighbouring channels; α is divided by the size, as in PyTorch.
   public init(size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1) {
     self.size = size
     self.alpha = alpha
@@ -164,6 +196,7 @@ public final class LocalResponseNorm: Layer {
     self.k = k
   }
 
+  /// N×C×H×W to the same.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     input.localResponseNormalized(size: size, alpha: alpha, beta: beta, k: k)
   }

@@ -3,7 +3,9 @@ import AviaryTensors
 /// Each channel of N×C×H×W multiplied by a number from 0 to 1 that all channels' means decide (Hu, Shen & Sun 2018, "Squeeze-and-Excitation
 /// Networks", arXiv:1709.01507, equations 2 to 4).
 public final class SqueezeExcitation: Layer {
+  /// W₁ of equation 3: C to the squeezed channels, as a 1×1 convolution.
   public let fc1: Conv2d
+  /// W₂ of equation 3: the squeezed channels to C, as a 1×1 convolution.
   public let fc2: Conv2d
   private let activation: Activation
   private let gate: Activation
@@ -22,6 +24,7 @@ public final class SqueezeExcitation: Layer {
     self.gate = gate
   }
 
+  /// N×C×H×W to the same.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     input * gate(fc2(activation(fc1(input.adaptiveAveragePooled(to: [1, 1])))))
   }

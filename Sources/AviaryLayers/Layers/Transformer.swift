@@ -8,12 +8,14 @@ import AviaryTensors
 public struct TransformerConfiguration: Sendable, Hashable {
   /// D.
   public var width: Int
+  /// How many heads each attention has; ``width`` is a multiple.
   public var heads: Int
   /// Features between the two linear layers.
   public var hidden: Int
   /// The share of values that are dropped while training.
   public var dropout: Float
 
+  /// `hidden` are the features between the two linear layers.
   public init(width: Int, heads: Int, hidden: Int, dropout: Float = 0.1) {
     self.width = width
     self.heads = heads
@@ -28,13 +30,19 @@ public struct TransformerConfiguration: Sendable, Hashable {
 
 /// Self-attention and two linear layers: N×T×D to N×T×D.
 public final class TransformerEncoderLayer: Module {
+  /// Of every place of the source to all of them.
   public let selfAttn: MultiHeadAttention
+  /// D to the hidden features, before the ReLU.
   public let linear1: Linear
+  /// The hidden features to D.
   public let linear2: Linear
+  /// After self-attention and its residual sum.
   public let norm1: LayerNorm
+  /// After the linear layers and their residual sum.
   public let norm2: LayerNorm
   private let dropout: Dropout
 
+  /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
     let (width, hidden) = (configuration.width, configuration.hidden)
     selfAttn = configuration.attention
@@ -60,15 +68,23 @@ public final class TransformerEncoderLayer: Module {
 
 /// Self-attention, attention to what an encoder made, and two linear layers: N×T×D to N×T×D.
 public final class TransformerDecoderLayer: Module {
+  /// Of every place of the target to all of them.
   public let selfAttn: MultiHeadAttention
+  /// Of the target to the encoder's memory.
   public let multiheadAttn: MultiHeadAttention
+  /// D to the hidden features, before the ReLU.
   public let linear1: Linear
+  /// The hidden features to D.
   public let linear2: Linear
+  /// After self-attention and its residual sum.
   public let norm1: LayerNorm
+  /// After attention to the memory and its residual sum.
   public let norm2: LayerNorm
+  /// After the linear layers and their residual sum.
   public let norm3: LayerNorm
   private let dropout: Dropout
 
+  /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
     let (width, hidden) = (configuration.width, configuration.hidden)
     selfAttn = configuration.attention
@@ -103,9 +119,12 @@ public final class TransformerDecoderLayer: Module {
 
 /// Encoder layers one after another, with a normalization at the end where the paper has one.
 public final class TransformerEncoder: Module {
+  /// From the source to the result.
   public let layers: [TransformerEncoderLayer]
+  /// Of the last layer's result; nil where the layers' own are enough.
   public let norm: LayerNorm?
 
+  /// `count` layers of the same sizes; ``norm`` is there where `hasNorm` is true.
   public init(_ configuration: TransformerConfiguration, layers count: Int, hasNorm: Bool = false) {
     layers = (0..<count).map { _ in TransformerEncoderLayer(configuration) }
     norm = hasNorm ? LayerNorm(configuration.width) : nil
@@ -122,9 +141,12 @@ public final class TransformerEncoder: Module {
 
 /// Decoder layers one after another, with a normalization at the end where the paper has one.
 public final class TransformerDecoder: Module {
+  /// From the target to the result.
   public let layers: [TransformerDecoderLayer]
+  /// Of the last layer's result; nil where the layers' own are enough.
   public let norm: LayerNorm?
 
+  /// `count` layers of the same sizes; ``norm`` is there where `hasNorm` is true.
   public init(_ configuration: TransformerConfiguration, layers count: Int, hasNorm: Bool = false) {
     layers = (0..<count).map { _ in TransformerDecoderLayer(configuration) }
     norm = hasNorm ? LayerNorm(configuration.width) : nil

@@ -4,10 +4,12 @@ import Synchronization
 public final class CompiledGraph {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
+    /// The operations the kernel computes, by their ONNX names, or what the plan itself needed: `reorder`, `copy`, `weights`.
     public var name: String
     /// The kernel's implementation as oneDNN calls it; one of this package's own is `loop`, or `depthwise`, `pointwise` or
     /// `excitation` with the vectors it is made for.
     public var implementation: String
+    /// Wall-clock time of the step in one run.
     public var milliseconds: Double
   }
 

@@ -14,7 +14,9 @@ public enum Activation: Hashable, Sendable {
   case geluTanh
   /// x·σ(x), also known as swish.
   case silu
+  /// σ(x) = 1 / (1 + e⁻ˣ).
   case sigmoid
+  /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
   case tanh
   /// min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
   case hardSigmoid
@@ -23,6 +25,7 @@ public enum Activation: Hashable, Sendable {
   /// log(1 + eˣ).
   case softplus
 
+  /// The function of every element of a floating-point tensor, as float32.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     switch self {
     case .hardSigmoid: Eltwise.clip(0, 1)(input.affine(scale: 1 / 6, shift: 0.5))
@@ -52,7 +55,10 @@ extension Eltwise {
 }
 
 extension Tensor {
+  /// max(x, 0).
   public func relu() -> Tensor { Activation.relu(self) }
+  /// 1 / (1 + e⁻ˣ).
   public func sigmoid() -> Tensor { Activation.sigmoid(self) }
+  /// The hyperbolic tangent, (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
   public func tanh() -> Tensor { Activation.tanh(self) }
 }

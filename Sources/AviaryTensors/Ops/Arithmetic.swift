@@ -106,19 +106,32 @@ struct Arithmetic: Operation {
 }
 
 extension Tensor {
+  /// The sum, element by element with broadcasting; int32 and int64 wrap around, the other types are added as float32.
   public static func + (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .add)(a, b) }
+  /// The difference, element by element with broadcasting; types as for the sum.
   public static func - (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .subtract)(a, b) }
+  /// The product, element by element with broadcasting; types as for the sum.
   public static func * (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .multiply)(a, b) }
+  /// The quotient, element by element with broadcasting; integers are cut off towards 0, and those divided by 0 give 0.
   public static func / (a: Tensor, b: Tensor) -> Tensor { Arithmetic(kind: .divide)(a, b) }
+  /// −x of every element of a floating-point tensor.
   public static prefix func - (a: Tensor) -> Tensor { a * -1 }
 
+  /// `b` added to every element of a floating-point tensor.
   public static func + (a: Tensor, b: Float) -> Tensor { a.affine(scale: 1, shift: b) }
+  /// `b` subtracted from every element of a floating-point tensor.
   public static func - (a: Tensor, b: Float) -> Tensor { a.affine(scale: 1, shift: -b) }
+  /// Every element of a floating-point tensor multiplied by `b`.
   public static func * (a: Tensor, b: Float) -> Tensor { a.affine(scale: b, shift: 0) }
+  /// Every element of a floating-point tensor divided by `b`.
   public static func / (a: Tensor, b: Float) -> Tensor { a / Tensor(b) }
+  /// `a` added to every element of a floating-point tensor.
   public static func + (a: Float, b: Tensor) -> Tensor { b + a }
+  /// `a` minus every element of a floating-point tensor.
   public static func - (a: Float, b: Tensor) -> Tensor { b.affine(scale: -1, shift: a) }
+  /// Every element of a floating-point tensor multiplied by `a`.
   public static func * (a: Float, b: Tensor) -> Tensor { b * a }
+  /// `a` divided by every element of a floating-point tensor.
   public static func / (a: Float, b: Tensor) -> Tensor { Tensor(a) / b }
 
   /// Element by element `self` to the power of `exponent`.

@@ -41,9 +41,14 @@ struct Comparison: Operation {
 }
 
 extension Tensor {
+  /// Where elements of one type are equal, with broadcasting; Boolean, without a gradient. NaN equals nothing.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .equal)(a, b) }
+  /// Where `a` is less than `b`; see ``.==(_:_:)`` for types and shapes.
   public static func .< (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .less)(a, b) }
+  /// Where `a` is greater than `b`; see ``.==(_:_:)`` for types and shapes.
   public static func .> (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .greater)(a, b) }
+  /// Where `a` is at most `b`; see ``.==(_:_:)`` for types and shapes.
   public static func .<= (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .lessOrEqual)(a, b) }
+  /// Where `a` is at least `b`; see ``.==(_:_:)`` for types and shapes.
   public static func .>= (a: Tensor, b: Tensor) -> Tensor { Comparison(kind: .greaterOrEqual)(a, b) }
 }

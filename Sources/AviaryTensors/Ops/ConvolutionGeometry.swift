@@ -1,8 +1,11 @@
 /// Zeros added around the spatial axes: separately before and after, because frameworks disagree where the odd one goes.
 public struct Padding: Hashable, Sendable {
+  /// Zeros before the first position, per spatial axis.
   public var before: [Int]
+  /// Zeros after the last position, per spatial axis.
   public var after: [Int]
 
+  /// Different amounts before and after, per spatial axis.
   public init(before: [Int], after: [Int]) {
     self.before = before
     self.after = after
@@ -30,12 +33,16 @@ public struct Padding: Hashable, Sendable {
 
 /// How a kernel slides over the spatial axes.
 public struct ConvolutionGeometry: Hashable, Sendable {
+  /// Positions from one window to the next, per spatial axis.
   public var stride: [Int]
+  /// What is added around the input; for a transposed convolution, what is cut off its result.
   public var padding: Padding
+  /// Input positions from one element of the kernel to the next, per spatial axis; 1 leaves no gaps.
   public var dilation: [Int]
   /// Channels are divided into this many groups that do not see each other; as many as channels is a depthwise convolution.
   public var groups: Int
 
+  /// Without a dilation, the kernel has no gaps.
   public init(stride: [Int], padding: Padding, dilation: [Int]? = nil, groups: Int = 1) {
     self.stride = stride
     self.padding = padding

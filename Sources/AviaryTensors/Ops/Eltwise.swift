@@ -44,10 +44,15 @@ extension Tensor {
   }
   /// min(max(x, low), high).
   public func clipped(_ low: Float, _ high: Float) -> Tensor { Eltwise.clip(low, high)(self) }
+  /// eˣ.
   public func exp() -> Tensor { Eltwise("Exp", .exponential)(self) }
+  /// The natural logarithm; −∞ of 0, NaN of negative numbers.
   public func log() -> Tensor { Eltwise("Log", .logarithm)(self) }
+  /// √x; NaN of negative numbers.
   public func squareRoot() -> Tensor { Eltwise("Sqrt", .squareRoot)(self) }
+  /// x².
   public func square() -> Tensor { Eltwise("Mul", .square)(self) }
+  /// |x|.
   public func abs() -> Tensor { Eltwise("Abs", .absolute)(self) }
   /// xᵖ.
   public func power(_ exponent: Float) -> Tensor { Eltwise("Pow", .power, alpha: 1, beta: exponent)(self) }

@@ -47,6 +47,7 @@ struct Pad: Operation {
 
 /// What the values around the edge are made of.
 public enum PaddingMode: Hashable, Sendable {
+  /// This value everywhere.
   case constant(Float)
   /// Mirrored without repeating the edge: c b a b c.
   case reflect

@@ -1,8 +1,8 @@
 import CThreads
 
 /// The largest or the mean value of each window, over one to three spatial axes of N×C×spatial.
-public struct Pooling: Operation {
-  public enum Kind: Hashable, Sendable {
+struct Pooling: Operation {
+  enum Kind: Hashable, Sendable {
     case maximum
     /// Whether zeros of the padding count as values of the window: frameworks disagree.
     case average(countsPadding: Bool)
@@ -12,18 +12,18 @@ public struct Pooling: Operation {
   let kernel: [Int]
   let geometry: ConvolutionGeometry
 
-  public var onnxName: String { kind == .maximum ? "MaxPool" : "AveragePool" }
+  var onnxName: String { kind == .maximum ? "MaxPool" : "AveragePool" }
   /// A maximum knows from its workspace where to send the gradient.
-  public var keeps: Kept { [] }
+  var keeps: Kept { [] }
 
-  public func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
+  func outputs(for inputs: [TensorSpec]) -> [TensorSpec] {
     let x = inputs[0].shape
     require(
       x.count == geometry.spatialRank + 2, "pooling over \(geometry.spatialRank) axes of \(x.shapeText)")
     return [TensorSpec(x.prefix(2) + geometry.outputExtents(Array(x.dropFirst(2)), kernel: kernel))]
   }
 
-  public var window: SlidingWindow? {
+  var window: SlidingWindow? {
     SlidingWindow(kernel: kernel, stride: geometry.stride, dilation: geometry.dilation)
   }
 
@@ -31,7 +31,7 @@ public struct Pooling: Operation {
     PoolingKernel(kind: kind, kernel: kernel, geometry: geometry, output: outputs(for: [input])[0].shape)
   }
 
-  public func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
+  func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let x = inputs[0].cast(to: .float32)
     let (result, workspace) = InvalidArithmetic.checked {
       let fast = primitive(x.spec).forward(x, isTraining: context.isRecording)
@@ -52,7 +52,7 @@ public struct Pooling: Operation {
     return [result]
   }
 
-  public func gradient(_ context: GradientContext) -> [Tensor?] {
+  func gradient(_ context: GradientContext) -> [Tensor?] {
     let spec = context.inputSpecs[0]
     let workspace = context.saved.count > 1 ? context.saved[1] : nil
     if let positions = workspace, positions.dtype == .int64 {
@@ -67,13 +67,18 @@ public struct Pooling: Operation {
 
 /// Sizes of a pooling: the stride is the kernel's size unless given.
 public struct PoolingGeometry: Hashable, Sendable {
+  /// Extents of the window, per spatial axis.
   public var kernel: [Int]
+  /// Positions from one window to the next, per spatial axis.
   public var stride: [Int]
+  /// Positions around the input: a maximum leaves them out, a mean counts them as zeros if asked to.
   public var padding: Padding
+  /// Input positions from one element of the window to the next, per spatial axis; 1 leaves no gaps.
   public var dilation: [Int]
   /// Keeps a last window that begins inside the input (or its padding before) but reaches beyond the end.
   public var usesCeiling: Bool
 
+  /// Unless given, the stride is the kernel's size, and there is neither padding nor dilation.
   public init(
     kernel: [Int], stride: [Int]? = nil, padding: Padding? = nil, dilation: [Int]? = nil,
     usesCeiling: Bool = false

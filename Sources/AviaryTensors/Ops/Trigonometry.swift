@@ -25,6 +25,8 @@ struct Trigonometry: Operation {
 }
 
 extension Tensor {
+  /// sin x, of radians.
   public func sine() -> Tensor { Trigonometry(kind: .sine)(self) }
+  /// cos x, of radians.
   public func cosine() -> Tensor { Trigonometry(kind: .cosine)(self) }
 }

@@ -8,6 +8,7 @@ public final class RandomGenerator: Sendable {
   private let key: UInt64
   private let position: Mutex<UInt64>
 
+  /// The stream of this seed, from its beginning.
   public convenience init(seed: UInt64) { self.init(key: seed, position: 0) }
 
   private init(key: UInt64, position: UInt64) {

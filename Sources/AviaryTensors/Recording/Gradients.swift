@@ -21,6 +21,7 @@ public func gradient(at input: Tensor, of body: (Tensor) throws -> Tensor) rethr
 /// Something a gradient is taken of. A tensor tracked as a leaf, and everything computed from it, leads back to it.
 public struct Leaf: Sendable {
   let node = Node()
+  /// A leaf unlike any other, to track tensors as.
   public init() {}
 }
 

@@ -58,8 +58,11 @@ protocol WritingOperation: Operation {
 
 /// Sizes per spatial axis of a window that slides over an input.
 public struct SlidingWindow: Hashable, Sendable {
+  /// Extents of the window.
   public let kernel: [Int]
+  /// Input positions from one window to the next.
   public let stride: [Int]
+  /// Input positions from one element of the window to the next.
   public let dilation: [Int]
 }
 
@@ -67,7 +70,9 @@ public struct SlidingWindow: Hashable, Sendable {
 public struct Kept: OptionSet, Sendable {
   public let rawValue: Int
   public init(rawValue: Int) { self.rawValue = rawValue }
+  /// All operands, as ``GradientContext/input(_:)`` returns them.
   public static let inputs = Kept(rawValue: 1)
+  /// All results, as ``GradientContext/output(_:)`` returns them.
   public static let outputs = Kept(rawValue: 2)
 }
 
@@ -89,12 +94,16 @@ public struct GradientContext {
 
   /// The gradient of the first output.
   public var upstream: Tensor { outputGradients[0]! }
+  /// Shapes and types of the operands, known whether they were kept or not.
   public var inputSpecs: [TensorSpec] { node.inputSpecs }
+  /// Shapes and types of the results, known whether they were kept or not.
   public var outputSpecs: [TensorSpec] { node.outputSpecs }
   /// What ``ForwardContext/save(_:)`` was given, in order.
   public var saved: [Tensor] { node.saved }
 
+  /// An operand, for operations that keep their ``Kept/inputs``.
   public func input(_ index: Int) -> Tensor { node.keptInputs[index]! }
+  /// A result, for operations that keep their ``Kept/outputs``.
   public func output(_ index: Int) -> Tensor { node.keptOutputs[index]! }
   /// Whether anybody asks for the gradient of this input.
   public func needs(_ index: Int) -> Bool { index < node.parents.count && node.parents[index] != nil }

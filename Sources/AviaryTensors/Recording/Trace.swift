@@ -6,10 +6,14 @@ import Synchronization
 public final class Trace: Sendable {
   /// One operation as it was called.
   public struct Step: Sendable {
+    /// What was called, with its attributes.
     public let operation: any Operation
+    /// The operands: abstract ones are told apart by ``Tensor/identity``.
     public let inputs: [Tensor]
+    /// The results, abstract tensors with shapes and types but no values.
     public let outputs: [Tensor]
 
+    /// Multiplications followed by an addition, as ``Operation/multiplyAdds(for:)`` counts them.
     public var multiplyAdds: Int { operation.multiplyAdds(for: inputs.map(\.spec)) }
   }
 

@@ -27,6 +27,7 @@ public enum CachingAllocator {
   private static let state = Mutex(State())
   static let alignment = 64
 
+  /// The state of all tensors' memory at this moment.
   public static var statistics: Statistics {
     state.withLock {
       Statistics(inUse: $0.inUse, peak: $0.peak, cached: $0.cachedInSmall + $0.large.idleByteCount)

@@ -8,13 +8,17 @@ import Foundation
 public final class MappedFile: Sendable {
   /// Why a file could not be mapped.
   public struct Failure: Error, CustomStringConvertible {
+    /// The file asked for, or what memory in its place was to be called.
     public let path: String
+    /// The system's message, or what is wrong with the file.
     public let reason: String
     public var description: String { "cannot read \(path): \(reason)" }
   }
 
+  /// The path given: the file's, or the name of memory that stands for one.
   public let path: String
   private let base: Unchecked<UnsafeRawPointer>
+  /// Bytes of the file or memory, at least one.
   public let count: Int
   /// What the file was when it was mapped; nil for memory of its own, whose dropped pages would not come back.
   private let version: Version?
