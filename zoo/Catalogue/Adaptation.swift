@@ -16,6 +16,7 @@ public struct Adaptation: Sendable, Hashable {
 
   /// A part of a network. The rest, which a new head will replace, keeps its first values where a file lacks it.
   public enum Part: Sendable, Hashable {
+    /// All stages, the classifier included.
     case whole
     /// All stages but the classifier.
     case features
@@ -23,6 +24,7 @@ public struct Adaptation: Sendable, Hashable {
     case through(String)
   }
 
+  /// All of it stays as the weights have it unless said otherwise.
   public init(classes: Int? = nil, channels: Int? = nil, side: Int? = nil, part: Part = .whole) {
     self.classes = classes
     self.channels = channels
@@ -42,6 +44,7 @@ extension Adaptation {
 
 /// A network cannot be adapted as asked.
 public struct AdaptationError: Error, CustomStringConvertible, Equatable {
+  /// The catalogue's name of the network.
   public let model: String
   /// What was asked for: `input sides of 100`.
   public let given: String

@@ -9,6 +9,7 @@ import AviaryWeights
 public protocol AuxiliaryClassifiers: StagedModel {
   /// In the order of the stages; empty when they were removed.
   var auxiliaryClassifiers: [AuxiliaryClassifier] { get }
+  /// Takes them out of the model, and their tensors out of its state; there is no way back.
   func removeAuxiliaryClassifiers()
 }
 
@@ -18,6 +19,7 @@ public struct AuxiliaryClassifier {
   public let name: String
   /// The stage whose result it reads.
   public let stage: String
+  /// From that stage's result N×C×H×W to logits N×classes.
   public let classifier: any Layer
   /// What its loss is multiplied by.
   public let lossWeight: Float

@@ -4,23 +4,34 @@ import Foundation
 ///
 /// Cards are JSON files beside the models. Tests assert every number in them.
 public struct Card: Sendable, Codable, Hashable {
+  /// The catalogue's name: `resnet50`.
   public var name: String
+  /// The name as people write it: `ResNet-50`.
   public var title: String
+  /// The models that it belongs to.
   public var family: String
+  /// Where the model was first described.
   public var paper: Paper
   /// C×H×W.
   public var input: [Int]
+  /// Outputs of the network that the published weights are of.
   public var classes: Int
   /// Trained values of the model itself (its torchvision or original form).
   public var parameters: Int
   /// Multiply-adds of one forward pass at ``input``, in units of 10⁹, as published (three decimals).
   public var gigaMultiplyAdds: Double
+  /// The sets of weights that exist for it, the preferred one first.
   public var weights: [Weights]
 
+  /// The paper of a model.
   public struct Paper: Sendable, Codable, Hashable {
+    /// Its whole title.
     public var title: String
+    /// Its authors in its order.
     public var authors: String
+    /// The year it was published in.
     public var year: Int
+    /// Its number at arXiv, without a prefix; nil where it is not there.
     public var arxiv: String?
   }
 
@@ -28,7 +39,9 @@ public struct Card: Sendable, Codable, Hashable {
   public struct Weights: Sendable, Codable, Hashable {
     /// The ``Dialect`` the weights belong to.
     public var dialect: String
+    /// Who publishes the set: `torchvision`, `keras`, … (see `Registry/sources.json`); `aviary` for what comes with the zoo.
     public var framework: String
+    /// The terms that the weights are published under.
     public var licence: String
     /// What tells the set from others of the same dialect; ``dialect`` when absent.
     public var tag: String?
@@ -42,11 +55,15 @@ public struct Card: Sendable, Codable, Hashable {
     public var mebibytes: Double?
     /// A digest of the file, as its publisher gives it.
     public var sha256: String?
+    /// The first hexadecimal digits of the SHA-256, where that is all that is published: torchvision puts them in names.
     public var sha256Prefix: String?
+    /// The MD5, which Keras publishes.
     public var md5: String?
     /// Percent of ImageNet's validation pictures (or of the data set named by ``data``).
     public var top1: Double?
+    /// As ``top1``, for the right class among the five likeliest.
     public var top5: Double?
+    /// The data set that ``top1`` and ``top5`` were measured on; ImageNet where absent.
     public var data: String?
     /// As the framework counts them, running statistics included where it includes them.
     public var parameters: Int?
@@ -79,6 +96,7 @@ enum Resources {
 public enum LabelSet: String, Sendable, Codable {
   /// ImageNet's 1000 classes in the order of their WordNet numbers.
   case imagenet
+  /// The ten digits, 0 first.
   case digits
   /// CIFAR-10's classes in its order.
   case cifar10

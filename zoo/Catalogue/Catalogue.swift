@@ -11,6 +11,7 @@ public struct Dialect: Sendable {
   public let nameMaps: [String]
   /// What the weights expect of a picture.
   public let preprocessing: Preprocessing
+  /// The classes of the published weights.
   public let labels: LabelSet
   /// The dialect whose network this one shares; only ``preprocessing`` differs then, and no file can tell the two apart. Mostly ``name``.
   public let network: String
@@ -44,7 +45,9 @@ extension Dialect {
 
 /// A model of the zoo: a name and the dialects of its weights, the first being the one new models are made in.
 public struct ZooEntry: Sendable {
+  /// The catalogue's name: `resnet50`.
   public let name: String
+  /// The forms its weights exist in, the one new models are made in first.
   public let dialects: [Dialect]
   /// The smallest height and width the network takes; nil when it takes the card's alone.
   public let smallestSide: Int?
@@ -55,6 +58,7 @@ public struct ZooEntry: Sendable {
     self.dialects = dialects
   }
 
+  /// What is published about the model; throws a Foundation error when the installation is incomplete.
   public func card() throws -> Card { try Card.named(name) }
 
   /// A network with first values, in the first dialect.
@@ -62,6 +66,7 @@ public struct ZooEntry: Sendable {
     dialects[0].make(try classes ?? card().classes)
   }
 
+  /// The dialect of this name; nil when the model has none.
   public func dialect(named name: String) -> Dialect? { dialects.first { $0.name == name } }
 
   /// The dialects with networks of their own.
@@ -73,6 +78,7 @@ public struct ZooEntry: Sendable {
 
 /// All models by name. Lists, tests and the program iterate over it.
 public enum Catalogue {
+  /// The models of all families, those of one family together.
   public static let entries: [ZooEntry] =
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
@@ -100,6 +106,7 @@ public enum Catalogue {
 
 /// There is no model of this name.
 public struct UnknownModel: Error, CustomStringConvertible, Equatable {
+  /// The name that was asked for, in its canonical form.
   public let given: String
   /// A model whose name is like it.
   public let nearest: String?

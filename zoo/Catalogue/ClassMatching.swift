@@ -25,12 +25,17 @@ extension LoadedModel {
 
 /// Names of classes that the weights do not know, or that leave a choice.
 public struct UnknownClasses: Error, CustomStringConvertible, Equatable {
+  /// A name that several classes have.
   public struct Choice: Sendable, Equatable {
+    /// The name as it was given.
     public let name: String
+    /// The numbers of the outputs that it can stand for.
     public let classes: [Int]
   }
 
+  /// The names that are of no class.
   public fileprivate(set) var unknown: [String]
+  /// The names that are of several.
   public fileprivate(set) var ambiguous: [Choice]
   /// What the weights do know.
   public let labels: [String]

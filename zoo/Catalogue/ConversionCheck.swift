@@ -7,12 +7,14 @@ import Foundation
 public struct ConversionCheck: Sendable {
   /// Tensors that were read back and are bit-equal to the source's, rounded to the type they are stored in.
   public let tensorCount: Int
-  /// Tensors of the source that the result does not hold, and those that follow from the architecture and were not in the source.
+  /// Tensors of the source that the result does not hold.
   public let leftOut: [String]
+  /// Tensors of the result that follow from the architecture and were not in the source.
   public let madeAnew: [String]
   /// The outputs of the source's network and the result's for the deterministic picture; nil for files of no model of the zoo.
   public let outputs: Outputs?
 
+  /// How far apart the outputs of the two networks are, as absolute values.
   public struct Outputs: Sendable {
     /// The largest difference, once the source's weights are rounded as the result's are.
     public let difference: Float

@@ -14,10 +14,13 @@ public struct Identification: Sendable {
     case nearest
   }
 
+  /// The model it is, or is most like.
   public let entry: ZooEntry
+  /// The dialect whose tensors it has; those in ``alike`` have the same.
   public let dialect: Dialect
   /// The name map that leads to our names; nil where the file has them.
   public let nameMap: String?
+  /// How much of it the file holds.
   public let extent: Extent
   /// What of the network the file has, and what is missing or left over.
   public let report: LoadReport

@@ -5,9 +5,13 @@ import AviaryWeights
 
 /// A network with its weights, and everything that is bound to those: what they expect of a picture, and what the outputs mean.
 public struct LoadedModel {
+  /// The catalogue's name: `resnet50`.
   public let name: String
+  /// The form of the weights.
   public let dialect: Dialect
+  /// The network itself; it is shared, not copied, with this value.
   public let model: any StagedModel
+  /// How a picture becomes the input that these weights expect.
   public var preprocessing: Preprocessing
   /// One name per output.
   public var labels: [String]
@@ -22,6 +26,7 @@ public struct LoadedModel {
   public internal(set) var changes: [String] = []
   /// Where the weights came from, for files made of them.
   public var source: PortableMetadata.Source?
+  /// The terms that the weights are under, as their file or their card says; nil where neither does.
   public var licence: String?
   /// Published or measured numbers, such as `top1` as a fraction of 1.
   public var metrics: [String: Double]?
@@ -162,8 +167,11 @@ public struct LoadedModel {
 
 /// An array does not fit the network it is for.
 public struct UnsuitableInput: Error, CustomStringConvertible, Equatable {
+  /// What the array is called in the message.
   public let name: String
+  /// Its shape and type.
   public let given: TensorSpec
+  /// The shapes that there can be, in words: `N×3×224×224`.
   public let expected: String
   public var description: String {
     "\(name) holds \(given.shape.shapeText) of \(given.dtype), but the network takes \(expected) of float32"

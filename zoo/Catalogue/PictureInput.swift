@@ -65,8 +65,11 @@ extension LoadedModel {
 public struct UnsuitablePicture: Error, CustomStringConvertible, Equatable {
   /// Of the picture; nil when it is so with all of them.
   public let name: String?
+  /// Of what the preprocessing makes, in pixels.
   public let width: Int
+  /// Of what the preprocessing makes, in pixels.
   public let height: Int
+  /// The sizes that there can be, in words.
   public let expected: String
   public var description: String {
     (name.map { "\($0): " } ?? "")

@@ -3,7 +3,9 @@ import Foundation
 
 /// A set of weights that a framework publishes for a model: where it is and what is known of it.
 public struct PublishedWeights: Sendable {
+  /// The model that they are of.
   public let entry: ZooEntry
+  /// What the model's card says of them.
   public let card: Card.Weights
 
   /// What it is pulled by: `resnet50.tv_v1`.
@@ -91,7 +93,9 @@ extension Catalogue {
 
 /// A model has no such set of weights.
 public struct UnknownWeights: Error, CustomStringConvertible, Equatable {
+  /// The text that named them.
   public let given: String
+  /// The names of the sets that the model has.
   public let known: [String]
   public var description: String {
     "there are no weights called \(given)"
@@ -101,6 +105,7 @@ public struct UnknownWeights: Error, CustomStringConvertible, Equatable {
 
 /// There is no address to fetch weights from.
 public struct NotPublished: Error, CustomStringConvertible, Equatable {
+  /// What was to be fetched: a model, or one of its sets of weights.
   public let name: String
   public var description: String { "no address is known for weights of \(name): name a file with --weights" }
 }

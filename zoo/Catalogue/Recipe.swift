@@ -5,22 +5,30 @@ import Foundation
 
 /// How a model's shipped weights were trained: a JSON file beside the model.
 public struct Recipe: Sendable, Codable, Hashable {
+  /// The catalogue's name of the model.
   public var model: String
   /// The data set, as its publisher calls it.
   public var data: String
+  /// How often the training data is gone through.
   public var epochs: Int
+  /// Pictures in a step.
   public var batch: Int
+  /// The optimizer's highest learning rate, which the schedule scales.
   public var learningRate: Float
+  /// The decoupled decay of AdamW (Loshchilov & Hutter 2019).
   public var weightDecay: Float
+  /// How the learning rate changes over the steps.
   public var schedule: Schedule
   /// Pictures are shifted by up to this many pixels in each direction, at random.
   public var shift: Int
   /// The share of the training data that the best epoch is chosen on.
   public var validation: Float
+  /// What the first values, the validation data and the order of the pictures are drawn from.
   public var seed: UInt64
 
   /// A model has no recipe.
   public struct Missing: Error, CustomStringConvertible {
+    /// The name that was asked for.
     public let model: String
     public var description: String { "the zoo has no recipe for \(model)" }
   }

@@ -6,9 +6,12 @@ import AviaryTensors
 /// Stages are where networks are cut for transfer learning and what is frozen. The layers keep the names they have in the whole model,
 /// so a cut model's weights fit its checkpoint.
 public struct Stage {
+  /// What it is called where networks are cut or frozen.
   public let name: String
+  /// In the order they run, under the names of their tensors in the whole model; "" for layers without any.
   public let layers: [(name: String, layer: any Layer)]
 
+  /// A stage of these layers; the names are those in the whole model.
   public init(_ name: String, _ layers: [(name: String, layer: any Layer)]) {
     self.name = name
     self.layers = layers
@@ -19,6 +22,7 @@ public struct Stage {
     self.init(name, range.map { ("\(property).\(sequence.names[$0])", sequence.layers[$0]) })
   }
 
+  /// The layers one after another.
   public func callAsFunction(_ input: Tensor) -> Tensor { callInSequence(layers.map(\.layer), on: input) }
 
   /// The names of what is in the layers; one without a name gives those of its own parameters.
@@ -29,6 +33,7 @@ public struct Stage {
 
 /// A network that is a sequence of stages. Running them one after another is its forward pass.
 public protocol StagedModel: Layer {
+  /// From the input to the outputs, in the order they run.
   var stages: [Stage] { get }
   /// What takes the mean over all places of what a stage returns: by default N×C×spatial to N×C.
   var spatialMean: any Layer { get }
@@ -40,8 +45,10 @@ final class TokenMean: Layer {
 }
 
 extension StagedModel {
+  /// The mean over all axes behind the second.
   public var spatialMean: any Layer { GlobalAvgPool() }
 
+  /// The stages one after another.
   public func callAsFunction(_ input: Tensor) -> Tensor { stages.reduce(input) { $1($0) } }
 
   /// Freezes every stage from `first` through `last`, both named.
@@ -90,7 +97,9 @@ extension StagedModel {
 
 /// A stage that a model does not have was asked for.
 public struct StageError: Error, CustomStringConvertible, Equatable {
+  /// The stage, range or pattern that was asked for.
   public let given: String
+  /// The names of the stages that there are.
   public let known: [String]
   public var description: String {
     "there is no stage \(given); the stages are \(known.joined(separator: ", "))"

@@ -15,11 +15,13 @@ public final class TransferModel: StagedModel, Container {
 
   /// The kept stages, and `head`.
   public let stages: [Stage]
+  /// What makes logits N×classes of the last kept stage: the junction, then linear layers with ReLU between them.
   public let head: Sequential
   /// The last stage that was kept.
   public let branch: String
   /// The widths of the head's linear layers, the last being the number of classes.
   public let widths: [Int]
+  /// How the head reads what the kept stages return.
   public let junction: Junction
   /// C×H×W of what the first linear layer reads; H and W are 1 when the junction or the kept stages end without spatial axes.
   let featureShape: Shape
@@ -58,6 +60,7 @@ public final class TransferModel: StagedModel, Container {
     head.layers.indices.filter { head.layers[$0] is Linear }.map { ("head_\($0)", "head.\($0)") }
   }
 
+  /// The layers of all stages under the names they have in the backbone, and the head.
   public var namedChildren: [(name: String, module: any Module)] {
     stages.flatMap(\.layers).map { ($0.name, $0.layer) }
   }

@@ -14,13 +14,19 @@ public struct Verification: Sendable {
     case other(String)
   }
 
+  /// A stage as it is and as it should be.
   public struct Row: Sendable {
+    /// What it returns for the deterministic picture.
     public let found: StageStatistics
+    /// What is expected of it; nil where nothing is known of a stage of this name.
     public let expected: StageStatistics?
+    /// Whether the two differ by no more than rounding; false where nothing is expected.
     public let agrees: Bool
   }
 
+  /// Where the expected numbers come from.
   public let origin: Origin
+  /// One for each stage of the network, in its order.
   public let rows: [Row]
   /// Other readings of the same tensors that would give what is expected.
   public let fittingReadings: [String]

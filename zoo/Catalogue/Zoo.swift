@@ -113,6 +113,7 @@ public enum Zoo {
 
 /// The zoo has no weights of its own for a model.
 public struct NoWeights: Error, CustomStringConvertible, Equatable {
+  /// The name that was asked for.
   public let model: String
   public var description: String {
     "there are no weights of \(model) here: run 'aviary pull \(model)', or name a file with --weights"
