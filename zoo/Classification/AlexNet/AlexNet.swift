@@ -6,9 +6,12 @@ import AviaryTensors
 ///
 /// Input N×3×224×224. Names as torchvision's.
 public final class AlexNet: StagedModel {
+  /// The five convolutions with their ReLUs and 3×3 maxima: N×3×224×224 to N×256×6×6.
   public let features: Sequential
+  /// Three linear layers behind the mean to 6×6, with dropout before the first two.
   public let classifier: Sequential
 
+  /// A network with first values; `dropout` is the share of features dropped before the first two linear layers.
   public init(classes: Int = 1000, dropout: Float = 0.5) {
     func relu() -> Activate { Activate(.relu) }
     func pool() -> MaxPool2d { MaxPool2d(kernel: 3, stride: 2) }
@@ -24,6 +27,7 @@ public final class AlexNet: StagedModel {
       Linear(4096, classes))
   }
 
+  /// A stage for each convolution with what follows it, then the classifier.
   public var stages: [Stage] {
     [
       Stage("block1", "features", features, 0..<3),

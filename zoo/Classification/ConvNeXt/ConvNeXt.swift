@@ -6,7 +6,9 @@ import AviaryVision
 ///
 /// Input N×3×H×W. Names as torchvision's.
 public final class ConvNeXt: StagedModel {
+  /// For each stage what reduces the resolution (first the stem of 4×4 patches), then its blocks: to N×C×H/32×W/32.
   public let features: Sequential
+  /// A normalization over the channels of the mean, and a linear layer.
   public let classifier: Sequential
 
   /// Section 3.
@@ -18,12 +20,14 @@ public final class ConvNeXt: StagedModel {
     /// The share of residual branches dropped in the last block while training; earlier ones less.
     public let dropPath: Float
 
+    /// ConvNeXt-T: C = (96, 192, 384, 768), B = (3, 3, 9, 3).
     public static let tiny = Configuration(
       widths: [96, 192, 384, 768], depths: [3, 3, 9, 3], dropPath: 0.1)
   }
 
   static let initializer = Initializer.truncatedNormal(standardDeviation: 0.02)
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration, classes: Int = 1000) {
     let widths = configuration.widths
     let last = Float(configuration.depths.reduce(0, +) - 1)

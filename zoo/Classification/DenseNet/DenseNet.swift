@@ -7,7 +7,9 @@ import AviaryTensors
 /// In a block each layer reads everything before it and adds k channels (equation 2). Input N×3×224×224. Names as torchvision's; Keras'
 /// networks differ in their batch normalization constants and preprocessing alone.
 public final class DenseNet: StagedModel {
+  /// The stem, the blocks with a transition after each but the last, and a last normalization: to N×C×H/32×W/32.
   public let features: Sequential
+  /// From the mean over all places to logits.
   public let classifier: Linear
   /// The places in `features` where the stem, the blocks with their transitions, and the last block with its normalization end.
   private let stageEnds: [Int]
@@ -18,18 +20,25 @@ public final class DenseNet: StagedModel {
     public let depths: [Int]
     /// k, the channels each layer adds.
     public var growth = 32
+    /// The constants of all batch normalizations, which differ between torchvision and Keras.
     public var batchNorm = BatchNormStyle.torch
 
+    /// 121 layers, k = 32.
     public static let densenet121 = Configuration(depths: [6, 12, 24, 16])
+    /// 161 layers, k = 48 (section 4.3).
     public static let densenet161 = Configuration(depths: [6, 12, 36, 24], growth: 48)
+    /// 169 layers, k = 32.
     public static let densenet169 = Configuration(depths: [6, 12, 32, 32])
+    /// 201 layers, k = 32.
     public static let densenet201 = Configuration(depths: [6, 12, 48, 32])
 
+    /// The same network with other constants of batch normalization.
     public func with(_ batchNorm: BatchNormStyle) -> Configuration {
       Configuration(depths: depths, growth: growth, batchNorm: batchNorm)
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration, classes: Int = 1000) {
     let (growth, batchNorm) = (configuration.growth, configuration.batchNorm)
     var channels = 2 * growth
@@ -77,6 +86,7 @@ public final class DenseNet: StagedModel {
     ])
   }
 
+  /// The stem, each block with the transition after it, and the classifier.
   public var stages: [Stage] {
     let names = ["stem"] + (1..<stageEnds.count).map { "denseblock\($0)" }
     return zip(names, zip([0] + stageEnds, stageEnds)).map { name, range in
@@ -87,9 +97,13 @@ public final class DenseNet: StagedModel {
 
 /// x and k new channels H(x): BN, ReLU, 1×1 convolution to 4k channels, BN, ReLU, 3×3 convolution (section 3, "Bottleneck layers").
 public final class DenseLayer: Layer {
+  /// Of everything that came before in the block.
   public let norm1: BatchNorm
+  /// The bottleneck, 1×1 to 4k channels.
   public let conv1: Conv2d
+  /// Of the bottleneck's 4k channels.
   public let norm2: BatchNorm
+  /// 3×3 to the k channels that the layer adds.
   public let conv2: Conv2d
 
   init(_ inputs: Int, growth: Int, _ batchNorm: BatchNormStyle) {
@@ -99,6 +113,7 @@ public final class DenseLayer: Layer {
     conv2 = Conv2d(4 * growth, growth, kernel: 3, padding: 1, bias: false, initializer: .kaimingNormal())
   }
 
+  /// N×C×H×W to N×(C+k)×H×W, the input's channels first.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     concatenate([input, conv2(norm2.rectified(conv1(norm1.rectified(input))))], axis: 1)
   }

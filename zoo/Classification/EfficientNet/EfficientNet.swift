@@ -6,7 +6,9 @@ import AviaryVision
 ///
 /// Input N×3×H×W; each variant has a resolution of its own. Names as torchvision's; Keras' networks pad and normalize differently.
 public final class EfficientNet: StagedModel {
+  /// Stages 1 to 8 of table 1 and the 1×1 convolution of stage 9: N×3×H×W to N×C×H/32×W/32.
   public let features: Sequential
+  /// Dropout and the linear layer of stage 9.
   public let classifier: Sequential
   /// The scaling of pixels that Keras keeps among the weights; nil in torchvision's form.
   public let normalization: PixelNormalization?
@@ -23,16 +25,25 @@ public final class EfficientNet: StagedModel {
     public let width: Double
     /// The multiplier of layers.
     public let depth: Double
+    /// The share of features dropped before the last linear layer while training.
     public let dropout: Float
 
+    /// The network of table 1, which the others are scaled from.
     public static let b0 = Configuration(width: 1, depth: 1, dropout: 0.2)
+    /// B1: more layers, no more channels than B0.
     public static let b1 = Configuration(width: 1, depth: 1.1, dropout: 0.2)
+    /// B2: 1.1 times the channels and 1.2 times the layers of B0.
     public static let b2 = Configuration(width: 1.1, depth: 1.2, dropout: 0.3)
+    /// B3: 1.2 times the channels and 1.4 times the layers of B0.
     public static let b3 = Configuration(width: 1.2, depth: 1.4, dropout: 0.3)
   }
 
+  /// What differs between networks whose convolutions are the same.
   public enum Form: Sendable, Hashable {
-    case torchvision, keras
+    /// Symmetric padding, PyTorch's constants of batch normalization.
+    case torchvision
+    /// Padding as TensorFlow's SAME, Keras' constants, and the statistics of pixels among the weights.
+    case keras
 
     var style: ConvolutionStyle {
       switch self {

@@ -12,6 +12,7 @@ public final class PixelNormalization: Layer {
   let variance = Buffer(fixed: Tensor(EfficientNet.pixelDeviation.map { $0 * $0 }))
   let count = Buffer(fixed: Tensor([Int64(0)], shape: []))
 
+  /// The input as it is: N×3×H×W.
   public func callAsFunction(_ input: Tensor) -> Tensor { input }
 }
 

@@ -8,9 +8,11 @@ import AviaryTensors
 /// `transform_input`, which turns pictures normalised by ImageNet's statistics back into (x − 0.5) / 0.5; here the preprocessing makes
 /// those values at once.
 public final class GoogLeNet: AuxiliaryClassifiers, Container {
+  /// The stem, a stage for each Inception module with the maximum behind it, and the classifier.
   public let stages: [Stage]
-  /// The auxiliary classifiers on inception4a and inception4d; nil when they were removed.
+  /// The auxiliary classifier on inception4a; nil when it was removed.
   public private(set) var aux1: Auxiliary?
+  /// The auxiliary classifier on inception4d; nil when it was removed.
   public private(set) var aux2: Auxiliary?
 
   private static let batchNorm = BatchNormStyle(epsilon: 1e-3, momentum: 0.1, variance: .unbiased)
@@ -24,6 +26,7 @@ public final class GoogLeNet: AuxiliaryClassifiers, Container {
     ("5b", [384, 192, 384, 48, 128, 128]),
   ]
 
+  /// A network with first values and both auxiliary classifiers, whose 0.7 of dropout is the paper's (section 5).
   public init(classes: Int = 1000, dropout: Float = 0.2, auxiliaryDropout: Float = 0.7) {
     let pool = MaxPool2d(kernel: 3, stride: 2, usesCeiling: true)
     var stages = [
@@ -58,8 +61,10 @@ public final class GoogLeNet: AuxiliaryClassifiers, Container {
     }
   }
 
+  /// Takes ``aux1`` and ``aux2`` out of the model.
   public func removeAuxiliaryClassifiers() { (aux1, aux2) = (nil, nil) }
 
+  /// The auxiliary classifiers there are, then the layers of all stages.
   public var namedChildren: [(name: String, module: any Module)] {
     auxiliaryClassifiers.map { ($0.name, $0.classifier) }
       + stages.flatMap(\.layers).map { ($0.name, $0.layer) }
@@ -104,8 +109,11 @@ public final class GoogLeNet: AuxiliaryClassifiers, Container {
 
   /// The mean over 4×4 pieces, a 1×1 convolution, two linear layers (section 5).
   public final class Auxiliary: Layer {
+    /// The 1×1 convolution to 128 channels.
     public let conv: BasicConvolution
+    /// From 128 channels at 4×4 places to 1024 features.
     public let fc1: Linear
+    /// From those features to logits.
     public let fc2: Linear
     private let dropout: Dropout
 
@@ -116,6 +124,7 @@ public final class GoogLeNet: AuxiliaryClassifiers, Container {
       self.dropout = Dropout(dropout)
     }
 
+    /// N×C×H×W to logits N×classes.
     public func callAsFunction(_ input: Tensor) -> Tensor {
       let features = conv(input.adaptiveAveragePooled(to: [4, 4])).flattened(from: 1)
       return fc2(dropout(fc1(features).relu()))

@@ -7,13 +7,17 @@ import AviaryTensors
 /// Input N×3×299×299 in −1…1. Names as torchvision's, whose published weights come with `transform_input` (see ``GoogLeNet``). Keras'
 /// network has no scales in its normalization, no auxiliary classifier, and its means leave the padding out.
 public final class InceptionV3: AuxiliaryClassifiers, Container {
+  /// The stem, a stage for each of the eleven modules, and the classifier.
   public let stages: [Stage]
   /// `AuxLogits` in checkpoints, on Mixed_6e; nil when it was removed, and in Keras' form.
   public private(set) var auxiliary: Auxiliary?
 
   /// What differs between networks whose convolutions are the same.
   public enum Form: Sendable, Hashable {
-    case torchvision, keras
+    /// With scales in its normalization, an auxiliary classifier, and means that count the padding.
+    case torchvision
+    /// Without any of these.
+    case keras
 
     var batchNorm: BatchNormStyle {
       switch self {
@@ -23,6 +27,7 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
     }
   }
 
+  /// A network with first values, in torchvision's form with the auxiliary classifier.
   public init(_ form: Form = .torchvision, classes: Int = 1000, dropout: Float = 0.5) {
     let make = InceptionModules(form)
     let pool = MaxPool2d(kernel: 3, stride: 2)
@@ -59,8 +64,10 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
     } ?? []
   }
 
+  /// Takes ``auxiliary`` out of the model.
   public func removeAuxiliaryClassifiers() { auxiliary = nil }
 
+  /// The auxiliary classifier if there is one, then the layers of all stages.
   public var namedChildren: [(name: String, module: any Module)] {
     auxiliaryClassifiers.map { ($0.name, $0.classifier) }
       + stages.flatMap(\.layers).map { ($0.name, $0.layer) }
@@ -68,8 +75,11 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
 
   /// The mean of 5×5 windows, two convolutions, a linear layer (figure 8).
   public final class Auxiliary: Layer {
+    /// The 1×1 convolution to 128 channels.
     public let conv0: BasicConvolution
+    /// The 5×5 convolution to 768 channels.
     public let conv1: BasicConvolution
+    /// From the mean over all places to logits.
     public let fc: Linear
 
     init(_ inputs: Int, classes: Int, _ make: InceptionModules) {
@@ -78,6 +88,7 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
       fc = Linear(768, classes, initializer: .truncatedNormal(standardDeviation: 0.001))
     }
 
+    /// N×C×H×W to logits N×classes.
     public func callAsFunction(_ input: Tensor) -> Tensor {
       let pooled = input.averagePooled(PoolingGeometry(kernel: [5, 5], stride: [3, 3]))
       return fc(conv1(conv0(pooled)).adaptiveAveragePooled(to: [1, 1]).flattened(from: 1))

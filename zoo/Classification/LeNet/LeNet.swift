@@ -5,15 +5,21 @@ import AviaryTensors
 ///
 /// Two stages of convolution and subsampling, then three linear layers. Input N×1×28×28 in 0…1, digits white on black.
 public final class LeNet: StagedModel {
+  /// C1, 5×5.
   public let conv1: Conv2d
+  /// C3, 5×5; it reads all maps of S2, where the paper's reads some (table I).
   public let conv2: Conv2d
+  /// C5, whose 5×5 kernels cover all of S4: a linear layer.
   public let fc1: Linear
+  /// F6.
   public let fc2: Linear
+  /// The output layer: a logit per class.
   public let fc3: Linear
   private let configuration: Configuration
 
   /// What differs between the networks that go by this name.
   public struct Configuration: Sendable, Hashable {
+    /// Channels of C1 and C3.
     public var filters: (Int, Int) { (first, second) }
     let first: Int
     let second: Int
@@ -24,7 +30,13 @@ public final class LeNet: StagedModel {
     /// Units of C5 and F6.
     let hidden: [Int]
 
-    public enum PoolingKind: Sendable, Hashable { case average, maximum }
+    /// What S2 and S4 take of each 2×2 window.
+    public enum PoolingKind: Sendable, Hashable {
+      /// The mean, as in the paper but for its trained scale and bias.
+      case average
+      /// The largest value.
+      case maximum
+    }
 
     /// The paper's widths, padding, tanh and averages; the last layer is linear with a softmax instead of radial basis functions.
     public static let lenet5 = Configuration(
@@ -34,6 +46,7 @@ public final class LeNet: StagedModel {
       first: 32, second: 64, padding: 0, activation: .relu, pooling: .maximum, hidden: [120, 84])
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration = .lenet5, classes: Int = 10) {
     self.configuration = configuration
     let (c1, c3) = configuration.filters
@@ -48,6 +61,7 @@ public final class LeNet: StagedModel {
     fc3 = Linear(configuration.hidden[1], classes, initializer: .xavierUniform())
   }
 
+  /// C1 and S2, C3 and S4, C5 and F6, then the output layer.
   public var stages: [Stage] {
     let activate = Activate(configuration.activation)
     let pool: any Layer =

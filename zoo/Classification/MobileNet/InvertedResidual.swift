@@ -98,10 +98,12 @@ public final class InvertedResidual: Layer, Container {
     hasShortcut = configuration.stride == 1 && configuration.inputs == outputs
   }
 
+  /// The layers, under torchvision's name for their sequence.
   public var namedChildren: [(name: String, module: any Module)] {
     [(naming.rawValue, layers), ("", dropPath)]
   }
 
+  /// N×C×H×W to N×O×H×W, or half of H and W; with stride 1 and C = O the input is added.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     hasShortcut ? input + dropPath(layers(input)) : layers(input)
   }

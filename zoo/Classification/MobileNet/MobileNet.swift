@@ -8,6 +8,7 @@ import AviaryVision
 /// Thirteen pairs of a depthwise 3×3 and a pointwise 1×1 convolution, thinned by a width multiplier. Input N×3×224×224.
 /// Layers are named as Keras names them; its networks pad a stride-2 convolution at the end only.
 public final class MobileNet: StagedModel {
+  /// The first convolution and the thirteen pairs, each with normalization and activation: to N×C×H/32×W/32.
   public let features: Sequential
   /// The classifier of Keras' form, a 1×1 convolution.
   public let convPreds: Conv2d?
@@ -29,6 +30,7 @@ public final class MobileNet: StagedModel {
   /// The pairs (counted from 1) that halve the resolution.
   private static let strided: Set<Int> = [2, 4, 6, 12]
 
+  /// A network with first values; `multiplier` is the paper's α, the share of all channels that is kept (section 3.3).
   public init(
     _ form: Form = .keras, width multiplier: Double = 1, classes: Int = 1000, dropout: Float = 1e-3
   ) {

@@ -7,7 +7,9 @@ import AviaryVision
 ///
 /// Input N×3×224×224. Names as torchvision's; Keras' networks pad and normalize differently.
 public final class MobileNetV2: StagedModel {
+  /// The first convolution, the rows of bottlenecks and the last 1×1 convolution: to N×C×H/32×W/32.
   public let features: Sequential
+  /// Dropout and a linear layer, on the mean over all places.
   public let classifier: Sequential
 
   /// The rows of table 2: expansion t, channels c, repetitions n, stride s of the first.
@@ -16,8 +18,12 @@ public final class MobileNetV2: StagedModel {
     (6, 320, 1, 1),
   ]
 
+  /// What differs between networks whose convolutions are the same.
   public enum Form: Sendable, Hashable {
-    case torchvision, keras
+    /// Symmetric padding, PyTorch's constants of batch normalization.
+    case torchvision
+    /// Padding as TensorFlow's SAME, Keras' constants of batch normalization.
+    case keras
 
     var style: ConvolutionStyle {
       switch self {

@@ -7,7 +7,9 @@ import AviaryVision
 /// Input N×3×224×224. Names as torchvision's; Keras' networks pad and normalize differently, and take their pixels as they are: the
 /// scaling inside their graph is this dialect's preprocessing.
 public final class MobileNetV3: StagedModel {
+  /// The first convolution, the tables' rows of bottlenecks and the last 1×1 convolution: to N×C×H/32×W/32.
   public let features: Sequential
+  /// Two linear layers with h-swish and dropout between them, on the mean over all places.
   public let classifier: Sequential
   /// The places in `features` where the resolution is halved, and the last convolution.
   private let stageEnds: [Int]
@@ -31,6 +33,7 @@ public final class MobileNetV3: StagedModel {
     }
   }
 
+  /// A variant: the rows of its table and the width of its classifier.
   public struct Configuration: Sendable, Hashable {
     let rows: [Row]
     /// Channels between the last two linear maps.
@@ -56,8 +59,12 @@ public final class MobileNetV3: StagedModel {
       ], hidden: 1024)
   }
 
+  /// What differs between networks whose convolutions are the same.
   public enum Form: Sendable, Hashable {
-    case torchvision, keras
+    /// Symmetric padding; batch normalization with ε = 10⁻³ and a share of 0.01.
+    case torchvision
+    /// One more zero at the end around strided convolutions, Keras' constants of batch normalization.
+    case keras
 
     var style: ConvolutionStyle {
       switch self {
@@ -69,6 +76,7 @@ public final class MobileNetV3: StagedModel {
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(
     _ configuration: Configuration, _ form: Form = .torchvision, classes: Int = 1000, dropout: Float = 0.2
   ) {

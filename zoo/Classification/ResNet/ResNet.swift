@@ -9,20 +9,28 @@ import AviaryTensors
 /// Input N×3×224×224. Names as torchvision's; its networks move the stride of a bottleneck from the first 1×1 to the 3×3 ("v1.5"),
 /// Keras' are as in the paper and have biases in their convolutions.
 public final class ResNet: StagedModel {
+  /// conv1 of table 1: 7×7 to 64 channels, stride 2.
   public let conv1: Conv2d
+  /// Of the first convolution, before its ReLU and the 3×3 maximum.
   public let bn1: any RectifiableLayer
+  /// conv2_x of table 1, at H/4×W/4.
   public let layer1: Sequential
+  /// conv3_x of table 1, at H/8×W/8.
   public let layer2: Sequential
+  /// conv4_x of table 1, at H/16×W/16.
   public let layer3: Sequential
+  /// conv5_x of table 1, at H/32×W/32.
   public let layer4: Sequential
   /// nil in the body of another network, which ends with what layer4 returns.
   public let fc: Linear?
 
   /// A column of table 1.
   public struct Configuration: Sendable, Hashable {
+    /// What the groups are made of.
     public let block: Block
     /// Blocks of conv2_x to conv5_x.
     public let depths: [Int]
+    /// Whose network it is.
     public var dialect = Dialect.torchvision
     /// Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality C).
     public var groups = 1
@@ -31,6 +39,7 @@ public final class ResNet: StagedModel {
     /// Whether batch normalization is never trained, as in detectors' bodies.
     public var hasFrozenBatchNorm = false
 
+    /// The two kinds of residual function F.
     public enum Block: Sendable, Hashable {
       /// Two 3×3 convolutions (figure 5, left).
       case basic
@@ -50,28 +59,37 @@ public final class ResNet: StagedModel {
       var batchNorm: BatchNormStyle { self == .torchvision ? .torch : .keras(epsilon: 1.001e-5) }
     }
 
+    /// 18 layers of table 1.
     public static let resnet18 = Configuration(block: .basic, depths: [2, 2, 2, 2])
+    /// 34 layers of table 1.
     public static let resnet34 = Configuration(block: .basic, depths: [3, 4, 6, 3])
+    /// 50 layers of table 1.
     public static let resnet50 = Configuration(block: .bottleneck, depths: [3, 4, 6, 3])
+    /// 101 layers of table 1.
     public static let resnet101 = Configuration(block: .bottleneck, depths: [3, 4, 23, 3])
+    /// 152 layers of table 1.
     public static let resnet152 = Configuration(block: .bottleneck, depths: [3, 8, 36, 3])
-    /// ResNeXt-50 32×4d and -101 32×8d, that is C×d (arXiv:1611.05431, table 1 and section 5.1).
+    /// ResNeXt-50 32×4d, that is C×d; ``resnext101`` has 32×8d (arXiv:1611.05431, table 1 and section 5.1).
     public static let resnext50 = Configuration(
       block: .bottleneck, depths: [3, 4, 6, 3], groups: 32, groupWidth: 4)
+    /// ResNeXt-101 32×8d.
     public static let resnext101 = Configuration(
       block: .bottleneck, depths: [3, 4, 23, 3], groups: 32, groupWidth: 8)
     /// Bottlenecks of twice the width (arXiv:1605.07146, section 3).
     public static let wideResnet50 = Configuration(
       block: .bottleneck, depths: [3, 4, 6, 3], groupWidth: 128)
+    /// As ``wideResnet50``, with the depths of ``resnet101``.
     public static let wideResnet101 = Configuration(
       block: .bottleneck, depths: [3, 4, 23, 3], groupWidth: 128)
 
+    /// The same network as another framework has it.
     public func with(_ dialect: Dialect) -> Configuration {
       var copy = self
       copy.dialect = dialect
       return copy
     }
 
+    /// The same network with batch normalization that is never trained.
     public var withFrozenBatchNorm: Configuration {
       var copy = self
       copy.hasFrozenBatchNorm = true
@@ -108,6 +126,7 @@ public final class ResNet: StagedModel {
     fc = classes.map { Linear(channels, $0) }
   }
 
+  /// conv1 with its maximum, the four groups, and the classifier where there is one.
   public var stages: [Stage] {
     let pool = MaxPool2d(kernel: 3, stride: 2, padding: 1)
     return [
@@ -122,12 +141,19 @@ public final class ResNet: StagedModel {
 
 /// y = ReLU(F(x) + x), equations 1 and 2; where shapes change, a 1×1 convolution takes the place of x (option B of section 3.3).
 public final class ResidualBlock: Layer {
+  /// The first convolution of F: 3×3 in a basic block, 1×1 to the inner width in a bottleneck.
   public let conv1: Conv2d
+  /// Of the first convolution, before its ReLU.
   public let bn1: any RectifiableLayer
+  /// The second convolution of F, 3×3, grouped in ResNeXt.
   public let conv2: Conv2d
+  /// Of the second convolution.
   public let bn2: any RectifiableLayer
+  /// The last 1×1 of a bottleneck, to four times the width; nil in a basic block.
   public let conv3: Conv2d?
+  /// Of the third convolution; nil in a basic block.
   public let bn3: (any RectifiableLayer)?
+  /// The 1×1 convolution in place of x and its normalization; nil where x itself is added.
   public let downsample: Sequential?
 
   init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
@@ -159,6 +185,7 @@ public final class ResidualBlock: Layer {
       ? Sequential(conv(inputs, outputs, 1, stride: stride), configuration.batchNorm(outputs)) : nil
   }
 
+  /// N×C×H×W to N×O×H×W, or half of H and W.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     let hidden = bn1.rectified(conv1(input))
     let residual =

@@ -7,15 +7,18 @@ import AviaryTensors
 /// A convolution, eight Fire modules with maxima between them, a 1×1 convolution that makes one map per class, and its mean.
 /// Input N×3×224×224. Names as torchvision's.
 public final class SqueezeNet: StagedModel {
+  /// The first convolution and the Fire modules, with 3×3 maxima between them: to N×512×h×w.
   public let features: Sequential
+  /// Dropout, a 1×1 convolution to one map per class, ReLU, and the mean of each map.
   public let classifier: Sequential
   /// The places in `features` where a maximum ends a stage.
   private let stageEnds: [Int]
 
   /// A version: the same modules with the maxima in other places.
   public struct Configuration: Sendable, Hashable {
-    /// Filters and their side in the first convolution.
+    /// Filters of the first convolution.
     public let filters: Int
+    /// Height and width of those filters.
     public let kernel: Int
     /// The squeeze widths between one maximum and the next; each expand width is four times that.
     public let squeezes: [[Int]]
@@ -29,6 +32,7 @@ public final class SqueezeNet: StagedModel {
     public static let squeezeNet11 = Configuration(
       filters: 64, kernel: 3, squeezes: [[16, 16], [32, 32], [48, 48, 64, 64]])
 
+    /// The same version with maxima that leave such a window out.
     public var withoutCeiling: Configuration {
       var copy = self
       copy.usesCeiling = false
@@ -36,6 +40,7 @@ public final class SqueezeNet: StagedModel {
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration, classes: Int = 1000, dropout: Float = 0.5) {
     var channels = configuration.filters
     var layers: [any Layer] = [
@@ -60,6 +65,7 @@ public final class SqueezeNet: StagedModel {
       Activate(.relu), AdaptiveAvgPool2d(1), Flatten())
   }
 
+  /// The layers up to each maximum and behind the last one, then the classifier.
   public var stages: [Stage] {
     zip([0] + stageEnds, stageEnds).enumerated().map { index, range in
       Stage("block\(index + 1)", "features", features, range.0..<range.1)
@@ -69,8 +75,11 @@ public final class SqueezeNet: StagedModel {
 
 /// A 1×1 convolution to few channels, then 1×1 and 3×3 convolutions of those side by side (figure 1).
 public final class Fire: Layer {
+  /// 1×1 to few channels (s₁ₓ₁).
   public let squeeze: Conv2d
+  /// 1×1 on the squeezed channels (e₁ₓ₁), the first half of the result.
   public let expand1x1: Conv2d
+  /// 3×3 on the squeezed channels (e₃ₓ₃), the second half of the result.
   public let expand3x3: Conv2d
 
   /// - Parameter expand: channels of each of the two expanding convolutions.
@@ -80,6 +89,7 @@ public final class Fire: Layer {
     expand3x3 = Conv2d(width, expand, kernel: 3, padding: 1, initializer: .kaimingUniform())
   }
 
+  /// N×C×H×W to N×2E×H×W, E being the expand width.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     let squeezed = squeeze.rectified(input)
     return concatenate([expand1x1.rectified(squeezed), expand3x3.rectified(squeezed)], axis: 1)

@@ -7,27 +7,43 @@ import AviaryVision
 ///
 /// Input N×3×H×W; between the layers lie N×H×W×C. Names as torchvision's.
 public final class Swin: StagedModel {
+  /// The partition into patches and the mergings, each before the blocks of its stage: to N×H/32×W/32×8C.
   public let features: Sequential
+  /// Of the last stage's tokens, before their mean.
   public let norm: LayerNorm
+  /// From the mean over all tokens to logits.
   public let head: Linear
 
   /// Section 3.3.
   public struct Configuration: Sendable, Hashable {
-    public enum Version: Sendable, Hashable { case v1, v2 }
+    /// What the blocks and the mergings of patches are like.
+    public enum Version: Sendable, Hashable {
+      /// Normalization before attention and MLP, a trained table of relative positions (arXiv:2103.14030).
+      case v1
+      /// Normalization behind them, cosine attention, positions by a small network (arXiv:2111.09883).
+      case v2
+    }
 
+    /// Which paper's blocks it has.
     public let version: Version
     /// C, the width of the first stage.
     public let width: Int
+    /// Blocks in each of the four stages; every second one has shifted windows.
     public let depths: [Int]
+    /// Attention heads in each stage, one for every 32 channels (section 3.3).
     public let heads: [Int]
     /// M, the side of a window in tokens.
     public let window: Int
     /// The share of residual branches dropped in the last block while training; earlier ones less (section A2.1).
     public let dropPath: Float
 
+    /// Swin-T: C = 96, blocks (2, 2, 6, 2).
     public static let tiny = v1(width: 96, [2, 2, 6, 2], heads: [3, 6, 12, 24], dropPath: 0.2)
+    /// Swin-S: C = 96, blocks (2, 2, 18, 2).
     public static let small = v1(width: 96, [2, 2, 18, 2], heads: [3, 6, 12, 24], dropPath: 0.3)
+    /// Swin-B: C = 128, blocks (2, 2, 18, 2).
     public static let base = v1(width: 128, [2, 2, 18, 2], heads: [4, 8, 16, 32], dropPath: 0.5)
+    /// SwinV2-T for windows of 8×8: C = 96, blocks (2, 2, 6, 2).
     public static let tinyV2 = Configuration(
       version: .v2, width: 96, depths: [2, 2, 6, 2], heads: [3, 6, 12, 24], window: 8, dropPath: 0.2)
 
@@ -37,6 +53,7 @@ public final class Swin: StagedModel {
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration, classes: Int = 1000) {
     var width = configuration.width
     var layers: [any Layer] = [PatchPartition(width)]
@@ -61,9 +78,10 @@ public final class Swin: StagedModel {
     head = Linear(width, classes, initializer: .truncatedNormal(standardDeviation: 0.02))
   }
 
-  /// Stages as in the paper: each begins with the partition or merging of patches.
+  /// The mean over all tokens of N×H×W×C.
   public var spatialMean: any Layer { TokenMean() }
 
+  /// Stages as in the paper: each begins with the partition or merging of patches.
   public var stages: [Stage] {
     (0..<(features.count / 2)).map { index in
       Stage("stage\(index + 1)", "features", features, (2 * index)..<(2 * index + 2))

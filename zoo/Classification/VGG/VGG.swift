@@ -6,25 +6,34 @@ import AviaryTensors
 /// Five blocks of 3×3 convolutions, each followed by a 2×2 maximum, then three linear layers. Input N×3×224×224.
 /// Names as torchvision's. Keras' networks are the same functions of differently preprocessed pictures.
 public final class VGG: StagedModel {
+  /// The five blocks with their maxima: N×3×224×224 to N×512×7×7.
   public let features: Sequential
+  /// FC-4096 twice, with ReLU and dropout, and the layer of logits.
   public let classifier: Sequential
   /// The places in `features` where the five blocks end.
   private let blockEnds: [Int]
 
   /// A column of table 1: how many convolutions each block has.
   public struct Configuration: Sendable, Hashable {
+    /// Of each of the five blocks.
     public let convolutions: [Int]
+    /// Whether a batch normalization stands between each convolution and its ReLU, as in none of the paper's.
     public var hasBatchNorm = false
 
+    /// Column A.
     public static let vgg11 = Configuration(convolutions: [1, 1, 2, 2, 2])
+    /// Column B.
     public static let vgg13 = Configuration(convolutions: [2, 2, 2, 2, 2])
+    /// Column D.
     public static let vgg16 = Configuration(convolutions: [2, 2, 3, 3, 3])
+    /// Column E.
     public static let vgg19 = Configuration(convolutions: [2, 2, 4, 4, 4])
 
     /// With batch normalization after every convolution.
     public var withBatchNorm: Configuration { Configuration(convolutions: convolutions, hasBatchNorm: true) }
   }
 
+  /// A network with first values; `dropout` is the share of features dropped behind the first two linear layers.
   public init(_ configuration: Configuration, classes: Int = 1000, dropout: Float = 0.5) {
     var layers: [any Layer] = []
     var ends: [Int] = []
@@ -49,6 +58,7 @@ public final class VGG: StagedModel {
       Linear(4096, classes, initializer: initializer))
   }
 
+  /// The five blocks, each with its maximum, and the classifier.
   public var stages: [Stage] {
     zip([0] + blockEnds, blockEnds).enumerated().map { index, range in
       Stage("block\(index + 1)", "features", features, range.0..<range.1)

@@ -8,16 +8,21 @@ import AviaryWeights
 ///
 /// Input N×3×224×224, and no other size until it is resized: positions are learned. Names as torchvision's.
 public final class VisionTransformer: ResizableModel, Container {
+  /// The embedding of patches, a stage for each encoder block, the class token's normalization, the classifier.
   public let stages: [Stage]
   private let embedding: PatchEmbedding
 
   /// A row of table 1; tiny and small are of Touvron et al. 2021 ("Training data-efficient image transformers", arXiv:2012.12877, table 1).
   public struct Configuration: Sendable, Hashable {
+    /// P, the side of a patch in pixels.
     public let patch: Int
+    /// L, the encoder blocks.
     public let layers: Int
     /// D.
     public let width: Int
+    /// Attention heads of a block.
     public let heads: Int
+    /// Height and width of the input in pixels, a multiple of P.
     public var side = 224
 
     /// Width of the hidden layer of an MLP.
@@ -25,14 +30,21 @@ public final class VisionTransformer: ResizableModel, Container {
     /// Patches, and the class token.
     var tokens: Int { (side / patch) * (side / patch) + 1 }
 
+    /// ViT-Ti/16: D = 192.
     public static let tiny16 = Configuration(patch: 16, layers: 12, width: 192, heads: 3)
+    /// ViT-S/16: D = 384.
     public static let small16 = Configuration(patch: 16, layers: 12, width: 384, heads: 6)
+    /// ViT-B/16: D = 768.
     public static let base16 = Configuration(patch: 16, layers: 12, width: 768, heads: 12)
+    /// ViT-B/32: D = 768, a quarter of ``base16``'s patches.
     public static let base32 = Configuration(patch: 32, layers: 12, width: 768, heads: 12)
+    /// ViT-L/16: D = 1024.
     public static let large16 = Configuration(patch: 16, layers: 24, width: 1024, heads: 16)
+    /// ViT-L/32: D = 1024, a quarter of ``large16``'s patches.
     public static let large32 = Configuration(patch: 32, layers: 24, width: 1024, heads: 16)
   }
 
+  /// A network with first values; the classifier's are zeros.
   public init(_ configuration: Configuration, classes: Int = 1000) {
     let width = configuration.width
     let blocks = (0..<configuration.layers).map { index in
@@ -48,6 +60,7 @@ public final class VisionTransformer: ResizableModel, Container {
       ]
   }
 
+  /// The layers of all stages under torchvision's names.
   public var namedChildren: [(name: String, module: any Module)] {
     stages.flatMap(\.layers).map { ($0.name, $0.layer) }
   }

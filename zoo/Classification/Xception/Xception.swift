@@ -6,7 +6,9 @@ import AviaryTensors
 /// Two convolutions, then twelve modules of separable convolutions with a shortcut around each, then two more separable convolutions.
 /// Input N×3×299×299 in −1…1. Names as Keras' layers'.
 public final class Xception: StagedModel {
+  /// block1 to block14 of Keras' names: N×3×H×W to N×2048×H/32×W/32.
   public let features: Sequential
+  /// From the mean over all places to logits.
   public let predictions: Linear
 
   /// Channels of the separable convolutions in each module between the plain convolutions and the exit.
@@ -16,6 +18,7 @@ public final class Xception: StagedModel {
 
   static let batchNorm = BatchNormStyle.keras()
 
+  /// A network with first values, ready to be trained.
   public init(classes: Int = 1000) {
     func stem(_ number: Int, _ inputs: Int, _ outputs: Int, stride: Int) -> [(name: String, layer: any Layer)]
     {
@@ -45,6 +48,7 @@ public final class Xception: StagedModel {
     predictions = Linear(channels, classes)
   }
 
+  /// A stage for each of the fourteen blocks, then the classifier.
   public var stages: [Stage] {
     let (stem, exit) = (6, features.count - 6)
     return [Stage("block1", "features", features, 0..<stem)]
@@ -58,7 +62,9 @@ public final class Xception: StagedModel {
 
 /// A 3×3 convolution of each channel, then a 1×1 convolution across channels, with nothing between them (section 2).
 public final class SeparableConv2d: Layer {
+  /// 3×3 within each channel.
   public let depthwise: Conv2d
+  /// 1×1 across the channels.
   public let pointwise: Conv2d
 
   init(_ inputs: Int, _ outputs: Int) {
@@ -66,6 +72,7 @@ public final class SeparableConv2d: Layer {
     pointwise = Conv2d(inputs, outputs, kernel: 1, bias: false)
   }
 
+  /// N×C×H×W to N×O×H×W.
   public func callAsFunction(_ input: Tensor) -> Tensor { pointwise(depthwise(input)) }
 }
 
@@ -94,10 +101,12 @@ public final class XceptionModule: Layer, Container {
         Conv2d(inputs, channels, kernel: 1, stride: 2, bias: false), Xception.batchNorm(channels)) : nil
   }
 
+  /// The main path's layers by their names, and `shortcut` where it is a convolution.
   public var namedChildren: [(name: String, module: any Module)] {
     body.map { ($0.name, $0.layer) } + (shortcut.map { [("shortcut", $0)] } ?? [])
   }
 
+  /// N×C×H×W to N×O×H×W, or half of H and W, rounded up.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     callInSequence(body.map(\.layer), on: input) + (shortcut?(input) ?? input)
   }
