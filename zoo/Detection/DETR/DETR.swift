@@ -7,8 +7,11 @@ import AviaryTensors
 /// No anchors and no suppression: each of a hundred queries answers with one object and its box, or with none. Names as
 /// facebookresearch's.
 public final class DETR: Network {
+  /// The sizes of a network (section 4 and appendix A.4).
   public struct Configuration: Sendable, Hashable {
+    /// The residual network in front of the transformer; its batch normalization is frozen, its classifier left out.
     public var body: ResNet.Configuration
+    /// D, the heads, and the width of the hidden layers of encoder and decoder.
     public var transformer = TransformerConfiguration(width: 256, heads: 8, hidden: 2048)
     /// Of the encoder, and of the decoder.
     public var layers = 6
@@ -17,20 +20,29 @@ public final class DETR: Network {
     /// Numbers that a label may have: COCO's, of which some are not used. "No object" comes after them.
     public var labels = 91
 
+    /// "DETR" of table 1: 6 layers of width 256 on ResNet-50.
     public static let resnet50 = Configuration(body: .resnet50)
   }
 
+  /// From the picture to a map N×C×H/32×W/32 and its positions.
   public let backbone: DETRBackbone
+  /// The 1×1 convolution from the map's C channels to D.
   public let inputProj: Conv2d
+  /// The object queries Q×D, learned positions of the decoder.
   public let queryEmbed: Embedding
+  /// From the map's places N×T×D and the queries to objects N×Q×D.
   public let transformer: Transformer
+  /// From objects to logits of the labels, "no object" the last.
   public let classEmbed: Linear
+  /// From objects to boxes before the sigmoid: three layers with ReLU between them.
   public let bboxEmbed: MLP
   private let configuration: Configuration
 
   /// An encoder without a normalization of its own at the end, and a decoder with one.
   public final class Transformer: Module {
+    /// Self-attention over the places of the map, N×T×D.
     public let encoder: TransformerEncoder
+    /// Attention among the queries and to the encoder's result, N×Q×D.
     public let decoder: TransformerDecoder
 
     init(_ configuration: Configuration) {
@@ -39,6 +51,7 @@ public final class DETR: Network {
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration = .resnet50) {
     self.configuration = configuration
     let width = configuration.transformer.width
@@ -50,6 +63,7 @@ public final class DETR: Network {
     bboxEmbed = MLP(width, hidden: [width, width], 4)
   }
 
+  /// `image` and an optional `mask` of its padding to `pred_logits` and `pred_boxes`.
   public var signature: Signature {
     let queries = Port.Axis.fixed(configuration.queries)
     return Signature(

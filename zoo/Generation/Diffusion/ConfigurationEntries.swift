@@ -4,7 +4,9 @@ import AviaryWeights
 public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   /// The entry's name.
   public let entry: String
+  /// Its value, long ones cut short.
   public let given: String
+  /// What it may be, in words.
   public let expected: String
   public var description: String { "\(entry) is \(given), expected \(expected)" }
 }

@@ -3,6 +3,7 @@ import AviaryTensors
 /// Sampling in few steps (Song, Meng & Ermon 2021, "Denoising Diffusion Implicit Models", arXiv:2010.02502, equations 12 and 16), step by
 /// step as diffusers' `DDIMScheduler`.
 public struct DDIMSampler: Sendable {
+  /// The schedule of training and how the network's output is read.
   public let configuration: SchedulerConfiguration
   /// The steps of training that are taken, the noisiest first.
   public let timesteps: [Int]

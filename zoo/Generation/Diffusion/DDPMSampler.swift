@@ -3,6 +3,7 @@ import Foundation
 
 /// Ancestral sampling (Ho, Jain & Abbeel 2020, arXiv:2006.11239, algorithm 2), step by step as diffusers' `DDPMScheduler`.
 public struct DDPMSampler: Sendable {
+  /// The schedule of training and how the network's output is read.
   public let configuration: SchedulerConfiguration
   /// The steps of training that are taken, the noisiest first.
   public let timesteps: [Int]

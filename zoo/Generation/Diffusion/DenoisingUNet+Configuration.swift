@@ -13,29 +13,44 @@ extension DenoisingUNet {
   public struct Configuration: Sendable, Hashable {
     /// Height and width of the samples it was trained on; it computes any.
     public var sampleSize: [Int]?
+    /// C of the samples.
     public var inChannels = 3
+    /// Channels of the result: C, or 2C where the variance is learned too.
     public var outChannels = 3
     /// Samples from 0 to 1 are spread to −1…1 first.
     public var centersInput = false
     /// Width of the embedding of time, four times the first block's unless given.
     public var timeEmbeddingWidth: Int?
+    /// What the features' exponents have less in their denominator; 1 makes the lowest frequency exactly 1/10000.
     public var frequencyShift = 0
+    /// Whether the features of time are cosines and then sines, not the other way around.
     public var cosineFirst = true
+    /// The blocks of the way down, the highest resolution first.
     public var downBlockTypes: [BlockKind] = [.plain, .attention, .attention, .attention]
+    /// The blocks of the way up, the lowest resolution first.
     public var upBlockTypes: [BlockKind] = [.attention, .attention, .attention, .plain]
     /// Channels per resolution, the highest first.
     public var blockOutChannels = [224, 448, 672, 896]
+    /// Residual blocks per resolution on the way down; on the way up there is one more.
     public var layersPerBlock = 2
+    /// Whether there is a block between the two ways, at the lowest resolution.
     public var hasMidBlock = true
+    /// Whether that block has attention between its residual blocks.
     public var midBlockAttends = true
+    /// What that block's residual sums are divided by.
     public var midBlockScaleFactor: Float = 1
+    /// Zeros around the convolutions that halve the resolution; 0 for zeros below and to the right alone.
     public var downsamplePadding = 1
+    /// The share of features dropped in each residual block while training.
     public var dropout: Float = 0
     /// Channels of a head; nil where one head has them all. It changes no weight's shape.
     public var attentionHeadChannels: Int? = 8
+    /// Groups of each group normalization, a divisor of all numbers of channels.
     public var normGroups = 32
+    /// ε of each group normalization.
     public var normEpsilon: Float = 1e-5
 
+    /// diffusers' defaults.
     public init() {}
 
     /// google/ddpm-cifar10-32: 35 746 307 parameters (the paper's 35.7 million for CIFAR-10).

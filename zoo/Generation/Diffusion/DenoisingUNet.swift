@@ -7,15 +7,24 @@ import AviaryTensors
 /// `sample` N×C×H×W and integer `timesteps` N to `noise` N×C×H×W; H and W are multiples of what the blocks halve. Names as in diffusers'
 /// `UNet2DModel`.
 public final class DenoisingUNet: Network {
+  /// 3×3 from the sample to the first block's channels.
   public let convIn: Conv2d
+  /// From the features of the time steps to the embedding N×E that all blocks read.
   public let timeEmbedding: TimestepEmbedding
+  /// The way down, the highest resolution first.
   public let downBlocks: [DownBlock]
+  /// The way up, the lowest resolution first.
   public let upBlocks: [UpBlock]
+  /// Between the two ways; nil where the configuration has none.
   public let midBlock: MidBlock?
+  /// Of the way up's result, before SiLU and the last convolution.
   public let convNormOut: GroupNorm
+  /// 3×3 to the noise.
   public let convOut: Conv2d
+  /// What the network was built from.
   public let configuration: Configuration
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {
     self.configuration = configuration
     let widths = configuration.blockOutChannels
@@ -37,6 +46,7 @@ public final class DenoisingUNet: Network {
     convOut = Conv2d(widths[0], configuration.outChannels, kernel: 3, padding: 1)
   }
 
+  /// `sample` and `timesteps` to `noise`.
   public var signature: Signature {
     Signature(
       inputs: [
@@ -67,9 +77,11 @@ public final class DenoisingUNet: Network {
 
 /// Residual blocks of one resolution, then half of it.
 public final class DownBlock: Module {
+  /// The residual blocks; the first one changes the number of channels.
   public let resnets: [TimedResidualBlock]
   /// As many as residual blocks, or none.
   public let attentions: [PixelAttention]
+  /// One that halves the resolution; none in the last block.
   public let downsamplers: [Downsample]
 
   init(
@@ -101,7 +113,9 @@ public final class DownBlock: Module {
 
 /// Two residual blocks with attention between them at the lowest resolution.
 public final class MidBlock: Module {
+  /// One, between the residual blocks, or none.
   public let attentions: [PixelAttention]
+  /// The two residual blocks.
   public let resnets: [TimedResidualBlock]
 
   init(_ channels: Int, _ configuration: DenoisingUNet.Configuration) {
@@ -111,6 +125,7 @@ public final class MidBlock: Module {
     resnets = (0..<2).map { _ in TimedResidualBlock(channels, channels, configuration, scale: scale) }
   }
 
+  /// Features N×C×H×W and the embedding of time N×E to N×C×H×W.
   public func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
     let first = resnets[0](input, time: time)
     return resnets[1](attentions.first?(first) ?? first, time: time)
@@ -119,9 +134,11 @@ public final class MidBlock: Module {
 
 /// Residual blocks of one resolution, each joined with what the way down kept, then twice the resolution.
 public final class UpBlock: Module {
+  /// The residual blocks, each reading what came before it and one of the kept tensors.
   public let resnets: [TimedResidualBlock]
   /// As many as residual blocks, or none.
   public let attentions: [PixelAttention]
+  /// One that doubles the resolution; none in the last block.
   public let upsamplers: [Upsample]
 
   /// `below` and `above` are the widths of the next lower and the next higher resolution.

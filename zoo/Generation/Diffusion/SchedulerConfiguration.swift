@@ -2,10 +2,13 @@ import AviaryTensors
 
 /// What diffusers' `scheduler_config.json` says of sampling, with its defaults where the file says nothing.
 public struct SchedulerConfiguration: Sendable, Hashable {
+  /// The noise that the network was trained with.
   public var schedule = NoiseSchedule()
+  /// Which steps of training are taken when sampling in fewer.
   public var spacing = TimestepSpacing.leading
   /// Added to leading time steps.
   public var stepsOffset = 0
+  /// What the network's output is.
   public var prediction = Prediction.noise
   /// The predicted picture is cut off at ± this; nil where it is not.
   public var clipRange: Float? = 1
@@ -24,6 +27,7 @@ public struct SchedulerConfiguration: Sendable, Hashable {
     case velocity = "v_prediction"
   }
 
+  /// The variance of the noise that a step of DDPM adds.
   public enum Variance: String, Sendable, Hashable, CaseIterable {
     /// β̃_t, right where the picture is known (Ho et al. 2020, section 3.2).
     case fixedSmall = "fixed_small"
@@ -33,6 +37,7 @@ public struct SchedulerConfiguration: Sendable, Hashable {
     case learnedRange = "learned_range"
   }
 
+  /// diffusers' defaults.
   public init() {}
 
   /// `count` steps of training, the noisiest first; throws ``ConfigurationError`` when there are not as many.

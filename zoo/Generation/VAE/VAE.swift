@@ -7,26 +7,35 @@ import AviaryTensors
 /// `image` N×784, values in 0…1, to `reconstruction` N×784 and the parameters of the code's distribution, `mean` and `log_variance`
 /// N×20. Names as in PyTorch's examples.
 public final class VAE: Network, ModeDependent {
+  /// The encoder's hidden layer.
   public let fc1: Linear
   /// The code's means.
   public let fc21: Linear
   /// The logarithms of its variances.
   public let fc22: Linear
+  /// The decoder's hidden layer.
   public let fc3: Linear
+  /// From the decoder's hidden layer to the pixels' logits.
   public let fc4: Linear
+  /// What the network was built from.
   public let configuration: Configuration
   /// Whether a code is drawn for the reconstruction; in evaluation its mean is taken.
   public var isTraining = false
 
+  /// The widths of the layers.
   public struct Configuration: Sendable, Hashable {
+    /// Values of a picture.
     public let pixels: Int
+    /// Units of the hidden layer, in the encoder as in the decoder.
     public let hidden: Int
     /// Width of the code z.
     public let code: Int
 
+    /// PyTorch's example: 784 pixels, 400 hidden units, a code of 20.
     public static let mnist = Configuration(pixels: 784, hidden: 400, code: 20)
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration = .mnist) {
     self.configuration = configuration
     fc1 = Linear(configuration.pixels, configuration.hidden)
@@ -36,6 +45,7 @@ public final class VAE: Network, ModeDependent {
     fc4 = Linear(configuration.hidden, configuration.pixels)
   }
 
+  /// `image` to `reconstruction`, `mean` and `log_variance`.
   public var signature: Signature {
     let (pixels, code) = (Port.Axis.fixed(configuration.pixels), Port.Axis.fixed(configuration.code))
     return Signature(
@@ -67,6 +77,7 @@ public final class VAE: Network, ModeDependent {
     /// log σ², N×D.
     public let logVariance: Tensor
 
+    /// A normal distribution of independent variables; both tensors are N×D.
     public init(mean: Tensor, logVariance: Tensor) {
       self.mean = mean
       self.logVariance = logVariance
@@ -93,6 +104,7 @@ public struct NegativeELBO: Sendable {
   /// How far the code's distribution is from the standard normal one, averaged over the batch.
   public let divergence: Tensor
 
+  /// The loss itself: the sum of the two.
   public var total: Tensor { reconstruction + divergence }
 
   /// - Parameters:

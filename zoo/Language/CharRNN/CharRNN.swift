@@ -6,24 +6,33 @@ import AviaryTensors
 ///
 /// What it has read is its state, which goes in and comes out: a text may be read in pieces.
 public final class CharRNN: Network {
+  /// The sizes of a model.
   public struct Configuration: Sendable, Hashable {
     /// Characters that it knows.
     public var vocabulary = 65
+    /// Width of a character's vector.
     public var embedding = 128
+    /// Units of each LSTM layer.
     public var width = 128
+    /// LSTM layers, one on another.
     public var layers = 2
 
+    /// The sizes of ``ml5``.
     public init() {}
 
     /// ml5's models of one author each: two layers of 128.
     public static let ml5 = Configuration()
   }
 
+  /// A vector for each character: N×T to N×T×D.
   public let embedding: Embedding
+  /// The recurrent layers, which carry the state.
   public let lstm: LSTM
+  /// From the last layer's results to a logit for each character.
   public let fc: Linear
   private let configuration: Configuration
 
+  /// A model with first values, ready to be trained.
   public init(_ configuration: Configuration = .ml5) {
     self.configuration = configuration
     embedding = Embedding(vocabulary: configuration.vocabulary, width: configuration.embedding)
@@ -31,6 +40,7 @@ public final class CharRNN: Network {
     fc = Linear(configuration.width, configuration.vocabulary)
   }
 
+  /// `tokens` and an optional state, `hidden` and `cell`, to `logits` and the state behind them.
   public var signature: Signature {
     let state: [Port.Axis] = [.fixed(configuration.layers), "N", .fixed(configuration.width)]
     return Signature(

@@ -7,24 +7,37 @@ import AviaryTensors
 /// `image` N×1×H×W to `logits` N×2×H×W, H and W multiples of 4; class 1 is a vessel. The logits are never negative: a ReLU stands before
 /// the softmax. Names are the numbers of the eleven convolutions.
 public final class RetinaUNet: Network {
+  /// 3×3 from the picture to 32 channels, at full resolution.
   public let conv1: Conv2d
+  /// 3×3, 32 channels at full resolution; its result is kept for the way up.
   public let conv2: Conv2d
+  /// 3×3 to 64 channels, at half the resolution.
   public let conv3: Conv2d
+  /// 3×3, 64 channels at half the resolution; its result is kept for the way up.
   public let conv4: Conv2d
+  /// 3×3 to 128 channels, at a quarter of the resolution.
   public let conv5: Conv2d
+  /// 3×3, 128 channels at a quarter of the resolution.
   public let conv6: Conv2d
+  /// 3×3 to 64 channels, on ``conv6``'s result doubled and ``conv4``'s.
   public let conv7: Conv2d
+  /// 3×3, 64 channels at half the resolution.
   public let conv8: Conv2d
+  /// 3×3 to 32 channels, on ``conv8``'s result doubled and ``conv2``'s.
   public let conv9: Conv2d
+  /// 3×3, 32 channels at full resolution.
   public let conv10: Conv2d
+  /// 1×1 to the logits of the two classes.
   public let conv11: Conv2d
 
+  /// `image` to `logits`.
   public let signature = Signature(
     inputs: [Port("image", ["N", 1, "H", "W"])], outputs: [Port("logits", ["N", 2, "H", "W"])])
 
   /// What height and width must be multiples of: two poolings halve them.
   public static let granularity = 4
 
+  /// A network with first values, ready to be trained.
   public init() {
     func conv(_ inputs: Int, _ outputs: Int) -> Conv2d {
       Conv2d(inputs, outputs, kernel: 3, padding: 1, initializer: .xavierUniform())

@@ -7,22 +7,36 @@ import AviaryTensors
 ///
 /// `image` N×C×H×W to `logits` N×classes×H×W, H and W at least 16. Names as in milesial's Pytorch-UNet.
 public final class UNet: Network {
+  /// From the picture to 64 channels at full resolution.
   public let inc: DoubleConvolution
+  /// To 128 channels at H/2×W/2.
   public let down1: Contraction
+  /// To 256 channels at H/4×W/4.
   public let down2: Contraction
+  /// To 512 channels at H/8×W/8.
   public let down3: Contraction
+  /// To 1024 channels at H/16×W/16; 512 where upsampling is bilinear.
   public let down4: Contraction
+  /// Back to H/8×W/8 and 512 channels, joined with ``down3``'s result; half as many where upsampling is bilinear.
   public let up1: Expansion
+  /// Back to H/4×W/4 and 256 channels, joined with ``down2``'s result; half as many where upsampling is bilinear.
   public let up2: Expansion
+  /// Back to H/2×W/2 and 128 channels, joined with ``down1``'s result; half as many where upsampling is bilinear.
   public let up3: Expansion
+  /// Back to H×W and 64 channels, joined with ``inc``'s result.
   public let up4: Expansion
+  /// From those to the logits.
   public let outc: PixelClassifier
+  /// `image` to `logits`.
   public let signature: Signature
 
+  /// What differs between the networks of this form.
   public struct Configuration: Sendable, Hashable {
     /// Channels of the picture.
     public var channels = 3
+    /// Classes that a pixel may be of, the background among them.
     public var classes = 2
+    /// How the expansive path doubles height and width.
     public let upsampling: Upsampling
     /// Whether the convolutions before batch normalizations have biases, which add nothing: Pytorch-UNet had them until December 2021.
     public var hasConvolutionBias = false
@@ -35,9 +49,12 @@ public final class UNet: Network {
       case bilinear
     }
 
+    /// The paper's trained upsampling, for pictures in colours and two classes.
     public static let unet = Configuration(upsampling: .transposed)
+    /// The same with bilinear upsampling: fewer channels and parameters.
     public static let unetBilinear = Configuration(upsampling: .bilinear)
 
+    /// Pictures in colours and two classes unless said otherwise.
     public init(
       channels: Int = 3, classes: Int = 2, upsampling: Upsampling, hasConvolutionBias: Bool = false
     ) {
@@ -52,6 +69,7 @@ public final class UNet: Network {
     }
   }
 
+  /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {
     let halving = configuration.upsampling == .bilinear ? 2 : 1
     inc = configuration.doubleConvolution(configuration.channels, 64)
@@ -89,6 +107,7 @@ public final class UNet: Network {
 
 /// Twice a padded 3×3 convolution, batch normalization and ReLU.
 public final class DoubleConvolution: Layer {
+  /// Places 0 and 3 are the convolutions, 1 and 4 their normalizations.
   public let doubleConv: Sequential
 
   init(_ inputs: Int, _ outputs: Int, middle: Int, bias: Bool) {
@@ -97,17 +116,20 @@ public final class DoubleConvolution: Layer {
       Conv2d(middle, outputs, kernel: 3, padding: 1, bias: bias), BatchNorm(outputs), Activate(.relu))
   }
 
+  /// N×C×H×W to N×O×H×W.
   public func callAsFunction(_ input: Tensor) -> Tensor { doubleConv(input) }
 }
 
 /// A step of the contracting path: half the height and width by 2×2 max pooling, then convolutions.
 public final class Contraction: Layer {
+  /// The pooling at place 0, the convolutions at place 1.
   public let maxpoolConv: Sequential
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
     maxpoolConv = Sequential(MaxPool2d(kernel: 2), configuration.doubleConvolution(inputs, outputs))
   }
 
+  /// N×C×H×W to N×O×⌊H/2⌋×⌊W/2⌋.
   public func callAsFunction(_ input: Tensor) -> Tensor { maxpoolConv(input) }
 }
 
@@ -116,6 +138,7 @@ public final class Contraction: Layer {
 public final class Expansion: Module {
   /// The up-convolution; nil where upsampling is bilinear.
   public let up: ConvTranspose2d?
+  /// The convolutions on both tensors' channels, the contracting path's first.
   public let conv: DoubleConvolution
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
@@ -146,7 +169,9 @@ public final class Expansion: Module {
 
 /// The 1×1 convolution that gives each pixel its logits.
 public final class PixelClassifier: Layer {
+  /// 1×1, with a bias.
   public let conv: Conv2d
   init(_ inputs: Int, _ classes: Int) { conv = Conv2d(inputs, classes, kernel: 1) }
+  /// N×C×H×W to N×classes×H×W.
   public func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
 }
