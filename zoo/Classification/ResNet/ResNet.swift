@@ -59,15 +59,15 @@ public final class ResNet: StagedModel {
       var batchNorm: BatchNormStyle { self == .torchvision ? .torch : .keras(epsilon: 1.001e-5) }
     }
 
-    /// 18 layers of table 1.
+    /// The column of 18 layers.
     public static let resnet18 = Configuration(block: .basic, depths: [2, 2, 2, 2])
-    /// 34 layers of table 1.
+    /// The column of 34 layers.
     public static let resnet34 = Configuration(block: .basic, depths: [3, 4, 6, 3])
-    /// 50 layers of table 1.
+    /// The column of 50 layers.
     public static let resnet50 = Configuration(block: .bottleneck, depths: [3, 4, 6, 3])
-    /// 101 layers of table 1.
+    /// The column of 101 layers.
     public static let resnet101 = Configuration(block: .bottleneck, depths: [3, 4, 23, 3])
-    /// 152 layers of table 1.
+    /// The column of 152 layers.
     public static let resnet152 = Configuration(block: .bottleneck, depths: [3, 8, 36, 3])
     /// ResNeXt-50 32×4d, that is C×d; ``resnext101`` has 32×8d (arXiv:1611.05431, table 1 and section 5.1).
     public static let resnext50 = Configuration(
