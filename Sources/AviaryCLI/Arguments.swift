@@ -32,6 +32,9 @@ struct Option: Sendable {
   static let channels = Option(
     "channels", "C", "of the input: the first convolution is summed for 1, which makes pictures grey")
   static let size = Option("size", "N", "height and width of the input, where the model allows others")
+  static let set = Option(
+    "set", "NAME=VALUE", "a setting of the model, or a small input: timesteps=7,612; 'aviary info' lists both"
+  )
   static let exact = Option("exact", nil, "direct algorithms only (no Winograd transforms)")
   static let eager = Option("eager", nil, "operation by operation instead of compiled")
   static let precision = Option(

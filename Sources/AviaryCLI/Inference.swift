@@ -19,24 +19,33 @@ extension Arguments {
     return allowance
   }
 
-  /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first input comes.
-  func network(_ loaded: LoadedModel, runs: Int) throws -> (Tensor) -> Tensor {
+  /// A network of any task with the weights and settings that were asked for.
+  func loadedNetwork(_ name: String, _ sets: SetOptions) throws -> LoadedNetwork {
+    try Zoo.network(name, weights: file("weights"), settings: sets.settings, allowing: allowance)
+  }
+
+  /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first inputs come.
+  func runner(_ loaded: LoadedNetwork, runs: Int) throws -> (NamedTensors) -> NamedTensors {
     let isExact = has("exact")
     let precision = try self.precision
+    let network = loaded.network
     if has("eager") {
-      return { input in isExact ? withExactArithmetic { loaded.model(input) } : loaded.model(input) }
+      network.evaluate()
+      return { inputs in
+        let inputs = network.completed(inputs)
+        return isExact ? withExactArithmetic { network(inputs) } : network(inputs)
+      }
     }
     let algorithms: AlgorithmChoice =
       runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
-    var compiled: CompiledModel?
-    return { input in
-      let model =
-        compiled
-        ?? loaded.model.compiled(
-          for: input.shape, algorithms: algorithms, precision: precision)
-      compiled = model
-      return model(input)
-    }
+    let compiled = network.compiled(algorithms: algorithms, precision: precision)
+    return { compiled($0) }
+  }
+
+  /// As ``runner(_:runs:)`` for a classifier: from a batch to its logits.
+  func network(_ loaded: LoadedModel, runs: Int) throws -> (Tensor) -> Tensor {
+    let run = try runner(loaded.asNetwork, runs: runs)
+    return { run(["input": $0])["logits"] }
   }
 
   /// What compiled networks compute in.
@@ -60,6 +69,13 @@ extension Arguments {
   /// Runs `body` with direct algorithms only when `--exact` was given.
   func withPrecision<Result>(_ body: () throws -> Result) rethrows -> Result {
     has("exact") ? try withExactArithmetic(body) : try body()
+  }
+}
+
+extension LoadedNetwork {
+  /// Says on stderr what of the file was adapted or left out, before work begins.
+  func tellChanges() {
+    for change in changes { Console.printError("\(name): \(change)") }
   }
 }
 

@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// What a network takes or gives: a name, an element type, and which axes are free.
-public struct Port: Sendable, Hashable {
+public struct TensorPort: Sendable, Hashable {
   /// An axis of a tensor.
   public enum Axis: Sendable, Hashable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
     /// This extent and no other.
@@ -21,12 +21,18 @@ public struct Port: Sendable, Hashable {
   public let axes: [Axis]
   /// The network makes an input of its own where none is given (``Network/defaults(for:)``): a state begins with zeros.
   public let isOptional: Bool
+  /// Of whole numbers: they are from 0 to less than this. Nil where any will do.
+  public let bound: Int?
 
   /// A tensor by name and axes, which are written as numbers and letters: `["N", 3, "H", "W"]`.
-  public init(_ name: String, _ axes: [Axis], _ dtype: DType = .float32, isOptional: Bool = false) {
+  public init(
+    _ name: String, _ axes: [Axis], _ dtype: DType = .float32, below bound: Int? = nil,
+    isOptional: Bool = false
+  ) {
     self.name = name
     self.axes = axes
     self.dtype = dtype
+    self.bound = bound
     self.isOptional = isOptional
   }
 
@@ -39,18 +45,19 @@ public struct Port: Sendable, Hashable {
       }
     }
     return "\(extents.isEmpty ? "scalar" : extents.joined(separator: "×")) \(dtype)"
+      + (bound.map { " from 0 to \($0 - 1)" } ?? "")
   }
 }
 
 /// What a network takes and gives, in order.
 public struct Signature: Sendable, Hashable {
   /// What the network takes.
-  public let inputs: [Port]
+  public let inputs: [TensorPort]
   /// What the network gives.
-  public let outputs: [Port]
+  public let outputs: [TensorPort]
 
   /// Ports in the order in which a compiled graph has its tensors.
-  public init(inputs: [Port], outputs: [Port]) {
+  public init(inputs: [TensorPort], outputs: [TensorPort]) {
     self.inputs = inputs
     self.outputs = outputs
   }
@@ -85,6 +92,14 @@ public struct SignatureError: Error, Equatable, CustomStringConvertible {
   public let given: String
   /// What the network takes there, with the extents of free axes that other inputs decided.
   public let expected: String
+
+  /// An input that does not fit, what was given and what is taken.
+  public init(name: String, given: String, expected: String) {
+    self.name = name
+    self.given = given
+    self.expected = expected
+  }
+
   public var description: String { "\(name) is \(given), but the network takes \(expected)" }
 }
 
@@ -119,11 +134,21 @@ extension Signature {
           name: port.name, given: "\(tensor.shape.shapeText) \(tensor.dtype)",
           expected: port.text + Self.text(extents))
       }
+      if let bound = port.bound, let value = tensor.first(notIn: 0..<Int64(bound)) {
+        throw SignatureError(name: port.name, given: "\(value) in one place", expected: port.text)
+      }
     }
   }
 
   private static func text(_ extents: [String: Int]) -> String {
     let known = extents.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
     return known.isEmpty ? "" : " with " + known.joined(separator: ", ")
+  }
+}
+
+extension Tensor {
+  /// The first of the whole numbers that is outside of a range.
+  fileprivate func first(notIn range: Range<Int64>) -> Int64? {
+    cast(to: .int64).values(of: Int64.self).first { !range.contains($0) }
   }
 }

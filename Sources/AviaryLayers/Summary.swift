@@ -35,9 +35,24 @@ public struct Summary: Sendable, Codable {
   /// Bytes of all rows' results as float32, as if all were kept.
   public var activationBytes: Int
   /// What the model was traced with, batch included.
-  public var inputShape: Shape
-  /// What the model makes of ``inputShape``.
-  public var outputShape: Shape
+  public var inputs: [Place]
+  /// What the model makes of ``inputs``.
+  public var outputs: [Place]
+
+  /// A tensor that goes in or comes out.
+  public struct Place: Sendable, Codable, Hashable {
+    /// What the signature calls it.
+    public var name: String
+    /// Batch included.
+    public var shape: Shape
+    /// The element type.
+    public var dtype: DType
+  }
+
+  /// Of the first input.
+  public var inputShape: Shape { inputs[0].shape }
+  /// Of the first output.
+  public var outputShape: Shape { outputs[0].shape }
 }
 
 extension Summary {
@@ -48,13 +63,38 @@ extension Summary {
 
   /// As ``init(of:inputShape:)`` for a model that is called otherwise.
   public init(of model: some Module, inputShape: Shape, calling body: (Tensor) -> Tensor) {
-    let input = Tensor.abstract(TensorSpec(inputShape))
-    let (output, steps) = Trace.of { body(input) }
+    self.init(
+      of: model, inputs: [Place(name: "input", shape: inputShape, dtype: .float32)], outputNames: ["output"]
+    ) { [body($0[0])] }
+  }
+
+  /// Describes a network for inputs of these shapes and types; optional ones may be left out.
+  public init(of network: some Network, inputs: NamedTensors) {
+    let signature = network.signature
+    let all = Trace.of { network.completed(inputs) }.result
+    let (inputNames, outputNames) = (signature.inputs.map(\.name), signature.outputs.map(\.name))
+    self.init(
+      of: network,
+      inputs: inputNames.map { Place(name: $0, shape: all[$0].shape, dtype: all[$0].dtype) },
+      outputNames: outputNames
+    ) { tensors in
+      let results = network(NamedTensors(Array(zip(inputNames, tensors))))
+      return outputNames.map { results[$0] }
+    }
+  }
+
+  private init(
+    of model: some Module, inputs places: [Place], outputNames: [String], calling body: ([Tensor]) -> [Tensor]
+  ) {
+    let inputs = places.map { Tensor.abstract(TensorSpec($0.shape, $0.dtype)) }
+    let (results, steps) = Trace.of { body(inputs) }
     var owners: [ObjectIdentifier: (name: String, parameter: Parameter?)] = [:]
     for (name, parameter) in model.namedParameters { owners[parameter.tracedIdentity] = (name, parameter) }
     for (name, buffer) in model.namedBuffers { owners[buffer.tracedIdentity] = (name, nil) }
 
-    var fields = [input.identity: ReceptiveField(rank: max(inputShape.count - 2, 0))]
+    // Places are those of the first input: what other inputs see of it is nothing.
+    let inputShape = places[0].shape
+    var fields = [inputs[0].identity: ReceptiveField(rank: max(inputShape.count - 2, 0))]
     var counted = Set<ObjectIdentifier>()
     rows = steps.map { step in
       let used = step.inputs.compactMap { owners[$0.identity] }
@@ -78,8 +118,8 @@ extension Summary {
     trainableParameters = model.parameters.filter { !$0.isFrozen }.reduce(0) { $0 + $1.shape.elementCount }
     multiplyAdds = rows.reduce(0) { $0 + $1.multiplyAdds }
     activationBytes = rows.reduce(0) { $0 + $1.activationBytes }
-    self.inputShape = inputShape
-    outputShape = output.shape
+    self.inputs = places
+    outputs = zip(outputNames, results).map { Place(name: $0, shape: $1.shape, dtype: $1.dtype) }
   }
 }
 

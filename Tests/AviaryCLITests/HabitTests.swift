@@ -42,7 +42,17 @@ struct HabitTests {
       return try #require(json).compactMap { $0["name"] as? String }
     }
     #expect(try names("vgg1?") == ["vgg11", "vgg13", "vgg16", "vgg19"])
-    #expect(try names("resnet50") == ["resnet50", "wide_resnet50_2", "resnet50_v2"])
+    #expect(
+      try names("resnet50") == [
+        "resnet50", "wide_resnet50_2", "resnet50_v2", "detr_resnet50",
+      ])
+    #expect(
+      try names("resnet50", "--task", "classification", "--weights", "Keras") == ["resnet50", "resnet50_v2"])
+    #expect(try names("--task", "segmentation") == ["unet", "unet_bilinear", "unet_drive"])
+    #expect(
+      aviary("list", "--task", "segment").errors.contains(
+        "there is no task segment; there are classification"))
+    #expect(aviary("list", "--weights", "caffe").errors.contains("there is no publisher caffe"))
     #expect(try names("--family", "vit", "*_32") == ["vit_b_32", "vit_l_32"])
     try withTemporaryFolder { folder in
       try WeightCache.$current.withValue(WeightCache(folder: folder)) { () throws in

@@ -28,7 +28,7 @@ struct ProcessTests {
     #expect(closed.errors == "aviary: cannot write to standard output: Bad file descriptor\n")
     #expect(try run("aviary list 2>&-").output.contains("resnet50"))
     let left = try run("aviary list | head -n 1")
-    #expect(left.output.hasPrefix("name") && left.errors.isEmpty)
+    #expect(left.output.hasPrefix("classification") && left.errors.isEmpty)
     let ignored = try run("trap '' PIPE; { sleep 0.3; aviary list; echo $? >&2; } | true")
     #expect(ignored.errors == "1\n")
   }

@@ -10,8 +10,8 @@ private final class TwoEyes: Network {
   let head = Linear(8, 4)
 
   let signature = Signature(
-    inputs: [Port("picture", ["N", 3, "H", "W"]), Port("tokens", ["N", "T"], .int64)],
-    outputs: [Port("scores", ["N", 4]), Port("features", ["N", 8, "H", "W"])])
+    inputs: [TensorPort("picture", ["N", 3, "H", "W"]), TensorPort("tokens", ["N", "T"], .int64)],
+    outputs: [TensorPort("scores", ["N", 4]), TensorPort("features", ["N", 8, "H", "W"])])
 
   func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
     let features = convolution(inputs["picture"]).relu()

@@ -2,10 +2,11 @@ import AviaryLayers
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// Networks with other classes, channels and sizes than their weights were made for.
 @Suite("Adaptation")
@@ -62,7 +63,7 @@ struct AdaptationTests {
 
   @Test(
     "every model of the catalogue takes another number of classes and grey pictures",
-    arguments: Catalogue.entries.map(\.name))
+    arguments: Catalogue.entries(.classification).map(\.name))
   func everyModel(name: String) throws {
     let entry = try Catalogue.entry(name)
     let loaded = try Zoo.untrained(entry, Adaptation(classes: 7, channels: 1))

@@ -2,10 +2,11 @@ import AviaryTensors
 import AviaryTraining
 import AviaryVision
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// Real weights on real pictures, which are too large for the repository: the folder is in `AVIARY_ASSETS`.
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]

@@ -1,10 +1,11 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
 

@@ -2,10 +2,11 @@ import AviaryLayers
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// Full-size networks with deterministic weights against logits that their reference implementations computed with the same weights
 /// (`tools/reference/classifier_fixtures.py`).
@@ -52,7 +53,7 @@ struct ClassifierTests {
       shown.insert("\(entry.name) \(dialect.name)")
       if let map = try ReferenceNetwork.nameMap(of: dialect, reference) { shown.insert(map) }
     }
-    let all = Catalogue.entries.flatMap { entry in
+    let all = Catalogue.entries(.classification).flatMap { entry in
       entry.networks.flatMap { ["\(entry.name) \($0.name)"] + $0.nameMaps }
     }
     #expect(Set(all) == shown)
@@ -61,7 +62,9 @@ struct ClassifierTests {
 
 @Suite("Cards")
 struct CardTests {
-  @Test("parameters and multiply-adds are the published ones", arguments: Catalogue.entries.map(\.name))
+  @Test(
+    "parameters and multiply-adds are the published ones",
+    arguments: Catalogue.entries(.classification).map(\.name))
   func published(name: String) throws {
     let entry = try Catalogue.entry(name)
     let card = try entry.card()

@@ -213,7 +213,8 @@ struct DETRTests {
   func gradients() throws {
     var configuration = DETR.Configuration(body: .resnet18)
     configuration.transformer = TransformerConfiguration(width: 8, heads: 2, hidden: 12)
-    (configuration.layers, configuration.queries, configuration.labels) = (2, 5, 3)
+    (configuration.encoderLayers, configuration.decoderLayers) = (2, 2)
+    (configuration.queries, configuration.labels) = (5, 3)
     let model = withRandomSeed(7) { DETR(configuration) }
     let before = model.namedBuffers.map { $0.buffer.value.values() }
     model.train()

@@ -1,9 +1,10 @@
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import Testing
+
+@testable import AviaryZoo
 
 /// Dialects that no tensor tells apart, and files that only one of several dialects can read.
 @Suite("The choice of a dialect")

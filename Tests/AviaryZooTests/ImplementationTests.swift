@@ -1,10 +1,10 @@
 import AviaryLayers
 import AviaryTraining
-import AviaryZoo
 import TestSupport
 import Testing
 
 @testable import AviaryTensors
+@testable import AviaryZoo
 
 /// oneDNN answers every request, but for some only with a loop a hundred times slower whose name begins with `ref`.
 @Suite("No slow kernels on the common path")

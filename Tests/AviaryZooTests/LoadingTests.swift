@@ -1,11 +1,11 @@
 import AviaryLayers
 import AviaryTensors
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
 
 @testable import AviaryWeights
+@testable import AviaryZoo
 
 /// Files that hold a model's weights and something else, or not quite them.
 @Suite("Loading what others save")
@@ -196,8 +196,8 @@ struct LoadingTests {
     let dialect = try #require(try Catalogue.entry("lenet").dialect(named: dialect))
     let model = dialect.make(10)
     let loaded = try Zoo.untrained(try Catalogue.selection("lenet.\(dialect.name)").entry)
-    let archive = try loaded.kerasArchive(
-      of: try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }))
+    let archive = try dialect.kerasArchive(
+      of: try WeightArchive(model.stateEntries.map { ($0.name, $0.value) }), for: model, called: loaded.name)
     func automatic(_ name: String) -> String {
       let parts = name.split(separator: "/")
       let isDense = parts[0].hasPrefix("fc") || parts[0].hasPrefix("dense")

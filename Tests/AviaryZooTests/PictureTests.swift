@@ -1,10 +1,11 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryVision
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
 
@@ -103,7 +104,7 @@ struct PresetTests {
         #expect(abs(zeros.0 / zeros.1 - 1) < 1e-6, "\(name)")
       }
     }
-    let all = Catalogue.entries.flatMap { entry in
+    let all = Catalogue.entries(.classification).flatMap { entry in
       entry.dialects.map { "\(entry.name).\($0.name)" }.filter { $0.contains(".tv_") || $0.contains(".timm") }
     }
     #expect(known == Set(all))

@@ -1,10 +1,11 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// A network of the catalogue with the deterministic weights that its reference implementation had (`tools/reference/deterministic.py`).
 ///

@@ -1,8 +1,9 @@
 import AviaryTensors
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 @Suite("Diffusion schedules against diffusers, step by step")
 struct SchedulerTests {

@@ -1,7 +1,8 @@
 import AviaryLayers
 import AviaryTensors
-import AviaryZoo
 import Testing
+
+@testable import AviaryZoo
 
 /// The sizes of all other networks are asserted through their cards.
 @Suite("Summaries of networks")

@@ -2,17 +2,18 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// One step of every family, and the auxiliary classifiers of those that have some.
 @Suite("Training steps of the zoo")
 struct TrainingTests {
   /// The model of each family with the fewest multiply-adds, by the type that builds it.
   static let smallest: [String] = {
-    let costs = Catalogue.entries.map { entry in
+    let costs = Catalogue.entries(.classification).map { entry in
       (entry.name, String(describing: type(of: try! entry.makeModel())), try! entry.card().gigaMultiplyAdds)
     }
     return Dictionary(grouping: costs, by: \.1).values.map { $0.min { $0.2 < $1.2 }!.0 }.sorted()
@@ -109,7 +110,7 @@ struct TrainingTests {
 
   @Test(
     "a new head fits every model, whose kept layers keep their names",
-    arguments: Catalogue.entries.map(\.name))
+    arguments: Catalogue.entries(.classification).map(\.name))
   func newHead(name: String) throws {
     let entry = try Catalogue.entry(name)
     let whole = try Zoo.untrained(entry)

@@ -2,10 +2,11 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 /// The transfer recipe: VGG19 cut behind `block5_pool`, blocks 1 to 3 frozen, blocks 4 and 5 and a new head trained.
 @Suite("Transfer learning")

@@ -2,10 +2,11 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryWeights
-import AviaryZoo
 import Foundation
 import TestSupport
 import Testing
+
+@testable import AviaryZoo
 
 @Suite("The variational autoencoder against its reference")
 struct VAETests {

@@ -47,9 +47,9 @@ struct VerificationTests {
   }
 
   private func verification(_ loaded: LoadedModel) throws -> Verification {
-    let (stages, origin) = try #require(try loaded.expectedStages(isPublished: false))
+    let (stages, origin) = try #require(try loaded.asNetwork.expectedStages(isPublished: false))
     #expect(origin == .file)
-    return try loaded.verification(against: stages, from: origin)
+    return try loaded.asNetwork.verification(against: stages, from: origin)
   }
 
   @Test("what overflows agrees with nothing, not even with itself")
@@ -65,13 +65,14 @@ struct VerificationTests {
     bias.value = Tensor(repeating: Float.nan, shape: bias.shape)
     let damaged = loaded.stageStatistics()
     for expected in [good, damaged] {
-      let result = try loaded.verification(against: expected, from: .other("x"))
+      let result = try loaded.asNetwork.verification(against: expected, from: .other("x"))
       #expect(result.firstDivergence == "block1")
       #expect(result.likelyCauses.first?.hasPrefix("damaged values") == true)
     }
     bias.value = .zeros(bias.shape)
     #expect(
-      try loaded.verification(against: damaged, from: .other("x")).likelyCauses.first?.contains("compared")
+      try loaded.asNetwork.verification(against: damaged, from: .other("x")).likelyCauses.first?.contains(
+        "compared")
         == true)
   }
 
@@ -137,10 +138,10 @@ struct VerificationTests {
   @Test("the shipped weights give the numbers of their card, and saved files carry theirs")
   func carried() throws {
     let shipped = try Zoo.load("lenet")
-    let (stages, origin) = try #require(try shipped.expectedStages(isPublished: true))
+    let (stages, origin) = try #require(try shipped.asNetwork.expectedStages(isPublished: true))
     #expect(origin == .card)
-    #expect(try shipped.verification(against: stages, from: origin).firstDivergence == nil)
-    #expect(try shipped.expectedStages(isPublished: false) == nil)
+    #expect(try shipped.asNetwork.verification(against: stages, from: origin).firstDivergence == nil)
+    #expect(try shipped.asNetwork.expectedStages(isPublished: false) == nil)
 
     let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
     defer { unlink(path) }

@@ -10,13 +10,13 @@ extension Dialect {
   /// Of the maps that can be meant, the one that gives most of the network's names is taken: Keras' maps for Keras' files, the others
   /// for the rest, where names may be ours already. Where the model was a part of something larger, what that put before all names is taken
   /// off.
-  func imported(_ archive: WeightArchive, into model: any StagedModel) throws -> WeightArchive {
+  func imported(_ archive: WeightArchive, into model: any Module) throws -> WeightArchive {
     try translated(archive, into: model).archive
   }
 
   /// As ``imported(_:into:)``, with the name of the map that was taken; nil where the names are ours already.
   func translated(
-    _ archive: WeightArchive, into model: any StagedModel
+    _ archive: WeightArchive, into model: any Module
   ) throws -> (archive: WeightArchive, map: String?) {
     let isKeras = archive.keras != nil
     let maps = try zip(nameMaps, loadNameMaps(for: model)).filter { ($0.1.theirs == "keras") == isKeras }
@@ -50,11 +50,11 @@ extension Dialect {
   }
 
   /// The map between a framework's names and ours, if there is one; with the layers of the model's new head when it has one.
-  public func loadNameMap(for model: (any StagedModel)? = nil, theirs: String = "keras") throws -> NameMap? {
+  public func loadNameMap(for model: (any Module)? = nil, theirs: String = "keras") throws -> NameMap? {
     try loadNameMaps(for: model).first { $0.theirs == theirs }
   }
 
-  private func loadNameMaps(for model: (any StagedModel)?) throws -> [NameMap] {
+  private func loadNameMaps(for model: (any Module)?) throws -> [NameMap] {
     try nameMaps.map { name in
       let map = try NameMap(contentsOf: try Resources.url(name, "json").path)
       guard let transfer = model as? TransferModel, map.theirs == "keras" else { return map }
@@ -138,17 +138,21 @@ extension Preprocessing {
       case .bgr: .bgr
       case .grey: .grey
       }
-    let sizes = [portable.height, portable.width, portable.resizeShorterSide ?? 1]
+    let sizes = [portable.height, portable.width, portable.resizeShorterSide].map { $0 ?? 1 }
     let deviations = portable.standardDeviation
-    guard sizes.allSatisfy({ 1...65_536 ~= $0 }), portable.range.count == 2, portable.range[0] == 0,
+    guard sizes.allSatisfy({ 1...65_536 ~= $0 }), (portable.height == nil) == (portable.width == nil),
+      portable.range.count == 2, portable.range[0] == 0,
       portable.range[1] > 0, [0, channels.count].contains(portable.mean.count),
       [0, channels.count].contains(deviations.count), deviations.allSatisfy({ $0 > 0 }),
       let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear"),
       let rounding = Rounding(rawValue: portable.rounding ?? "torchvision")
     else { throw WeightsError(.malformed, "the preprocessing is not one this version knows", file: file) }
-    let resize: Resize =
-      portable.resizeShorterSide.map { .shortSide($0) }
-      ?? .exact(width: portable.width, height: portable.height)
+    var resize = Resize.none
+    if let side = portable.resizeShorterSide {
+      resize = .shortSide(side)
+    } else if let width = portable.width, let height = portable.height {
+      resize = .exact(width: width, height: height)
+    }
     self.init(
       resize: resize, interpolation: interpolation,
       crop: portable.resizeShorterSide == nil ? nil : portable.width,

@@ -12,13 +12,13 @@ public struct Card: Sendable, Codable, Hashable {
   public var family: String
   /// Where the model was first described.
   public var paper: Paper
-  /// C×H×W.
+  /// The shape of the first input without its batch: C×H×W of a picture, T of a text.
   public var input: [Int]
-  /// Outputs of the network that the published weights are of.
+  /// Outputs for a picture, a pixel, an object or a place in a text, as the published weights have them; 0 where there are no classes.
   public var classes: Int
   /// Trained values of the model itself (its torchvision or original form).
   public var parameters: Int
-  /// Multiply-adds of one forward pass at ``input``, in units of 10⁹, as published (three decimals).
+  /// Multiply-adds of one forward pass at ``input``, in units of 10⁹, as published (three decimals, more for less than a million).
   public var gigaMultiplyAdds: Double
   /// The sets of weights that exist for it, the preferred one first.
   public var weights: [Weights]
@@ -63,7 +63,9 @@ public struct Card: Sendable, Codable, Hashable {
     public var top1: Double?
     /// As ``top1``, for the right class among the five likeliest.
     public var top5: Double?
-    /// The data set that ``top1`` and ``top5`` were measured on; ImageNet where absent.
+    /// Other published or measured numbers, by the names of the field: `ap` in percent, `fid`, `dice`.
+    public var metrics: [String: Double]?
+    /// The data set that the numbers were measured on; ImageNet where absent.
     public var data: String?
     /// As the framework counts them, running statistics included where it includes them.
     public var parameters: Int?

@@ -47,9 +47,8 @@ public struct ConversionCheck: Sendable {
       described.weights, try Zoo.described(entry, result).weights, floats, path)
     (leftOut, madeAnew) = (described.leftOut, described.madeAnew)
     outputs = try Self.outputs(
-      try Zoo.load(entry, source, allowing: allowing), try Zoo.load(entry, result, allowing: allowing),
-      floats,
-      path)
+      try Zoo.network(entry, source, allowing: allowing), try Zoo.network(entry, result, allowing: allowing),
+      floats, path)
   }
 
   // MARK: Tensors
@@ -105,19 +104,21 @@ public struct ConversionCheck: Sendable {
   // MARK: Outputs
 
   private static func outputs(
-    _ source: LoadedModel, _ result: LoadedModel, _ floats: DType?, _ path: String
+    _ source: LoadedNetwork, _ result: LoadedNetwork, _ floats: DType?, _ path: String
   ) throws -> Outputs {
-    let input = Tensor.deterministicPicture(source.inputShape)
-    func run(_ loaded: LoadedModel) -> Tensor {
-      loaded.model.evaluate()
-      return withExactArithmetic { loaded.model(input) }
+    let inputs = source.exampleInputs()
+    /// All outputs one after another.
+    func run(_ loaded: LoadedNetwork) -> Tensor {
+      loaded.network.evaluate()
+      let outputs = withExactArithmetic { loaded.network(loaded.network.completed(inputs)) }
+      return concatenate(outputs.tensors.map { $0.cast(to: .float32).flattened(from: 0) }, axis: 0)
     }
     let found = run(result)
     let original = run(source)
     let roundingDifference = (original - found).largest
     var difference = roundingDifference
     if let floats, floats != .float32, difference > 0 {
-      source.model.round(to: floats)
+      source.network.round(to: floats)
       difference = min(difference, (run(source) - found).largest)
     }
     guard original.largest.isFinite, found.largest.isFinite else {

@@ -6,7 +6,7 @@ import AviaryWeights
 public struct Identification: Sendable {
   /// How much of the network a file holds.
   public enum Extent: Sendable, Hashable {
-    /// All of it, for a number of classes; what is left over besides is of no part of it.
+    /// All of it, for a number of classes, 0 where the network is no classifier; what is left over besides is of no part of it.
     case whole(classes: Int)
     /// The first stages, through the one named: a file without a classifier ("notop").
     case features(through: String)
@@ -22,6 +22,8 @@ public struct Identification: Sendable {
   public let nameMap: String?
   /// How much of it the file holds.
   public let extent: Extent
+  /// Of a network that is no classifier: the settings that the tensors show and the catalogue's network does not have.
+  public let settings: Settings
   /// What of the network the file has, and what is missing or left over.
   public let report: LoadReport
 
@@ -75,6 +77,9 @@ extension Zoo {
       let entry = try? Catalogue.entry(name), let card = try? entry.card(),
       let dialect = metadata.dialect.flatMap({ entry.dialect(named: $0) })
     else { return nil }
+    if case .network = dialect.form {
+      return Identification(archive, entry, dialect, known: metadata.configuration ?? [:])
+    }
     let classes = metadata.numClasses ?? card.classes
     guard 1..<(1 << 24) ~= classes,
       let network = try? DescribedNetwork(
@@ -106,7 +111,24 @@ extension Zoo {
 extension Identification {
   /// What an archive has of a candidate; nil when no name map can be applied.
   fileprivate init?(_ archive: WeightArchive, _ candidate: IdentificationCandidate) {
-    self.init(archive, candidate.entry, candidate.dialect, candidate.dialect.make(candidate.classes))
+    let (entry, dialect) = (candidate.entry, candidate.dialect)
+    switch dialect.form {
+    case .classifier(let form): self.init(archive, entry, dialect, form.make(candidate.classes))
+    case .network: self.init(archive, entry, dialect, known: [:])
+    }
+  }
+
+  /// What an archive has of a network that is no classifier; nil when its shapes make none.
+  fileprivate init?(_ archive: WeightArchive, _ entry: ZooEntry, _ dialect: Dialect, known: Settings) {
+    guard case .network(let blueprint, _) = dialect.form,
+      let fit = try? dialect.network(for: archive, known: known, given: [:])
+    else { return nil }
+    self.entry = entry
+    self.dialect = dialect
+    nameMap = fit.map
+    report = LoadReport(of: fit.network, fit.weights)
+    extent = report.isComplete && report.hasOnlyForeign(to: report.matched) ? .whole(classes: 0) : .nearest
+    settings = fit.settings.filter { blueprint.settings[$0.key] != $0.value }
   }
 
   fileprivate init?(
@@ -123,6 +145,7 @@ extension Identification {
     self.dialect = dialect
     self.report = report
     nameMap = map
+    settings = [:]
     if report.isComplete, report.hasOnlyForeign(to: report.matched) {
       let classes = model.stateEntries.last(where: \.isTrained)?.shape.first ?? 0
       extent = .whole(classes: classes)

@@ -45,8 +45,8 @@ public struct LoadedModel {
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {
-    var archive = try describing(try WeightArchive(model.stateEntries.map { ($0.name, value(of: $0)) }))
-    archive.portable?.stages = nil
+    var archive = try WeightArchive(model.stateEntries.map { ($0.name, value(of: $0)) })
+    archive.portable = describing()
     return archive
   }
 
@@ -55,9 +55,8 @@ public struct LoadedModel {
     preprocessing.statistic(named: entry.name, shape: entry.shape) ?? entry.value
   }
 
-  /// Weights with our names and the metadata of a portable file of this model.
-  func describing(_ weights: WeightArchive) throws -> WeightArchive {
-    var archive = weights
+  /// What a portable file of this model says.
+  func describing() -> PortableMetadata {
     var metadata = PortableMetadata(model: name, dialect: dialect.name)
     metadata.numClasses = labels.count
     metadata.labels = labels
@@ -68,19 +67,17 @@ public struct LoadedModel {
     metadata.source = source
     metadata.licence = licence
     metadata.metrics = metrics
-    metadata.stages = stages
     var configuration: [String: JSONValue] = [:]
     if let transfer = model as? TransferModel {
       configuration["branch"] = .string(transfer.branch)
       configuration["head"] = .array(transfer.widths.map { .integer($0) })
       configuration["junction"] = .string(transfer.junction.rawValue)
     }
-    if inputShape != dialect.inputShape(try Card.named(name)) {
+    if inputShape != (try? Card.named(name)).map({ dialect.inputShape($0) }) {
       configuration["input"] = .array(inputShape.map { .integer($0) })
     }
     metadata.configuration = configuration.isEmpty ? nil : configuration
-    archive.portable = metadata
-    return archive
+    return metadata
   }
 
   /// The network cut behind `branch` (its last stage before the classifier when nil) with a new head whose linear layers have
@@ -118,20 +115,8 @@ public struct LoadedModel {
   /// The weights as a Keras model of the same network holds them, for the writers of Keras' formats.
   ///
   /// - Throws: `WeightsError` when this dialect has no counterpart in Keras, or some weights have none.
-  public func kerasArchive() throws -> WeightArchive { try kerasArchive(of: try archive()) }
-
-  /// As ``kerasArchive()`` for weights that ``Zoo/described(_:_:allowing:)`` gave.
-  public func kerasArchive(of weights: WeightArchive) throws -> WeightArchive {
-    guard let map = try dialect.loadNameMap(for: model) else {
-      throw WeightsError(.mismatched, "\(name) in its dialect \(dialect.name) has no counterpart in Keras")
-    }
-    let translation = try map.exported(weights)
-    guard translation.unmatched.isEmpty else {
-      throw WeightsError(
-        .mismatched,
-        "these weights have no counterpart in Keras: \(translation.unmatched.joined(separator: ", "))")
-    }
-    return translation.archive
+  public func kerasArchive() throws -> WeightArchive {
+    try dialect.kerasArchive(of: try archive(), for: model, called: name)
   }
 
   /// Throws ``UnsuitableInput`` unless a batch of this shape and type can be fed to the network.

@@ -69,6 +69,18 @@ extension LoadedModel {
   }
 }
 
+extension LoadedNetwork {
+  /// With what the card says of where the weights come from, unless the file said it itself.
+  func published(as weights: PublishedWeights, _ file: WeightCache.Entry) -> LoadedNetwork {
+    var result = self
+    result.metadata.source =
+      metadata.source
+      ?? PortableMetadata.Source(framework: weights.card.framework, url: file.url, sha256: file.sha256)
+    result.metadata.licence = metadata.licence ?? weights.card.licence
+    return result
+  }
+}
+
 extension Zoo {
   /// Takes the weights of a bundle into the cache; what is published under a name must have the published digest.
   ///

@@ -31,8 +31,8 @@ public struct Stage {
   }
 }
 
-/// A network that is a sequence of stages. Running them one after another is its forward pass.
-public protocol StagedModel: Layer {
+/// A network that is a sequence of stages, from `input` to `logits`. Running them one after another is its forward pass.
+public protocol StagedModel: Layer, Network {
   /// From the input to the outputs, in the order they run.
   var stages: [Stage] { get }
   /// What takes the mean over all places of what a stage returns: by default N×C×spatial to N×C.
@@ -50,6 +50,20 @@ extension StagedModel {
 
   /// The stages one after another.
   public func callAsFunction(_ input: Tensor) -> Tensor { stages.reduce(input) { $1($0) } }
+
+  /// `input` N×C×H×W to `logits` N×classes.
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors { ["logits": self(inputs["input"])] }
+
+  /// `input` N×C×H×W to `logits` N×classes. Which heights and widths there can be, the catalogue says.
+  public var signature: Signature {
+    let convolution = firstConvolution?.layer
+    let channels = convolution.map { TensorPort.Axis.fixed($0.weight.shape[1] * $0.groups) } ?? "C"
+    let sides: [TensorPort.Axis] =
+      (self as? any ResizableModel).map { [.fixed($0.side), .fixed($0.side)] } ?? ["H", "W"]
+    let classes = stateEntries.last(where: \.isTrained)?.shape.first.map { TensorPort.Axis.fixed($0) } ?? "C"
+    return Signature(
+      inputs: [TensorPort("input", ["N", channels] + sides)], outputs: [TensorPort("logits", ["N", classes])])
+  }
 
   /// Freezes every stage from `first` through `last`, both named.
   ///

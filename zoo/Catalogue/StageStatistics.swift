@@ -5,20 +5,8 @@ import Foundation
 
 extension Tensor {
   /// The picture that files of weights are compared on: 1×C×H×W values from -2 up to 2 that any language can make.
-  ///
-  /// Value i, counted in row-major order from 1, is 4u − 2, where u is the upper 24 bits of splitmix64's i-th number from the state 0,
-  /// divided by 2²⁴ (Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generators", figure 15).
   public static func deterministicPicture(_ shape: Shape) -> Tensor {
-    var state: UInt64 = 0
-    let values = (0..<shape.elementCount).map { _ in
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = state
-      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-      mixed ^= mixed >> 31
-      return 4 * Float(mixed >> 40) * 0x1p-24 - 2
-    }
-    return Tensor(values, shape: [1] + shape)
+    Tensor(deterministicValues(shape.elementCount).map { 4 * $0 - 2 }, shape: [1] + shape)
   }
 }
 
@@ -78,6 +66,24 @@ extension LoadedModel {
   }
 }
 
+extension LoadedNetwork {
+  /// What each stage of a network that has some, or each stretch of another one and its outputs, returns for the example inputs, in numbers.
+  public func stageStatistics() -> [StageStatistics] { stageStatistics(of: network) }
+
+  /// The same for another network with this one's signature.
+  func stageStatistics(of network: any Network) -> [StageStatistics] {
+    let inputs = exampleInputs()
+    if let staged = network as? any StagedModel { return staged.stageStatistics(inputs["input"]) }
+    var statistics: [StageStatistics] = []
+    withExactArithmetic {
+      network.visitStretches(inputs) { name, result in
+        statistics.append(StageStatistics(name, result.cast(to: .float32)))
+      }
+    }
+    return statistics
+  }
+}
+
 extension [StageStatistics] {
   /// For a file; nil when a stage overflows, which JSON cannot say.
   var storable: [StageStatistics]? {
@@ -90,8 +96,8 @@ extension Zoo {
   public static func stages(
     _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?, allowing: Allowance = []
   ) throws -> [StageStatistics]? {
-    let loaded = try load(entry, file, allowing: allowing)
-    if let floats { loaded.model.round(to: floats) }
+    let loaded = try network(entry, file, allowing: allowing)
+    if let floats { loaded.network.round(to: floats) }
     return loaded.stageStatistics().storable
   }
 }

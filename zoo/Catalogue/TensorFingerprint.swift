@@ -50,14 +50,20 @@ struct IdentificationCandidate: Sendable {
   /// All dialects of the catalogue that tensors can tell apart. Networks are built, but none of their values.
   static let all: [IdentificationCandidate] = Catalogue.entries.flatMap { entry in
     guard let card = try? entry.card() else { return [IdentificationCandidate]() }
-    return entry.networks.map { IdentificationCandidate(entry, $0, classes: card.classes) }
+    return entry.networks.compactMap { IdentificationCandidate(entry, $0, classes: card.classes) }
   }
 
-  private init(_ entry: ZooEntry, _ dialect: Dialect, classes: Int) {
+  private init?(_ entry: ZooEntry, _ dialect: Dialect, classes: Int) {
+    let model: any Network
+    switch dialect.form {
+    case .classifier(let form): model = form.make(classes)
+    case .network(let blueprint, _):
+      guard let network = try? blueprint.make(blueprint.settings) else { return nil }
+      model = network
+    }
     self.entry = entry
     self.dialect = dialect
     self.classes = classes
-    let model = dialect.make(classes)
     let entries = model.stateEntries
     let auxiliary = (model as? any AuxiliaryClassifiers)?.auxiliaryClassifiers.map { $0.name + "." } ?? []
     whole = TensorFingerprint(entries.map(\.shape))
@@ -67,9 +73,11 @@ struct IdentificationCandidate: Sendable {
       }.map(\.shape))
   }
 
-  /// Whether a file with these tensors can be of this dialect: it has all of the body, or nothing that the network lacks.
+  /// Whether a file with these tensors can be of this dialect: it has all of the body, or nothing that the network lacks. Networks made from
+  /// settings have other sizes with others.
   func mayFit(_ file: TensorFingerprint) -> Bool {
-    body.isContained(in: file) || file.isContained(in: whole)
+    if case .network = dialect.form { return file.total == whole.total || similarity(to: file) >= 0.3 }
+    return body.isContained(in: file) || file.isContained(in: whole)
   }
 
   func similarity(to file: TensorFingerprint) -> Double { whole.similarity(to: file) }

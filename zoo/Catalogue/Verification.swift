@@ -54,7 +54,7 @@ public struct Verification: Sendable {
   }
 }
 
-extension LoadedModel {
+extension LoadedNetwork {
   /// Compares the stages with expected ones; where they differ, tries other readings of the same tensors.
   public func verification(against expected: [StageStatistics], from origin: Verification.Origin) throws
     -> Verification
@@ -77,18 +77,69 @@ extension LoadedModel {
   public func expectedStages(
     isPublished: Bool
   ) throws -> (stages: [StageStatistics], origin: Verification.Origin)? {
-    if let stages { return (stages, .file) }
+    if let stages = metadata.stages { return (stages, .file) }
     guard isPublished else { return nil }
     let card = try Catalogue.entry(name).card()
     return card.weights.first { $0.dialect == dialect.name }?.stages.map { ($0, .card) }
   }
 
-  // MARK: Other readings
-
   private func fittingReadings(_ expected: [StageStatistics]) throws -> [String] {
     func fits(_ stages: [StageStatistics]) -> Bool {
       stages.count == expected.count && zip(stages, expected).allSatisfy { $0.agrees(with: $1) }
     }
+    var readings = try classifier?.fittingReadings(fits) ?? []
+    guard !(network is TransferModel) else { return readings }
+    for (description, other) in try otherNetworks() {
+      if other.takeWeights(of: network), fits(stageStatistics(of: other)) { readings.append(description) }
+    }
+    return readings
+  }
+
+  /// Networks with first values that the same tensors may belong to, and what tells them apart from this one.
+  private func otherNetworks() throws -> [(description: String, network: any Network)] {
+    let others = try Catalogue.entry(name).networks.filter { $0.name != dialect.network }
+    return try others.map { other in
+      switch other.form {
+      case .classifier(let form):
+        ("the dialect \(other.name)", form.make(classifier?.labels.count ?? 0))
+      case .network(let blueprint, _): ("the dialect \(other.name)", try blueprint.make(settings))
+      }
+    } + (dialect.blueprint?.doubts(about: settings).map { ("\($0) is \($1.shortText)", $2) } ?? [])
+  }
+}
+
+extension Dialect {
+  /// How a network that is no classifier is made.
+  var blueprint: Blueprint? {
+    if case .network(let blueprint, _) = form { blueprint } else { nil }
+  }
+}
+
+extension Network {
+  /// Takes over the values of another network; false when its shapes do not allow it.
+  ///
+  /// Constants that the other one lacks are neutral: biases 0, scales of normalization 1.
+  fileprivate func takeWeights(of other: any Network) -> Bool {
+    let own = Dictionary(other.stateEntries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for entry in stateEntries where !entry.isFixed {
+      if let known = own[entry.name] {
+        guard known.shape == entry.shape else { return false }
+        entry.value = known.value
+      } else if entry.name.hasSuffix(".bias") {
+        entry.value = .zeros(entry.shape)
+      } else if entry.name.hasSuffix(".weight"), entry.shape.count == 1 {
+        entry.value = .ones(entry.shape)
+      } else {
+        return false
+      }
+    }
+    return true
+  }
+}
+
+extension LoadedModel {
+  /// Readings of a classifier's tensors that fit what is expected: as another framework lays out pixels.
+  fileprivate func fittingReadings(_ fits: ([StageStatistics]) -> Bool) throws -> [String] {
     let input = Tensor.deterministicPicture(inputShape)
     var readings: [String] = []
     if inputShape[0] == 3, fits(model.stageStatistics(input.reversingChannels())) {
@@ -97,35 +148,7 @@ extension LoadedModel {
     if fits(flattenedOtherwise(input)) {
       readings.append("the first linear layer was made for the other flatten order (channels last)")
     }
-    guard !(model is TransferModel) else { return readings }
-    for other in try Catalogue.entry(name).networks where other.name != dialect.network {
-      if let neighbour = neighbour(other), fits(neighbour.stageStatistics(input)) {
-        readings.append("the dialect \(other.name)")
-      }
-    }
     return readings
-  }
-
-  /// The same weights in another dialect's network; nil when their shapes do not allow it.
-  ///
-  /// Constants of the other network that these weights lack are neutral: biases 0, scales of normalization 1.
-  private func neighbour(_ other: Dialect) -> (any StagedModel)? {
-    let own = Dictionary(
-      model.stateEntries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    let network = other.make(labels.count)
-    for entry in network.stateEntries where !entry.isFixed {
-      if let known = own[entry.name] {
-        guard known.shape == entry.shape else { return nil }
-        entry.value = known.value
-      } else if entry.name.hasSuffix(".bias") {
-        entry.value = .zeros(entry.shape)
-      } else if entry.name.hasSuffix(".weight"), entry.shape.count == 1 {
-        entry.value = .ones(entry.shape)
-      } else {
-        return nil
-      }
-    }
-    return network
   }
 
   /// The stages when layers that flatten get their input as frameworks with the channels last would lay it out.

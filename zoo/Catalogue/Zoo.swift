@@ -17,6 +17,7 @@ public enum Zoo {
   public static func untrained(
     _ entry: ZooEntry, _ adaptation: Adaptation = .init()
   ) throws -> LoadedModel {
+    try entry.require(.classification)
     let card = try entry.card()
     let dialect = entry.dialects[0]
     try adaptation.checkClasses(entry.name)
@@ -53,21 +54,17 @@ public enum Zoo {
   public static func load(
     _ name: String, weights path: String?, _ adaptation: Adaptation, allowing: Allowance = []
   ) throws -> LoadedModel {
-    let (entry, chosen) = try Catalogue.selection(name)
-    guard let path = path ?? (chosen == nil ? try? Resources.url(entry.name, "safetensors").path : nil) else {
-      guard let (weights, file) = try pulled(entry, chosen),
-        let dialect = entry.dialect(named: weights.card.dialect)
-      else { throw NoWeights(model: name) }
-      return try load(entry.only(dialect), try WeightFile.open(file.path), adaptation, allowing: allowing)
-        .published(as: weights, file)
-    }
-    return try load(entry, try WeightFile.open(path), adaptation, allowing: allowing)
+    let source = try WeightSource(name, path)
+    try source.entry.require(.classification)
+    let loaded = try load(source.entry, try WeightFile.open(source.path), adaptation, allowing: allowing)
+    return source.published.map { loaded.published(as: $0.weights, $0.file) } ?? loaded
   }
 
   /// As ``load(_:weights:_:allowing:)`` for weights that were read already.
   public static func load(
     _ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation = .init(), allowing: Allowance = []
   ) throws -> LoadedModel {
+    try entry.require(.classification)
     try adaptation.checkClasses(entry.name)
     // A flipped bit in the data may show in nothing but the digest.
     try file.requireIntact()
@@ -81,33 +78,28 @@ public enum Zoo {
     if loaded.changes != changes { loaded.stages = nil }
     return loaded
   }
+}
 
-  /// Weights of a file for converters: nothing is loaded, and tensors that need work are computed when they are asked for.
-  public struct Described {
-    /// The model that the weights fit, which still has its first values.
-    public let model: LoadedModel
-    /// The weights with our names and the metadata of a portable file.
-    public let weights: WeightArchive
-    /// What the file holds and the model does not: PyTorch's counters of batches, say.
-    public let leftOut: [String]
-    /// What follows from the architecture, and is not in the file.
-    public let madeAnew: [String]
-  }
+/// The file of weights that a name stands for: the one given, else what comes with the zoo or was pulled.
+struct WeightSource {
+  /// The model, with the only dialect that a chosen set of weights is of.
+  let entry: ZooEntry
+  /// Where the file is.
+  let path: String
+  /// The set of weights, where they were pulled.
+  let published: (weights: PublishedWeights, file: WeightCache.Entry)?
 
-  /// The weights of a file as the model has them; throws as ``load(_:_:_:allowing:)``, but does not look at values.
-  public static func described(
-    _ entry: ZooEntry, _ file: WeightFile, allowing: Allowance = []
-  ) throws -> Described {
-    let (loaded, archive) = try Matching(entry, file, .init(), allowing).match()
-    let entries = loaded.model.stateEntries
-    var weights = try archive.selecting(entries.filter { !$0.isFixed }.map { ($0.name, $0.name) })
-    for entry in entries where entry.isFixed { try weights.append(entry.name, loaded.value(of: entry)) }
-    weights.metadata = [:]
-    weights.keras = nil
-    return Described(
-      model: loaded, weights: try loaded.describing(weights),
-      leftOut: archive.names.filter { weights.spec($0) == nil },
-      madeAnew: weights.names.filter { archive.spec($0) == nil })
+  /// Throws ``UnknownModel``, ``UnknownWeights``, ``NoWeights``.
+  init(_ name: String, _ given: String?) throws {
+    let (entry, chosen) = try Catalogue.selection(name)
+    if let path = given ?? (chosen == nil ? try? Resources.url(entry.name, "safetensors").path : nil) {
+      (self.entry, self.path, published) = (entry, path, nil)
+      return
+    }
+    guard let (weights, file) = try Zoo.pulled(entry, chosen),
+      let dialect = entry.dialect(named: weights.card.dialect)
+    else { throw NoWeights(model: name) }
+    (self.entry, path, published) = (entry.only(dialect), file.path, (weights, file))
   }
 }
 

@@ -8,14 +8,15 @@ struct Workload {
   /// Runs once; a training step returns its loss.
   let iterate: () -> Float?
 
-  /// One forward pass of `network`.
+  /// One forward pass of a network of any task.
   static func inference(
-    _ loaded: LoadedModel, _ input: Tensor, by network: @escaping (Tensor) -> Tensor
+    _ loaded: LoadedNetwork, _ inputs: NamedTensors, batch: Int,
+    by network: @escaping (NamedTensors) -> NamedTensors
   ) -> Workload {
-    loaded.model.evaluate()
-    let summary = Summary(of: loaded.model, inputShape: input.shape)
-    return Workload(batch: input.shape[0], multiplyAdds: summary.multiplyAdds) {
-      _ = network(input)
+    loaded.network.evaluate()
+    let summary = Summary(of: loaded.network, inputs: inputs)
+    return Workload(batch: batch, multiplyAdds: summary.multiplyAdds) {
+      _ = network(inputs)
       return nil
     }
   }

@@ -7,7 +7,7 @@ enum BenchCommand: Command {
   static let operands = "MODEL"
   static let options = [
     Option("weights", "FILE", "weights to use; by default first values from a fixed seed"),
-    Option("input", "FILE", "a .npy file to repeat as the batch; by default random numbers"),
+    Option("input", "FILE", "arrays as for run; by default numbers from a fixed seed"), Option.set,
     Option("batch", "N", "pictures per iteration, by default 1"),
     Option("train", nil, "measure training steps: forward, backward, SGD with momentum"),
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
@@ -64,17 +64,23 @@ enum BenchCommand: Command {
     }
     if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
 
-    let (loaded, input) = try withRandomSeed(0) {
-      let loaded = try load(name, arguments, head)
-      return (loaded, try self.input(try arguments.file("input"), batch, loaded))
+    let entry = try Catalogue.selection(name).entry
+    if isTraining || head != nil { try entry.require(.classification) }
+    let sets = try SetOptions(arguments, for: entry)
+    let (loaded, inputs) = try withRandomSeed(0) {
+      let loaded = try load(entry, arguments, sets, head)
+      return (loaded, try self.inputs(sets, batch, loaded, arguments))
     }
-    if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
-    if arguments.has("layers") { return try showLayers(loaded, input, arguments) }
+    if arguments.has("layers") { return try showLayers(loaded, inputs, arguments) }
     try arguments.withPrecision {
-      let workload =
-        isTraining
-        ? Workload.training(loaded, input, learningRate: rate)
-        : Workload.inference(loaded, input, by: try arguments.network(loaded, runs: .max))
+      let workload: Workload
+      if isTraining, let classifier = loaded.classifier {
+        if let stages = arguments.string("freeze") { try classifier.model.freeze(parsing: stages) }
+        workload = Workload.training(classifier, inputs["input"], learningRate: rate)
+      } else {
+        workload = Workload.inference(
+          loaded, inputs, batch: batch, by: try arguments.runner(loaded, runs: .max))
+      }
       let warmUp = (0..<3).compactMap { _ in workload.iterate() }
       let setup = Setup(
         model: name, batch: batch, mode: isTraining ? "training" : "inference",
@@ -87,14 +93,17 @@ enum BenchCommand: Command {
   }
 
   /// Where the time of a compiled network goes, kernel by kernel.
-  private static func showLayers(_ loaded: LoadedModel, _ input: Tensor, _ arguments: Arguments) throws {
+  private static func showLayers(
+    _ loaded: LoadedNetwork, _ inputs: NamedTensors, _ arguments: Arguments
+  ) throws {
     guard !arguments.has("train"), !arguments.has("eager") else {
       throw UsageError("--layers shows the kernels of compiled inference, not of --train or --eager")
     }
-    let compiled = loaded.model.compiled(
-      for: input.shape, algorithms: arguments.has("exact") ? .direct : .measured,
-      precision: try arguments.precision)
-    let timings = compiled.graph(for: input.shape).profile([input])
+    let compiled = loaded.network.compiled(
+      algorithms: arguments.has("exact") ? .direct : .measured, precision: try arguments.precision)
+    let given = loaded.network.completed(inputs)
+    let tensors = loaded.network.signature.inputs.map { given[$0.name] }
+    let timings = compiled.graph(for: tensors.map(\.spec)).profile(tensors)
     if arguments.has("json") { return try Console.printJSON(timings) }
     let total = timings.reduce(0) { $0 + $1.milliseconds }
     let rows = timings.map { timing in
@@ -107,23 +116,33 @@ enum BenchCommand: Command {
     Console.print(String(format: "%d kernels, %.2f ms", timings.count, total))
   }
 
-  private static func load(_ name: String, _ arguments: Arguments, _ head: [Int]?) throws -> LoadedModel {
-    let path = try arguments.file("weights")
+  private static func load(
+    _ entry: ZooEntry, _ arguments: Arguments, _ sets: SetOptions, _ head: [Int]?
+  ) throws -> LoadedNetwork {
     let loaded =
-      try path.map { try Zoo.load(name, weights: $0, allowing: arguments.allowance) }
-      ?? Zoo.untrained(try Catalogue.selection(name).entry)
-    return try head.map { try loaded.withHead($0, branch: arguments.string("branch"), junction: .flatten) }
-      ?? loaded
+      try arguments.file("weights").map {
+        try Zoo.network(
+          entry, try WeightFile.open($0), settings: sets.settings, allowing: arguments.allowance)
+      } ?? Zoo.untrainedNetwork(entry, settings: sets.settings)
+    guard let head, let classifier = loaded.classifier else { return loaded }
+    return try classifier.withHead(head, branch: arguments.string("branch"), junction: .flatten).asNetwork
   }
 
-  private static func input(_ path: String?, _ batch: Int, _ loaded: LoadedModel) throws -> Tensor {
-    guard let path else { return .uniform([batch] + loaded.inputShape, in: -2..<2) }
-    let array = try RunCommand.array(path)
-    try loaded.check(input: array.spec, named: path)
-    guard array.shape[0] == batch else {
-      throw UsageError("\(path) holds \(array.shape[0]) pictures, but --batch is \(batch)")
+  private static func inputs(
+    _ sets: SetOptions, _ batch: Int, _ loaded: LoadedNetwork, _ arguments: Arguments
+  ) throws -> NamedTensors {
+    guard let path = arguments.string("input") else {
+      var inputs = loaded.exampleInputs(batch: batch)
+      for (name, tensor) in try sets.tensors(for: loaded, beside: inputs).elements { inputs[name] = tensor }
+      try loaded.check(inputs)
+      return inputs
     }
-    return array.cast(to: .float32)
+    let inputs = try InputArrays.read(path, sets, for: loaded, arguments)
+    guard let first = inputs.tensors.first, first.shape.first == batch else {
+      throw UsageError(
+        "\(path) holds a batch of \(inputs.tensors.first?.shape.first ?? 0), but --batch is \(batch)")
+    }
+    return inputs
   }
 
   private static func headWidths(_ text: String?) throws -> [Int]? {

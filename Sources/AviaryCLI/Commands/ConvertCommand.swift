@@ -68,7 +68,7 @@ enum ConvertCommand: Command {
       others + sentence("left out, since the model does not have them", described.leftOut)
       + sentence("made anew, since the architecture gives them", described.madeAnew)
     guard target.isKeras else { return (described.weights, losses) }
-    return (try described.model.kerasArchive(of: described.weights), losses)
+    return (try described.kerasArchive(), losses)
   }
 
   private static func shortened(_ names: [String]) -> String {

@@ -4,10 +4,10 @@ import Foundation
 enum InfoCommand: Command {
   static let name = "info"
   static let summary =
-    "Shows what a model consists of: layers, shapes, parameters, multiply-adds, receptive fields."
+    "Shows what a model consists of: inputs, settings, outputs, layers, shapes, parameters, multiply-adds, receptive fields."
   static let operands = "MODEL"
   static let options = [
-    Option.weights, Option.classes, Option.channels, Option.size,
+    Option.weights, Option.classes, Option.channels, Option.size, Option.set,
     Option(
       "freeze", "STAGES", "show these stages as frozen: block1...block3, or names and patterns with commas"),
     Option.json,
@@ -16,37 +16,70 @@ enum InfoCommand: Command {
 
   private struct Report: Encodable {
     let card: Card
+    let task: ZooTask
     let dialect: String
-    let stages: [String]
+    let settings: Settings
+    /// Of a network that is a sequence of stages.
+    let stages: [String]?
     let summary: Summary
   }
 
   static func run(_ arguments: Arguments) throws {
     let entry = try Catalogue.selection(try arguments.operands(1)[0]).entry
     let card = try entry.card()
-    let adaptation = try arguments.adaptation
+    let sets = try SetOptions(arguments, for: entry)
+    try sets.requireSettings(entry)
     let loaded =
       try arguments.file("weights").map {
-        try Zoo.load(entry, try WeightFile.open($0), adaptation, allowing: arguments.allowance)
-      }
-      ?? Zoo.untrained(entry, adaptation)
-    let (model, dialect) = (loaded.model, loaded.dialect.name)
-    let absent = loaded.report?.absent ?? []
-    if let frozen = arguments.string("freeze") { try model.freeze(parsing: frozen) }
-    let summary = Summary(of: model, inputShape: [1] + loaded.inputShape)
+        try Zoo.network(
+          entry, try WeightFile.open($0), settings: sets.settings, allowing: arguments.allowance)
+      } ?? Zoo.untrainedNetwork(entry, settings: sets.settings)
+    let staged = loaded.network as? any StagedModel
+    if let frozen = arguments.string("freeze") { try freeze(loaded.network, frozen) }
+    let summary = Summary(of: loaded.network, inputs: loaded.exampleInputs())
     if arguments.has("json") {
       return try Console.printJSON(
-        Report(card: card, dialect: dialect, stages: model.stages.map(\.name), summary: summary))
+        Report(
+          card: card, task: entry.task, dialect: loaded.dialect.name, settings: loaded.settings,
+          stages: staged?.stages.map(\.name), summary: summary))
     }
-    Console.print(text(card, dialect, model.stages.map(\.name), summary))
-    for change in loaded.changes { Console.print("adapted            \(change)") }
+    Console.print(head(card, loaded, try entry.settings()))
+    if let staged { Console.print("stages          \(staged.stages.map(\.name).joined(separator: ", "))") }
+    Console.print("\n\(layers(summary))\n\n\(totals(summary))")
+    for change in loaded.changes { Console.print("adapted         \(change)") }
+    let absent = loaded.report?.absent ?? []
     if !absent.isEmpty {
-      Console.print("not in the file     \(absent.count) tensors of classifiers that only training needs")
+      Console.print("not in the file \(absent.count) tensors of classifiers that only training needs")
     }
   }
 
-  private static func text(_ card: Card, _ dialect: String, _ stages: [String], _ summary: Summary) -> String
-  {
+  private static func freeze(_ network: any Network, _ text: String) throws {
+    if let staged = network as? any StagedModel { return try staged.freeze(parsing: text) }
+    for pattern in text.split(separator: ",").map(String.init) where network.freeze(pattern).isEmpty {
+      throw UsageError("no parameter is called like \(pattern)")
+    }
+  }
+
+  private static func head(_ card: Card, _ loaded: LoadedNetwork, _ usual: Settings) -> String {
+    let paper = card.paper
+    func ports(_ ports: [TensorPort]) -> String {
+      ports.map { "\($0.name) \($0.text)\($0.isOptional ? " (optional)" : "")" }.joined(
+        separator: "\n                ")
+    }
+    let settings = loaded.settings.sorted { $0.key < $1.key }.map { name, value in
+      "\(name)=\(value.shortText)"
+        + (usual[name] == value ? "" : " (\(usual[name]?.shortText ?? "none") in the catalogue)")
+    }
+    return """
+      \(card.title) (\(card.name), dialect \(loaded.dialect.name)) \(loaded.task.verb): aviary \(loaded.task.command)
+      \(paper.authors) \(paper.year), "\(paper.title)"\(paper.arxiv.map { ", arXiv:\($0)" } ?? "")
+      inputs          \(ports(loaded.network.signature.inputs))
+      outputs         \(ports(loaded.network.signature.outputs))
+      settings        \(settings.isEmpty ? "none" : settings.joined(separator: " "))
+      """
+  }
+
+  private static func layers(_ summary: Summary) -> String {
     let rows = summary.rows.map { row in
       [
         row.name.isEmpty ? "·" : row.name, row.operation, row.outputShape.dropFirst().shapeText,
@@ -55,20 +88,17 @@ enum InfoCommand: Command {
         row.receptiveField.shapeText, row.isFrozen ? "frozen" : "",
       ]
     }
-    let table = Console.table(
+    return Console.table(
       ["layer", "operation", "output", "parameters", "multiply-adds", "sees", ""], rows, right: [3, 4])
-    let paper = card.paper
+  }
+
+  private static func totals(_ summary: Summary) -> String {
+    func shapes(_ places: [Summary.Place]) -> String { places.map(\.shape.shapeText).joined(separator: ", ") }
     return """
-      \(card.title) (\(card.name), dialect \(dialect))
-      \(paper.authors) \(paper.year), "\(paper.title)"\(paper.arxiv.map { ", arXiv:\($0)" } ?? "")
-      stages: \(stages.joined(separator: ", "))
-
-      \(table)
-
       parameters      \(summary.parameters.grouped), trained \(summary.trainableParameters.grouped)
       multiply-adds   \(summary.multiplyAdds.grouped)
       activations     \((summary.activationBytes / 1024).grouped) KiB as float32
-      input → output  \(summary.inputShape.shapeText) → \(summary.outputShape.shapeText)
+      input → output  \(shapes(summary.inputs)) → \(shapes(summary.outputs))
       """
   }
 }

@@ -18,6 +18,8 @@ enum InspectCommand: Command {
     /// The map between the file's names and ours.
     let nameMap: String?
     let classes: Int?
+    /// What the tensors show of a network that is no classifier, where the catalogue's differs.
+    let settings: Settings?
     /// The last stage of a file without a classifier.
     let lastStage: String?
     /// Tensors of a file that fits, which belong to no part of the model: another head, a loss.
@@ -31,7 +33,8 @@ enum InspectCommand: Command {
       dialect = fitting?.dialect.name
       alike = fitting?.alike
       nameMap = fitting?.nameMap
-      classes = if case .whole(let classes) = fitting?.extent { classes } else { nil }
+      classes = if case .whole(let classes) = fitting?.extent, classes > 0 { classes } else { nil }
+      settings = fitting.flatMap { $0.settings.isEmpty ? nil : $0.settings }
       lastStage = if case .features(let stage) = fitting?.extent { stage } else { nil }
       unexpected = fitting.map(\.report.unexpected)
       nearest = fitting == nil ? found.map(Nearest.init) : nil
@@ -83,7 +86,10 @@ enum InspectCommand: Command {
       found.alike.isEmpty ? "" : " (or \(found.alike.joined(separator: ", ")), with the same tensors)"
     let name = "\(found.entry.name), dialect \(found.dialect.name)\(alike)\(map)"
     switch found.extent {
-    case .whole(let classes): return "model: \(name), \(classes) classes\(others)"
+    case .whole(let classes):
+      let settings = found.settings.sorted { $0.key < $1.key }.map { ", \($0.key)=\($0.value.shortText)" }
+      return
+        "model: \(name)\(classes > 0 ? ", \(classes) classes" : "")\(settings.joined())\(others)"
     case .features(let stage):
       return
         "model: \(name), without a classifier: its stages through \(stage)\(differences(found.report, missing: false))"

@@ -8,7 +8,7 @@ enum VerifyCommand: Command {
   static let operands = "MODEL"
   static let options = [
     Option.weights, Option("against", "FILE", "compare with these weights of the same model, stage by stage"),
-    Option.json,
+    Option.set, Option.json,
   ]
   static let example = "aviary verify resnet50 --weights resnet50.safetensors"
 
@@ -34,7 +34,7 @@ enum VerifyCommand: Command {
     let likelyCauses: [String]
     let fittingReadings: [String]
 
-    init(_ loaded: LoadedModel, _ result: Verification) {
+    init(_ loaded: LoadedNetwork, _ result: Verification) {
       model = loaded.name
       dialect = loaded.dialect.name
       expectedFrom = VerifyCommand.text(result.origin)
@@ -56,10 +56,14 @@ enum VerifyCommand: Command {
     // The other network is gone before the one that is verified is loaded: one after another they need half the memory.
     let other = try arguments.file("against").map { path in
       (
-        path: path, stages: try Zoo.load(name, weights: path, allowing: arguments.allowance).stageStatistics()
+        path: path,
+        stages: try Zoo.network(name, weights: path, allowing: arguments.allowance).stageStatistics()
       )
     }
-    let loaded = try Zoo.load(name, weights: try arguments.file("weights"), allowing: arguments.allowance)
+    let entry = try Catalogue.selection(name).entry
+    let sets = try SetOptions(arguments, for: entry)
+    try sets.requireSettings(entry)
+    let loaded = try arguments.loadedNetwork(name, sets)
     loaded.tellChanges()
     let result: Verification
     if let other {

@@ -84,14 +84,23 @@ struct Graph {
     self.outputs = outputs.map(value)
   }
 
-  /// The network's results for its inputs, operation by operation.
-  func evaluated(_ inputs: [Tensor]) -> [Tensor] {
+  /// The network's results for its inputs, operation by operation; each value is let go of once nobody reads it any more.
+  ///
+  /// - Parameter visit: is told what each node made, by its place.
+  func evaluated(_ inputs: [Tensor], visiting visit: (Int, [Tensor]) -> Void = { _, _ in }) -> [Tensor] {
     var values = constants.mapValues(\.tensor)
     for (value, input) in zip(self.inputs, inputs) { values[value] = input }
-    for node in nodes {
+    var lastReaders: [Value: Int] = [:]
+    for (place, node) in nodes.enumerated() { for value in node.inputs { lastReaders[value] = place } }
+    let kept = Set(outputs)
+    for (place, node) in nodes.enumerated() {
       var context = ForwardContext(isRecording: false)
       let results = node.operation.forward(node.inputs.map { values[$0]! }, &context)
+      visit(place, results)
       for (value, result) in zip(node.outputs, results) { values[value] = result }
+      for value in node.inputs where lastReaders[value] == place && !kept.contains(value) {
+        values[value] = nil
+      }
     }
     return outputs.map { values[$0]!.rowMajor() }
   }

@@ -105,3 +105,34 @@ extension DecodingError {
     path.isEmpty ? "the document" : path.map(\.stringValue).joined(separator: ".").quoted
   }
 }
+
+extension JSONValue {
+  /// The value that encoding something gives. Throws `WeightsError` for what JSON cannot say.
+  package init(encoding value: some Encodable) throws {
+    self = try Self.decode(JSONValue.self, from: Array(try Self.text(of: value).utf8), what: "the value")
+  }
+
+  /// What decoding this value gives; throws what the type's decoding throws.
+  package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(try Self.text(of: self).utf8))
+  }
+
+  /// The value of JSON text; throws `WeightsError` where it is none.
+  package init(text: String) throws {
+    self = try Self.decode(JSONValue.self, from: Array(text.utf8), what: "the value")
+  }
+
+  /// As in a file, long lists and objects cut short.
+  package var shortText: String {
+    switch self {
+    case .null: "null"
+    case .bool(let flag): "\(flag)"
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .string(let text): "\"\(text.prefix(80))\""
+    case .array(let values):
+      "[\(values.prefix(8).map(\.shortText).joined(separator: ", "))\(values.count > 8 ? ", …" : "")]"
+    case .object(let members): "an object of \(members.count) entries"
+    }
+  }
+}

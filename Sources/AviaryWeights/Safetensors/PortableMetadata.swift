@@ -2,17 +2,21 @@
 ///
 /// `PortableFormat.md` specifies each field for other languages.
 public struct PortableMetadata: Codable, Hashable, Sendable {
-  /// The version this code writes, and the newest it reads.
-  public static let currentVersion = 1
+  /// The newest version that this code reads.
+  public static let currentVersion = 2
 
-  /// Counts up when a reader of the older form would misread the newer.
-  public var formatVersion = currentVersion
+  /// Counts up when a reader of the older form would misread the newer. Files of classifiers are still of version 1.
+  public var formatVersion = 1
   /// The model's name in the catalogue: `resnet50`.
   public var model: String?
   /// Which of several networks of the same shapes: `keras_v1`, `tv_v1`. Decides strides, padding, pooling, eps.
   public var dialect: String?
   /// The model's configuration, by the names of its fields.
   public var configuration: [String: JSONValue]?
+  /// What the model is for, `segmentation`; nil for classification. It needs version 2, and setting it says so.
+  public var task: String? { didSet { if task != nil { formatVersion = 2 } } }
+  /// The numbers of the task, before the network and behind it, by the names of `PortableFormat.md`.
+  public var taskSettings: [String: JSONValue]?
   /// How many outputs a classifier has.
   public var numClasses: Int?
   /// How a picture becomes the model's input.
@@ -89,12 +93,15 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       case grey = "L"
     }
 
-    /// Rows of the model's input, in pixels.
-    public var height: Int
-    /// Columns of the model's input, in pixels.
-    public var width: Int
-    /// Pixels of the shorter side before the centre is cropped; nil to resize straight to the input's size.
+    /// Rows of the model's input, in pixels; nil where pictures of any size are taken.
+    public var height: Int?
+    /// Columns of the model's input, in pixels; nil with ``height``.
+    public var width: Int?
+    /// Pixels of the shorter side after a resize, before the centre is cropped where there are a height and a width; nil to resize straight
+    /// to those, or not at all.
     public var resizeShorterSide: Int?
+    /// The most pixels of the longer side after that resize: the shorter one gets less where it would have more. Nil for any number.
+    public var longestSide: Int?
     /// `bilinear`, `bicubic`, `nearest`; antialiased when it shrinks.
     public var interpolation: String?
     /// `torchvision` (when absent) or `nearest`: which way the long side and the crop's start round.
@@ -110,9 +117,10 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
 
     /// A preprocessing; `mean` and `standardDeviation` take a value per channel or none.
     public init(
-      height: Int, width: Int, channels: ChannelOrder = .rgb, range: ClosedRange<Float> = 0...1,
-      mean: [Float] = [], standardDeviation: [Float] = [], resizeShorterSide: Int? = nil,
-      interpolation: String? = nil, rounding: String? = nil
+      height: Int? = nil, width: Int? = nil, channels: ChannelOrder = .rgb,
+      range: ClosedRange<Float> = 0...1, mean: [Float] = [], standardDeviation: [Float] = [],
+      resizeShorterSide: Int? = nil, longestSide: Int? = nil, interpolation: String? = nil,
+      rounding: String? = nil
     ) {
       self.height = height
       self.width = width
@@ -121,6 +129,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       self.mean = mean
       self.standardDeviation = standardDeviation
       self.resizeShorterSide = resizeShorterSide
+      self.longestSide = longestSide
       self.interpolation = interpolation
       self.rounding = rounding
     }
@@ -128,6 +137,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
       case height, width
       case resizeShorterSide = "resize_shorter_side"
+      case longestSide = "longest_side"
       case interpolation, rounding, channels, range, mean
       case standardDeviation = "std"
     }
@@ -135,7 +145,8 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
-    case model, dialect, configuration
+    case model, dialect, configuration, task
+    case taskSettings = "task_settings"
     case numClasses = "num_classes"
     case preprocessing, labels
     case labelOffset = "label_offset"

@@ -13,8 +13,10 @@ public final class DETR: Network {
     public var body: ResNet.Configuration
     /// D, the heads, and the width of the hidden layers of encoder and decoder.
     public var transformer = TransformerConfiguration(width: 256, heads: 8, hidden: 2048)
-    /// Of the encoder, and of the decoder.
-    public var layers = 6
+    /// Layers of the encoder.
+    public var encoderLayers = 6
+    /// Layers of the decoder.
+    public var decoderLayers = 6
     /// Object queries: the largest number of objects in a picture.
     public var queries = 100
     /// Numbers that a label may have: COCO's, of which some are not used. "No object" comes after them.
@@ -46,8 +48,9 @@ public final class DETR: Network {
     public let decoder: TransformerDecoder
 
     init(_ configuration: Configuration) {
-      encoder = TransformerEncoder(configuration.transformer, layers: configuration.layers)
-      decoder = TransformerDecoder(configuration.transformer, layers: configuration.layers, hasNorm: true)
+      encoder = TransformerEncoder(configuration.transformer, layers: configuration.encoderLayers)
+      decoder = TransformerDecoder(
+        configuration.transformer, layers: configuration.decoderLayers, hasNorm: true)
     }
   }
 
@@ -65,14 +68,15 @@ public final class DETR: Network {
 
   /// `image` and an optional `mask` of its padding to `pred_logits` and `pred_boxes`.
   public var signature: Signature {
-    let queries = Port.Axis.fixed(configuration.queries)
+    let queries = TensorPort.Axis.fixed(configuration.queries)
     return Signature(
       inputs: [
-        Port("image", ["N", 3, "H", "W"]), Port("mask", ["N", "H", "W"], .bool, isOptional: true),
+        TensorPort("image", ["N", 3, "H", "W"]),
+        TensorPort("mask", ["N", "H", "W"], .bool, isOptional: true),
       ],
       outputs: [
-        Port("pred_logits", ["N", queries, .fixed(configuration.labels + 1)]),
-        Port("pred_boxes", ["N", queries, 4]),
+        TensorPort("pred_logits", ["N", queries, .fixed(configuration.labels + 1)]),
+        TensorPort("pred_boxes", ["N", queries, 4]),
       ])
   }
 

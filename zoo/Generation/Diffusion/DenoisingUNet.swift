@@ -50,18 +50,21 @@ public final class DenoisingUNet: Network {
   public var signature: Signature {
     Signature(
       inputs: [
-        Port("sample", ["N", .fixed(configuration.inChannels), "H", "W"]), Port("timesteps", ["N"], .int64),
+        TensorPort("sample", ["N", .fixed(configuration.inChannels), "H", "W"]),
+        TensorPort("timesteps", ["N"], .int64),
       ],
-      outputs: [Port("noise", ["N", .fixed(configuration.outChannels), "H", "W"])])
+      outputs: [TensorPort("noise", ["N", .fixed(configuration.outChannels), "H", "W"])])
   }
 
   public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
     ["noise": noise(in: inputs["sample"], at: inputs["timesteps"])]
   }
 
+  /// What heights and widths are multiples of, since all blocks but the last halve them.
+  var granularity: Int { 1 << (downBlocks.count - 1) }
+
   /// The noise in samples N×C×H×W at time steps N.
   public func noise(in sample: Tensor, at timesteps: Tensor) -> Tensor {
-    let granularity = 1 << (downBlocks.count - 1)
     require(
       sample.rank == 4 && sample.shape[2...].allSatisfy { $0 % granularity == 0 },
       "height and width of \(sample.shape.shapeText) are no multiples of \(granularity)")

@@ -47,11 +47,14 @@ public final class VAE: Network, ModeDependent {
 
   /// `image` to `reconstruction`, `mean` and `log_variance`.
   public var signature: Signature {
-    let (pixels, code) = (Port.Axis.fixed(configuration.pixels), Port.Axis.fixed(configuration.code))
+    let (pixels, code) = (
+      TensorPort.Axis.fixed(configuration.pixels), TensorPort.Axis.fixed(configuration.code)
+    )
     return Signature(
-      inputs: [Port("image", ["N", pixels])],
+      inputs: [TensorPort("image", ["N", pixels])],
       outputs: [
-        Port("reconstruction", ["N", pixels]), Port("mean", ["N", code]), Port("log_variance", ["N", code]),
+        TensorPort("reconstruction", ["N", pixels]), TensorPort("mean", ["N", code]),
+        TensorPort("log_variance", ["N", code]),
       ])
   }
 

@@ -42,15 +42,16 @@ public final class CharRNN: Network {
 
   /// `tokens` and an optional state, `hidden` and `cell`, to `logits` and the state behind them.
   public var signature: Signature {
-    let state: [Port.Axis] = [.fixed(configuration.layers), "N", .fixed(configuration.width)]
+    let state: [TensorPort.Axis] = [.fixed(configuration.layers), "N", .fixed(configuration.width)]
     return Signature(
       inputs: [
-        Port("tokens", ["N", "T"], .int64), Port("hidden", state, isOptional: true),
-        Port("cell", state, isOptional: true),
+        TensorPort("tokens", ["N", "T"], .int64, below: configuration.vocabulary),
+        TensorPort("hidden", state, isOptional: true),
+        TensorPort("cell", state, isOptional: true),
       ],
       outputs: [
-        Port("logits", ["N", "T", .fixed(configuration.vocabulary)]), Port("hidden", state),
-        Port("cell", state),
+        TensorPort("logits", ["N", "T", .fixed(configuration.vocabulary)]), TensorPort("hidden", state),
+        TensorPort("cell", state),
       ])
   }
 

@@ -32,7 +32,7 @@ public final class RetinaUNet: Network {
 
   /// `image` to `logits`.
   public let signature = Signature(
-    inputs: [Port("image", ["N", 1, "H", "W"])], outputs: [Port("logits", ["N", 2, "H", "W"])])
+    inputs: [TensorPort("image", ["N", 1, "H", "W"])], outputs: [TensorPort("logits", ["N", 2, "H", "W"])])
 
   /// What height and width must be multiples of: two poolings halve them.
   public static let granularity = 4

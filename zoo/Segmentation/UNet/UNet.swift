@@ -30,6 +30,9 @@ public final class UNet: Network {
   /// `image` to `logits`.
   public let signature: Signature
 
+  /// Of height and width, which are halved four times.
+  static let smallestSide = 16
+
   /// What differs between the networks of this form.
   public struct Configuration: Sendable, Hashable {
     /// Channels of the picture.
@@ -45,14 +48,14 @@ public final class UNet: Network {
     public enum Upsampling: Sendable, Hashable {
       /// By a trained 2×2 "up-convolution" that halves the channels, as in the paper.
       case transposed
-      /// By linear interpolation, corners on corners; the convolutions after it halve the channels.
-      case bilinear
+      /// By linear interpolation, corners on corners or the edges of pixels on edges; the convolutions after it halve the channels.
+      case bilinear(alignsCorners: Bool)
     }
 
     /// The paper's trained upsampling, for pictures in colours and two classes.
     public static let unet = Configuration(upsampling: .transposed)
     /// The same with bilinear upsampling: fewer channels and parameters.
-    public static let unetBilinear = Configuration(upsampling: .bilinear)
+    public static let unetBilinear = Configuration(upsampling: .bilinear(alignsCorners: true))
 
     /// Pictures in colours and two classes unless said otherwise.
     public init(
@@ -71,7 +74,7 @@ public final class UNet: Network {
 
   /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {
-    let halving = configuration.upsampling == .bilinear ? 2 : 1
+    let halving = configuration.upsampling == .transposed ? 1 : 2
     inc = configuration.doubleConvolution(configuration.channels, 64)
     down1 = Contraction(64, 128, configuration)
     down2 = Contraction(128, 256, configuration)
@@ -83,8 +86,8 @@ public final class UNet: Network {
     up4 = Expansion(128, 64, configuration)
     outc = PixelClassifier(64, configuration.classes)
     signature = Signature(
-      inputs: [Port("image", ["N", .fixed(configuration.channels), "H", "W"])],
-      outputs: [Port("logits", ["N", .fixed(configuration.classes), "H", "W"])])
+      inputs: [TensorPort("image", ["N", .fixed(configuration.channels), "H", "W"])],
+      outputs: [TensorPort("logits", ["N", .fixed(configuration.classes), "H", "W"])])
   }
 
   public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
@@ -94,7 +97,7 @@ public final class UNet: Network {
   /// The logits N×classes×H×W of pictures N×C×H×W.
   public func logits(_ image: Tensor) -> Tensor {
     require(
-      image.rank == 4 && image.shape[2] >= 16 && image.shape[3] >= 16,
+      image.rank == 4 && image.shape[2...].allSatisfy { $0 >= Self.smallestSide },
       "a picture of \(image.shape.shapeText) for four halvings of height and width")
     let x1 = inc(image)  // N×64×H×W
     let x2 = down1(x1)  // N×128×⌊H/2⌋×⌊W/2⌋
@@ -140,8 +143,10 @@ public final class Expansion: Module {
   public let up: ConvTranspose2d?
   /// The convolutions on both tensors' channels, the contracting path's first.
   public let conv: DoubleConvolution
+  private let alignsCorners: Bool
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
+    alignsCorners = configuration.upsampling == .bilinear(alignsCorners: true)
     switch configuration.upsampling {
     case .transposed:
       up = ConvTranspose2d(inputs, inputs / 2, kernel: 2, stride: 2)
@@ -159,7 +164,7 @@ public final class Expansion: Module {
     let doubled =
       up?(input)
       ?? input.interpolated(
-        to: [2 * input.shape[2], 2 * input.shape[3]], .linear(alignsCorners: true))
+        to: [2 * input.shape[2], 2 * input.shape[3]], .linear(alignsCorners: alignsCorners))
     let missing = [skip.shape[2] - doubled.shape[2], skip.shape[3] - doubled.shape[3]]
     let before = missing.map { $0 / 2 }
     let padding = Padding(before: before, after: zip(missing, before).map(-))

@@ -11,12 +11,12 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   public var description: String { "\(entry) is \(given), expected \(expected)" }
 }
 
-/// The entries of a configuration file of diffusers, taken out one after another: what is left over in the end was not understood.
+/// The entries of a configuration file or of settings, taken out one after another: what is left over in the end was not understood.
 struct ConfigurationEntries {
   private var entries: [String: JSONValue]
 
   /// - Parameter classNames: what the file may be for, when it says so.
-  init(from decoder: any Decoder, classNames: [String]) throws {
+  init(from decoder: any Decoder, classNames: [String] = []) throws {
     entries = try [String: JSONValue](from: decoder)
     let known = Dictionary(uniqueKeysWithValues: classNames.map { ($0, $0) })
     _ = try choice("_class_name", known, missing: "")
@@ -24,10 +24,13 @@ struct ConfigurationEntries {
     entries = entries.filter { !$0.key.hasPrefix("_") }
   }
 
+  /// Entries by name.
+  init(_ settings: Settings) { entries = settings }
+
   /// Throws ``ConfigurationError`` naming an entry that nobody asked for.
   func finish() throws(ConfigurationError) {
     guard let (name, value) = entries.min(by: { $0.key < $1.key }) else { return }
-    throw ConfigurationError(entry: name, given: value.text, expected: "no such entry")
+    throw ConfigurationError(entry: name, given: value.shortText, expected: "no such entry")
   }
 
   private mutating func take<Value>(
@@ -35,7 +38,7 @@ struct ConfigurationEntries {
   ) throws(ConfigurationError) -> Value {
     guard let value = entries.removeValue(forKey: name) else { return missing }
     guard let result = convert(value) else {
-      throw ConfigurationError(entry: name, given: value.text, expected: expected)
+      throw ConfigurationError(entry: name, given: value.shortText, expected: expected)
     }
     return result
   }
@@ -128,7 +131,9 @@ struct ConfigurationEntries {
   /// An entry of which one value alone is supported.
   mutating func only(_ name: String, _ value: String?) throws(ConfigurationError) {
     let value = value.map(JSONValue.string) ?? .null
-    _ = try take(name, "\(value.text): nothing else is supported", missing: true) { $0 == value ? true : nil }
+    _ = try take(name, "\(value.shortText): nothing else is supported", missing: true) {
+      $0 == value ? true : nil
+    }
   }
 
   /// Something that may be off alone.
@@ -156,18 +161,5 @@ extension JSONValue {
     guard case .array(let values) = self, !values.isEmpty else { return nil }
     let converted = values.compactMap(convert)
     return converted.count == values.count ? converted : nil
-  }
-
-  /// As in a file, long lists and objects cut short.
-  fileprivate var text: String {
-    switch self {
-    case .null: "null"
-    case .bool(let flag): "\(flag)"
-    case .integer(let value): "\(value)"
-    case .number(let value): "\(value)"
-    case .string(let text): "\"\(text.prefix(80))\""
-    case .array(let values): "[\(values.prefix(8).map(\.text).joined(separator: ", "))]"
-    case .object(let members): "an object of \(members.count) entries"
-    }
   }
 }

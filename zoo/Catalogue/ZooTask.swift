@@ -1,0 +1,44 @@
+/// What a network is for, which decides the type that users hold and the command that they call.
+public enum ZooTask: String, Sendable, Codable, CaseIterable {
+  /// From a picture to the likeliest classes.
+  case classification
+  /// From a picture to the class of each pixel.
+  case segmentation
+  /// From a picture to boxes around the objects in it.
+  case detection
+  /// From random numbers to pictures.
+  case generation
+  /// From the beginning of a text to what follows.
+  case language
+
+  /// The program's command.
+  public var command: String {
+    switch self {
+    case .classification: "predict"
+    case .segmentation: "segment"
+    case .detection: "detect"
+    case .generation: "sample"
+    case .language: "write"
+    }
+  }
+
+  /// What such a network does: `classifies`.
+  public var verb: String {
+    switch self {
+    case .classification: "classifies"
+    case .segmentation: "segments"
+    case .detection: "detects"
+    case .generation: "generates"
+    case .language: "writes"
+    }
+  }
+}
+
+/// A network was asked for what it is not for.
+public struct WrongTask: Error, Equatable, CustomStringConvertible {
+  /// The catalogue's name of the network.
+  public let model: String
+  /// What it is for.
+  public let task: ZooTask
+  public var description: String { "\(model) \(task.verb): aviary \(task.command)" }
+}
