@@ -60,6 +60,15 @@ struct ExpectedBoxes: Decodable, CustomTestStringConvertible {
     #expect(metrics.classes == expected.classes.indices.filter { expected.classes[$0] != nil })
   }
 
+  /// The case of 144 detections in a picture tells whether the hundred best are taken.
+  @Test func onlyTheBestCount() throws {
+    let expected = try #require(ExpectedBoxes.all.first { $0.name == "many" })
+    let picture = expected.pictures(1)[0]
+    var all = DetectionMetrics(maximumCount: picture.detections.count)
+    all.add(picture.detections, truth: picture.truth)
+    #expect(!isClose(all.scores, expected.scores))
+  }
+
   let box = Box(x1: 0, y1: 0, x2: 8, y2: 8)
 
   private func detection(_ box: Box, _ label: Int = 1, score: Float = 0.5) -> Detection {
