@@ -12,7 +12,8 @@ extension Network {
     let given = completed(inputs)
     let tensors = inputNames.map { given[$0] }
     let (parts, values) = tracedParts()
-    let replay = Replay(tensors.map(\.spec), weights: { values[$0.identity]?() }) { tensors in
+    let value = { (tensor: Tensor) in values[tensor.identity]?() }
+    let replay = Replay(tensors.map(\.spec), weights: value) { tensors in
       let results = self(NamedTensors(Array(zip(inputNames, tensors))))
       return outputNames.map { results[$0] }
     }

@@ -4,7 +4,7 @@ import AviaryVision
 /// How pictures become a network's input, checked before memory is taken: what a file says of pictures need not suit its network.
 public struct PictureInput: Sendable {
   private let preprocessing: Preprocessing
-  /// The network's own height and width.
+  /// The network's own height and width; 0 where it has none, and takes all.
   private let height: Int
   private let width: Int
   private let smallestSide: Int?
@@ -18,6 +18,12 @@ public struct PictureInput: Sendable {
     preprocessing = model.preprocessing
     (height, width) = (model.inputShape[1], model.inputShape[2])
     smallestSide = model.smallestSide
+  }
+
+  /// For a network that takes pictures of any size.
+  init(_ preprocessing: Preprocessing) {
+    self.preprocessing = preprocessing
+    (height, width, smallestSide) = (0, 0, 1)
   }
 
   /// The network's input 1×C×H×W for a picture; throws ``UnsuitablePicture``.
@@ -44,11 +50,11 @@ public struct PictureInput: Sendable {
     let longest = Self.mostTimes * max(framed.width, framed.height)
     if fits && !(isCut && min(resized.width, resized.height) > longest) { return }
     let made = fits ? resized : framed
-    let size = "\(self.width)×\(self.height)"
+    let size = self.width > 0 ? "\(self.width)×\(self.height), or " : ""
     throw UnsuitablePicture(
       name: name, width: made.width, height: made.height,
-      expected: smallestSide.map { "\(size), or sides from \($0) and \(Self.mostPixels) pixels at most" }
-        ?? size)
+      expected: smallestSide.map { "\(size)sides from \($0) and \(Self.mostPixels) pixels at most" }
+        ?? "\(self.width)×\(self.height)")
   }
 }
 
