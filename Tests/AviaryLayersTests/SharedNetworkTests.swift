@@ -12,8 +12,10 @@ private final class Coder: Network {
   let decoder = Conv2d(32, 3, kernel: 3, padding: 1)
 
   let signature = Signature(
-    inputs: [Port("picture", ["N", 3, "H", "W"]), Port("shift", [1, 32, 1, 1], isOptional: true)],
-    outputs: [Port("code", ["N", 32, "H", "W"]), Port("result", ["N", 3, "H", "W"])])
+    inputs: [
+      TensorPort("picture", ["N", 3, "H", "W"]), TensorPort("shift", [1, 32, 1, 1], isOptional: true),
+    ],
+    outputs: [TensorPort("code", ["N", 32, "H", "W"]), TensorPort("result", ["N", 3, "H", "W"])])
 
   func defaults(for inputs: NamedTensors) -> NamedTensors { ["shift": .zeros([1, 32, 1, 1])] }
 
