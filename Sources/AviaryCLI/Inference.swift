@@ -24,22 +24,44 @@ extension Arguments {
     try Zoo.network(name, weights: file("weights"), settings: sets.settings, allowing: allowance)
   }
 
-  /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first inputs come.
-  func runner(_ loaded: LoadedNetwork, runs: Int) throws -> (NamedTensors) -> NamedTensors {
+  /// A model of a task with the weights and settings that were asked for, for about `runs` runs. Says on stderr what of the file was adapted
+  /// or left out.
+  func model<Model: TaskModel>(_ type: Model.Type, _ name: String, runs: Int) throws -> Model {
+    let entry = try Catalogue.selection(name).entry
+    try entry.require(Model.task)
+    let sets = try SetOptions(self, for: entry)
+    try sets.requireSettings(entry)
+    let loaded = try loadedNetwork(name, sets)
+    let changes = loaded.changes
+    let model = try Model(loaded, execution: try execution(runs: runs))
+    for change in changes { Console.printError("\(entry.name): \(change)") }
+    return model
+  }
+
+  /// How `--eager`, `--exact` and `--precision` ask for a network to be run, about `runs` times.
+  func execution(runs: Int) throws -> Execution {
     let isExact = has("exact")
     let precision = try self.precision
+    if has("eager") { return .eager(isExact: isExact) }
+    let algorithms: AlgorithmChoice =
+      runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
+    return .compiled(algorithms: algorithms, precision: precision)
+  }
+
+  /// The network as ``execution(runs:)`` has it. It is compiled when its first inputs come.
+  func runner(_ loaded: LoadedNetwork, runs: Int) throws -> (NamedTensors) -> NamedTensors {
     let network = loaded.network
-    if has("eager") {
+    switch try execution(runs: runs) {
+    case .eager(let isExact):
       network.evaluate()
       return { inputs in
         let inputs = network.completed(inputs)
         return isExact ? withExactArithmetic { network(inputs) } : network(inputs)
       }
+    case .compiled(let algorithms, let precision):
+      let compiled = network.compiled(algorithms: algorithms, precision: precision)
+      return { compiled($0) }
     }
-    let algorithms: AlgorithmChoice =
-      runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
-    let compiled = network.compiled(algorithms: algorithms, precision: precision)
-    return { compiled($0) }
   }
 
   /// As ``runner(_:runs:)`` for a classifier: from a batch to its logits.

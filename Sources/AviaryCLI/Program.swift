@@ -8,9 +8,9 @@ enum Program {
 
   static let commands: [any Command.Type] = [
     ListCommand.self, InfoCommand.self, InspectCommand.self, RunCommand.self, PredictCommand.self,
-    EvaluateCommand.self, ConvertCommand.self, VerifyCommand.self, FinetuneCommand.self, TrainCommand.self,
-    DrawCommand.self,
-    BenchCommand.self, PullCommand.self, CacheCommand.self, BundleCommand.self, CompletionCommand.self,
+    SegmentCommand.self, DetectCommand.self, EvaluateCommand.self, ConvertCommand.self, VerifyCommand.self,
+    FinetuneCommand.self, TrainCommand.self, DrawCommand.self, BenchCommand.self, PullCommand.self,
+    CacheCommand.self, BundleCommand.self, CompletionCommand.self,
   ]
 
   /// Runs a command line and returns the exit status: 0, 1 for an error, 2 for a command line that makes no sense.

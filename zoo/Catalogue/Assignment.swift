@@ -131,7 +131,7 @@ extension Preprocessing {
   }
 
   /// From what a portable file says; throws `WeightsError` when it makes no sense.
-  init(_ portable: PortableMetadata.Preprocessing, file: String) throws {
+  init(_ portable: PortableMetadata.Preprocessing, file: String?) throws {
     let channels: Channels =
       switch portable.channels {
       case .rgb: .rgb
@@ -141,7 +141,7 @@ extension Preprocessing {
     let sizes = [portable.height, portable.width, portable.resizeShorterSide].map { $0 ?? 1 }
     let deviations = portable.standardDeviation
     guard sizes.allSatisfy({ 1...65_536 ~= $0 }), (portable.height == nil) == (portable.width == nil),
-      portable.range.count == 2, portable.range[0] == 0,
+      portable.longestSide == nil, portable.range.count == 2, portable.range[0] == 0,
       portable.range[1] > 0, [0, channels.count].contains(portable.mean.count),
       [0, channels.count].contains(deviations.count), deviations.allSatisfy({ $0 > 0 }),
       let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear"),

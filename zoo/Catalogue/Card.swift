@@ -104,6 +104,8 @@ public enum LabelSet: String, Sendable, Codable {
   case cifar10
   /// Whether there is a person in the picture.
   case visualWakeWords
+  /// COCO's 80 classes under their numbers from 1 to 90, those of no class being "N/A".
+  case coco
 
   /// One name per class.
   public func names() throws -> [String] {
@@ -112,8 +114,8 @@ public enum LabelSet: String, Sendable, Codable {
     case .cifar10:
       ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     case .visualWakeWords: ["no person", "person"]
-    case .imagenet:
-      try String(contentsOf: try Resources.url("imagenet", "txt"), encoding: .utf8)
+    case .imagenet, .coco:
+      try String(contentsOf: try Resources.url(rawValue, "txt"), encoding: .utf8)
         .split(separator: "\n").map(String.init)
     }
   }

@@ -60,7 +60,7 @@ struct TaskBinding: Sendable {
   /// How a picture becomes an input; nil for tasks without pictures.
   var preprocessing: PortableMetadata.Preprocessing?
   /// Names of classes or tokens in the order of the outputs; nil where they belong to the weights and not to the network.
-  var labels: [String]?
+  var labels: BoundLabels?
   /// The numbers of the task, by the names of `PortableFormat.md`.
   var settings: Settings = [:]
 }

@@ -53,7 +53,7 @@ struct NetworkMatching {
   private func fitted(_ dialect: Dialect, _ archive: WeightArchive, known: Settings) throws -> Match {
     let fit = try dialect.network(for: archive, known: known, given: given)
     let report = LoadReport(of: fit.network, fit.weights)
-    return (entry.loaded(dialect, fit.network, fit.settings, report), fit.weights)
+    return (try entry.loaded(dialect, fit.network, fit.settings, report), fit.weights)
   }
 
   /// What a `config.json` beside the weights says, where such files are the dialect's.
@@ -120,10 +120,10 @@ extension Dialect {
 }
 
 extension ZooEntry {
-  /// A network with what the catalogue binds to it.
+  /// A network with what the catalogue binds to it. Throws a Foundation error when the installation is incomplete.
   func loaded(
     _ dialect: Dialect, _ network: any Network, _ settings: Settings, _ report: LoadReport? = nil
-  ) -> LoadedNetwork {
+  ) throws -> LoadedNetwork {
     guard case .network(let blueprint, let binding) = dialect.form else {
       requirementFailure("\(name) is a classifier")
     }
@@ -132,8 +132,8 @@ extension ZooEntry {
     let own = settings.filter { blueprint.settings[$0.key] != $0.value }
     metadata.configuration = own.isEmpty ? nil : own
     metadata.outputs = network.signature.outputs.map(\.name)
-    metadata.labels = binding.labels
-    metadata.preprocessing = binding.preprocessing
+    metadata.labels = try binding.labels?.names(for: network, task)
+    metadata.preprocessing = binding.preprocessing?.with(channels: network.imageChannels)
     metadata.taskSettings = binding.settings.isEmpty ? nil : binding.settings
     var loaded = LoadedNetwork(
       name: name, task: task, dialect: dialect, network: network, settings: settings, metadata: metadata,

@@ -52,7 +52,7 @@ extension Zoo {
       return try untrained(entry, try Adaptation(settings)).asNetwork
     }
     let all = try blueprint.settings(with: settings)
-    return entry.loaded(entry.dialects[0], try blueprint.make(all), all)
+    return try entry.loaded(entry.dialects[0], try blueprint.make(all), all)
   }
 
   /// Weights of a file for converters: nothing is loaded, and tensors that need work are computed when they are asked for.

@@ -54,8 +54,9 @@ public enum Zoo {
   public static func load(
     _ name: String, weights path: String?, _ adaptation: Adaptation, allowing: Allowance = []
   ) throws -> LoadedModel {
+    // A network for something else need not have weights to say so.
+    try Catalogue.selection(name).entry.require(.classification)
     let source = try WeightSource(name, path)
-    try source.entry.require(.classification)
     let loaded = try load(source.entry, try WeightFile.open(source.path), adaptation, allowing: allowing)
     return source.published.map { loaded.published(as: $0.weights, $0.file) } ?? loaded
   }

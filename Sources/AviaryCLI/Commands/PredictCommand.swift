@@ -14,16 +14,13 @@ enum PredictCommand: Command {
   ]
   static let example = "aviary predict mobilenet_v1_0.25 --weights mobilenet_2_5_224_tf.h5 dog.jpg"
 
-  private struct Prediction: Encodable {
-    struct Candidate: Encodable {
-      let index: Int
-      let label: String
-      let probability: Float
-    }
+  private struct Prediction: PictureRecord {
     let image: String
     /// Nil where there was an error.
-    var top: [Candidate]?
+    var top: [Classifier.Answer]?
     var error: String?
+
+    init(image: String) { self.image = image }
 
     enum CodingKeys: CodingKey { case image, top, error }
 
@@ -34,62 +31,22 @@ enum PredictCommand: Command {
       try container.encode(top, forKey: .top)
       try container.encodeIfPresent(error, forKey: .error)
     }
-  }
 
-  /// What the network returned means nothing.
-  private struct NoNumbers: Error, CustomStringConvertible {
-    let image: String
-    var description: String { "the network's outputs for \(image) are not numbers" }
+    func show() {
+      Console.print(image.onOneLine)
+      for answer in top ?? [] {
+        Console.print(String(format: "  %6.2f %%  ", answer.probability * 100) + answer.label.onOneLine)
+      }
+    }
   }
 
   static func run(_ arguments: Arguments) throws {
     let (name, words) = try arguments.firstAndRest()
-    let loaded = try arguments.model(name)
-    try loaded.requirePictures()
-    let input = try loaded.pictures()
-    loaded.tellChanges()
     let operands = PictureOperands(words)
-    if !operands.leftOut.isEmpty {
-      Console.printError("\(operands.pictures.count) pictures; left out: \(operands.leftOut)")
-    }
-    let count = min(try arguments.integer("top", default: 5, in: 1...1_000_000), loaded.labels.count)
-    let network = try arguments.network(loaded, runs: operands.pictures.count)
-    let bar = ProgressBar()
-    var predictions: [Prediction] = []
-    for (index, picture) in operands.pictures.enumerated() {
-      var prediction = Prediction(image: picture.name)
-      do {
-        let logits = network(try input.input(try picture.image(), named: picture.name))
-        guard logits.values().allSatisfy(\.isFinite) else { throw NoNumbers(image: picture.name) }
-        prediction.top = candidates(logits, count, loaded.labels)
-      } catch {
-        prediction.error = "\(error)"
-      }
-      bar.finish()
-      tell(prediction, isJSON: arguments.has("json"))
-      predictions.append(prediction)
-      bar.update("predict", done: index + 1, total: operands.pictures.count)
-    }
-    bar.finish()
-    if arguments.has("json") { try Console.printJSON(predictions) }
-    if predictions.contains(where: { $0.error != nil }) { throw ToldFailure() }
-  }
-
-  private static func candidates(_ logits: Tensor, _ count: Int, _ labels: [String]) -> [Prediction.Candidate]
-  {
-    let (values, positions) = logits.softmax().topK(count)
-    return zip(values.values(), positions.values(of: Int64.self)).map { value, position in
-      Prediction.Candidate(index: Int(position), label: labels[Int(position)], probability: value)
-    }
-  }
-
-  private static func tell(_ prediction: Prediction, isJSON: Bool) {
-    if let error = prediction.error { return Console.printError("aviary: \(error)") }
-    if isJSON { return }
-    Console.print(prediction.image.onOneLine)
-    for candidate in prediction.top ?? [] {
-      Console.print(
-        String(format: "  %6.2f %%  ", candidate.probability * 100) + candidate.label.onOneLine)
+    let classifier = try arguments.model(Classifier.self, name, runs: operands.pictures.count)
+    let count = try arguments.integer("top", default: 5, in: 1...1_000_000)
+    try arguments.record(operands, name: "predict") { (prediction: inout Prediction, picture, _) in
+      prediction.top = try classifier.classify(try picture.image(), top: count, named: picture.name)
     }
   }
 }

@@ -91,7 +91,9 @@ extension DETR {
           TaskBinding(
             preprocessing: .init(
               mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225], resizeShorterSide: 800,
-              longestSide: 1333)))
+              longestSide: 1333), labels: .set(.coco),
+            // What facebookresearch's demonstration shows.
+            settings: [Detector.thresholdSetting: .number(0.7)]))
       ])
   ]
 }

@@ -38,7 +38,7 @@ public final class DETR: Network {
   public let classEmbed: Linear
   /// From objects to boxes before the sigmoid: three layers with ReLU between them.
   public let bboxEmbed: MLP
-  private let configuration: Configuration
+  let configuration: Configuration
 
   /// An encoder without a normalization of its own at the end, and a decoder with one.
   public final class Transformer: Module {

@@ -1,12 +1,13 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryVision
+import AviaryWeights
 
 // How pictures go into DETR and what its answers mean (Carion et al. 2020, appendix A.4; facebookresearch's transforms of its evaluation).
 
 extension DETR {
   /// ImageNet's mean and deviation of 0...1, at the picture's own size.
-  private static let normalization = Preprocessing.torchvision.sized(resize: .none, crop: nil)
+  public static let normalization = Preprocessing.torchvision.sized(resize: .none, crop: nil)
 
   /// The size that a picture is resized to: the short side 800, or less where the long side would be more than 1333.
   ///
@@ -26,12 +27,17 @@ extension DETR {
   }
 
   /// The network's inputs for pictures of any sizes: each resized, then padded with zeros to the largest height and width.
-  public static func inputs(_ images: [Image], shortSide: Int = 800, longSide: Int = 1333) -> NamedTensors {
+  public static func inputs(
+    _ images: [Image], shortSide: Int = 800, longSide: Int = 1333,
+    normalization: Preprocessing = normalization
+  ) -> NamedTensors {
     require(!images.isEmpty, "no picture was given")
     let pictures = images.map { image in
       let (width, height) = resized(
         width: image.width, height: image.height, shortSide: shortSide, longSide: longSide)
-      return normalization(image.converted(to: .rgb).resized(width: width, height: height))  // 1×3×H×W
+      let converted = image.converted(to: .rgb)
+      return normalization(
+        converted.resized(width: width, height: height, normalization.interpolation))  // 1×3×H×W
     }
     let (height, width) = (pictures.map { $0.shape[2] }.max()!, pictures.map { $0.shape[3] }.max()!)
     let padded = pictures.map { picture in
@@ -64,5 +70,68 @@ extension DETR {
     return [
       "scores": shares.amax([2]), "labels": shares.argMax(), "boxes": concatenate(corners, axis: 2),
     ]
+  }
+}
+
+extension DETR: DetectionNetwork {
+  public var labelCount: Int { configuration.labels }
+
+  /// Throws `WeightsError` unless pictures in colours are resized by their shorter side, ``ConfigurationError`` for any setting.
+  public func processor(
+    _ preprocessing: PortableMetadata.Preprocessing, _ settings: Settings
+  ) throws -> any DetectionProcessor {
+    try ConfigurationEntries(settings).finish()
+    return try Processor(preprocessing)
+  }
+
+  /// ``DETR/inputs(_:shortSide:longSide:normalization:)`` and ``DETR/detections(_:sizes:)`` with the numbers of weights.
+  struct Processor: DetectionProcessor {
+    let shortSide: Int
+    /// No limit where there is none in the numbers: longer than any picture.
+    let longSide: Int
+    let normalization: Preprocessing
+
+    init(_ portable: PortableMetadata.Preprocessing) throws {
+      let sides = 1...65_536
+      guard let shortSide = portable.resizeShorterSide, sides ~= shortSide,
+        sides ~= portable.longestSide ?? 1, portable.height == nil, portable.width == nil,
+        portable.channels == .rgb
+      else {
+        throw WeightsError(
+          .mismatched,
+          "the preprocessing does not bring pictures in RGB to a shorter side alone, as DETR needs it")
+      }
+      self.shortSide = shortSide
+      longSide = portable.longestSide ?? Image.maximumPixelCount
+      var rest = portable
+      (rest.resizeShorterSide, rest.longestSide) = (nil, nil)
+      normalization = try Preprocessing(rest, file: nil)
+    }
+
+    func size(width: Int, height: Int) -> (width: Int, height: Int) {
+      DETR.resized(width: width, height: height, shortSide: shortSide, longSide: longSide)
+    }
+
+    func inputs(_ images: [Image]) -> NamedTensors {
+      DETR.inputs(images, shortSide: shortSide, longSide: longSide, normalization: normalization)
+    }
+
+    func detections(
+      _ outputs: NamedTensors, sizes: [(width: Int, height: Int)], labels: [String], threshold: Float
+    ) -> [[Detection]] {
+      let found = DETR.detections(outputs, sizes: sizes)
+      let (scores, edges) = (found["scores"].values(), found["boxes"].values())
+      let numbers = found["labels"].values(of: Int64.self).map { Int($0) }
+      let queries = scores.count / sizes.count
+      return sizes.indices.map { picture in
+        (picture * queries..<(picture + 1) * queries).filter { scores[$0] > threshold }.map { query in
+          let box = Box(
+            x1: edges[4 * query], y1: edges[4 * query + 1], x2: edges[4 * query + 2], y2: edges[4 * query + 3]
+          )
+          return Detection(
+            box: box, label: labels[numbers[query]], labelIndex: numbers[query], score: scores[query])
+        }
+      }
+    }
   }
 }
