@@ -42,7 +42,7 @@ public struct Classifier: TaskModel {
   ///   - labels: one name per class.
   ///   - preprocessing: how pictures become the network's input.
   public init(
-    _ network: sending some Layer, labels: [String], preprocessing: Preprocessing,
+    _ network: sending any Layer, labels: [String], preprocessing: Preprocessing,
     execution: Execution = .compiled()
   ) {
     self.labels = labels
