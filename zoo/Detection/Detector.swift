@@ -33,19 +33,20 @@ public struct Detector: TaskModel {
   /// A network of one's own.
   ///
   /// - Parameters:
+  ///   - network: a ``DetectionNetwork``. Swift lets nobody take over such a one as the network that it is, so its type is asked here.
   ///   - labels: one name for each number that a label may have; "label 0" and so on where none are given.
   ///   - preprocessing: how pictures become the network's input, as a portable file says it.
   ///   - settings: the numbers of the task, `score_threshold` among them.
   /// - Throws: what ``DetectionNetwork/processor(_:_:)`` throws.
   public init(
-    _ network: sending any DetectionNetwork, labels: [String]? = nil,
+    _ network: sending any Network, labels: [String]? = nil,
     preprocessing: PortableMetadata.Preprocessing, settings: Settings = [:],
     execution: Execution = .compiled()
   ) throws {
-    let count = network.labelCount
+    (threshold, processor) = try Self.processing(network, preprocessing, settings)
+    let count = Self.task.labelCount(of: network)!
     require(labels?.count ?? count == count, "\(labels?.count ?? 0) labels were given for \(count)")
     self.labels = labels ?? (0..<count).map { "label \($0)" }
-    (threshold, processor) = try Self.processing(network, preprocessing, settings)
     self.network = SharedNetwork(network, execution: execution)
   }
 

@@ -28,7 +28,8 @@ struct PictureOutputs {
         throw UsageError("--\(option) takes a folder for \(pictures.count) pictures, not \(path)")
       }
       paths = [path]
-      return try requireNoneOverwritten(pictures)
+      try requireNoneOverwritten(pictures)
+      return
     }
     let folder = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     paths = pictures.map { picture in
