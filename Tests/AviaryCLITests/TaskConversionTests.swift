@@ -55,7 +55,7 @@ struct TaskConversionTests {
       #expect(other.status == 1)
       #expect(
         other.errors
-          == "aviary: the stage up1.conv is the first that differs from what the file expects; what is expected comes out if align_corners is true"
+          == "aviary: the stage down4.maxpool_conv is the first that differs from what the file expects; what is expected comes out if align_corners is true"
       )
     }
   }

@@ -91,7 +91,11 @@ extension PortableMetadata {
     result.outputs = catalogue.outputs
     result.labels = labels ?? catalogue.labels
     result.preprocessing = preprocessing ?? catalogue.preprocessing
-    result.taskSettings = (catalogue.taskSettings ?? [:]).merging(taskSettings ?? [:]) { $1 }
+    if let settings = taskSettings {
+      result.taskSettings = (catalogue.taskSettings ?? [:]).merging(settings) { $1 }
+    } else {
+      result.taskSettings = catalogue.taskSettings
+    }
     return result
   }
 }
