@@ -74,6 +74,8 @@ final class Storage: Sendable {
   }
 
   func packedCopy(_ key: PackingKey, make: () -> Tensor) -> Tensor {
+    // What lies in a plan's arena is another value in the next run.
+    if case .part = owner { return make() }
     if let copy = packedCopies.withLock({ $0[key] }) { return copy }
     let copy = make()
     packedCopies.withLock { $0[key] = copy }
