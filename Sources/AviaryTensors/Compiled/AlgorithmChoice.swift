@@ -32,21 +32,30 @@ final class AlgorithmMemory: Sendable {
 
   private let path: String?
   private let choices = Mutex<[String: ConvolutionKernel.Algorithm]?>(nil)
+  /// Measurements at the same time would disturb each other, and two of one shape could end differently.
+  private let isMeasuring = Mutex(())
 
   init(path: String?) { self.path = path }
 
   func algorithm(for kernel: ConvolutionKernel) -> ConvolutionKernel.Algorithm {
     let key = kernel.measurementKey
-    let known = choices.withLock { choices in
+    if let known = known(key) { return known }
+    return isMeasuring.withLock { _ in
+      // Another thread may have measured it meanwhile.
+      if let known = known(key) { return known }
+      let measured = kernel.measuredAlgorithm()
+      remember(measured, for: kernel)
+      // Another process may have measured other shapes meanwhile.
+      choices.withLock { _ in save(load().merging([key: measured]) { $1 }) }
+      return measured
+    }
+  }
+
+  private func known(_ key: String) -> ConvolutionKernel.Algorithm? {
+    choices.withLock { choices in
       if choices == nil { choices = load() }
       return choices![key]
     }
-    if let known { return known }
-    let measured = kernel.measuredAlgorithm()
-    remember(measured, for: kernel)
-    // Another process may have measured other shapes meanwhile.
-    choices.withLock { _ in save(load().merging([key: measured]) { $1 }) }
-    return measured
   }
 
   /// Settles the choice for this process, not for the next one.
