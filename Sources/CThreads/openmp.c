@@ -21,7 +21,8 @@ void use_parallel_runtime(ParallelRuntime runtime) { ours = runtime; }
 
 bool is_openmp_replaced(void) { return dlsym(RTLD_DEFAULT, "GOMP_parallel") == (void *)GOMP_parallel; }
 
-static bool works_for_us(void) { return ours.run && (place.kernel_parts > 0 || place.parts > 0); }
+// Threads that run no kernel of ours may ask while the runtime is being set, and so must not read it.
+static bool works_for_us(void) { return (place.kernel_parts > 0 || place.parts > 0) && ours.run; }
 
 // libgomp's own definitions.
 

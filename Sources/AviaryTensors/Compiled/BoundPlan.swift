@@ -1,6 +1,7 @@
 import Foundation
 
-/// A plan whose values have places in memory: a run allocates nothing but its result. Holds one run's values at a time.
+/// A plan whose values have places in memory: a run allocates nothing but its result. Holds one run's values at a time; the constants are
+/// the plan's, which others bound to it read too.
 final class BoundPlan {
   private enum Step {
     case primitive(BoundPrimitive, name: String)
@@ -23,12 +24,8 @@ final class BoundPlan {
   /// Weights in the layouts of their kernels, which the steps point into.
   private let constants: [Tensor]
 
-  /// Bytes of all values of a run.
-  let arenaByteCount: Int
-
-  init(_ plan: Plan, inputs: [Int], outputs: [Int]) {
-    var arena = plan.arena
-    arena.place()
+  init(_ plan: Plan) {
+    let arena = plan.arena
     let memory = Storage(byteCount: max(arena.byteCount, 64))
     let tensors = plan.values.map { value -> Tensor in
       switch value.location {
@@ -41,7 +38,6 @@ final class BoundPlan {
             partOf: memory, offset: place.offset + value.offset, byteCount: place.byteCount - value.offset))
       }
     }
-    arenaByteCount = arena.byteCount
     constants = plan.values.compactMap { if case .constant(let tensor) = $0.location { tensor } else { nil } }
     let steps = plan.steps.map { step -> Step in
       switch step {
@@ -62,10 +58,8 @@ final class BoundPlan {
         return .operation(operation, inputs: inputs, outputs: outputs)
       }
     }
-    self.inputs = inputs.map {
-      Input(tensor: tensors[$0], readers: Self.readers(of: $0, plan, outputs: outputs, steps))
-    }
-    self.outputs = outputs.map { tensors[$0] }
+    inputs = plan.inputs.map { Input(tensor: tensors[$0], readers: Self.readers(of: $0, plan, steps)) }
+    outputs = plan.outputs.map { tensors[$0] }
     self.steps = steps
   }
 
@@ -101,9 +95,9 @@ final class BoundPlan {
 
   /// Nil where anything but a primitive reads the input, or its bytes have a second name.
   private static func readers(
-    of input: Int, _ plan: Plan, outputs: [Int], _ steps: [Step]
+    of input: Int, _ plan: Plan, _ steps: [Step]
   ) -> [(primitive: BoundPrimitive, operand: Int)]? {
-    if outputs.contains(where: { plan.isSameBlock($0, input) }) { return nil }
+    if plan.outputs.contains(where: { plan.isSameBlock($0, input) }) { return nil }
     var readers: [(primitive: BoundPrimitive, operand: Int)] = []
     for (planned, step) in zip(plan.steps, steps) {
       let places = planned.values.indices.filter { plan.isSameBlock(planned.values[$0], input) }

@@ -1,7 +1,9 @@
 import Synchronization
 
 /// A network for inputs of fixed shapes as a flat list of kernels on memory that was laid out beforehand.
-public final class CompiledGraph {
+///
+/// Threads may share one: its runs take turns. For runs at the same time, each thread takes a ``copy()``.
+public final class CompiledGraph: Sendable {
   /// One step of a run, for people who ask where the time goes.
   public struct Timing: Sendable, Codable {
     /// The operations the kernel computes, by their ONNX names, or what the plan itself needed: `reorder`, `copy`, `weights`.
@@ -15,14 +17,15 @@ public final class CompiledGraph {
 
   /// Shapes and types of the inputs, in order.
   public let inputs: [TensorSpec]
-  private let plan: BoundPlan
   /// The network as it was captured, for inputs that the plan's kernels would make numbers of.
   private let captured: Graph
+  /// What copies have in common, the weights in the layouts of their kernels among it.
+  private let plan: Plan
   /// The plan's memory holds one run's values at a time.
-  private let isRunning = Mutex(())
+  private let bound: Mutex<BoundPlan>
 
   /// Bytes of all values of a run.
-  public var arenaByteCount: Int { plan.arenaByteCount }
+  public var arenaByteCount: Int { plan.arena.byteCount }
 
   /// Captures `body` for inputs of these shapes and types and compiles it.
   ///
@@ -40,10 +43,21 @@ public final class CompiledGraph {
     captured = Graph(steps, inputs: tensors, outputs: outputs, weights: weights)
     var graph = captured
     graph.simplify()
-    plan = Planner.boundPlan(
-      graph, algorithms, precision: precision.isComputed ? precision : .float32)
+    plan = Planner.plan(graph, algorithms, precision: precision.isComputed ? precision : .float32)
+    bound = Mutex(BoundPlan(plan))
     self.inputs = inputs
   }
+
+  private init(sharing original: CompiledGraph) {
+    inputs = original.inputs
+    captured = original.captured
+    plan = original.plan
+    bound = Mutex(BoundPlan(plan))
+  }
+
+  /// Another graph that computes the same, bit by bit, and can run at the same time: the weights are this one's, the memory for a run's
+  /// values (``arenaByteCount``) is its own.
+  public func copy() -> CompiledGraph { CompiledGraph(sharing: self) }
 
   /// The network's results for inputs of the shapes and types that it was compiled for. Calls from several threads wait for each other.
   ///
@@ -51,7 +65,7 @@ public final class CompiledGraph {
   public func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
     let inputs = checked(inputs)
     return InvalidArithmetic.checked {
-      isRunning.withLock { _ in plan(inputs) }
+      bound.withLock { $0(inputs) }
     } careful: { _ in
       withExactArithmetic { captured.evaluated(inputs) }
     }
@@ -60,7 +74,7 @@ public final class CompiledGraph {
   /// Times each step, the fastest of `repetitions` runs.
   public func profile(_ inputs: [Tensor], repetitions: Int = 10) -> [Timing] {
     let inputs = checked(inputs)
-    return isRunning.withLock { _ in plan.profile(inputs, repetitions: repetitions) }
+    return bound.withLock { $0.profile(inputs, repetitions: repetitions) }
   }
 
   /// The inputs in the types that the plan reads.

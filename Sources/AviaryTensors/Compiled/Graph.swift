@@ -1,5 +1,5 @@
 /// A network as a list of operations in order, on values known by number: what is captured, rewritten and then planned.
-struct Graph {
+struct Graph: Sendable {
   typealias Value = Int
 
   /// A value that is known beforehand.
@@ -19,7 +19,7 @@ struct Graph {
     }
   }
 
-  struct Node {
+  struct Node: Sendable {
     var operation: any Operation
     var inputs: [Value]
     var outputs: [Value]
@@ -37,7 +37,7 @@ struct Graph {
   }
 
   /// What the loop of a depthwise convolution does to its operand first.
-  indirect enum Entry {
+  indirect enum Entry: Sendable {
     case activation(EltwiseKernel)
     /// It makes the operand: by a convolution with filters of one pixel, which is no node of the graph any more.
     case expansion(Node)

@@ -34,6 +34,8 @@ struct Plan {
   var values: [Value] = []
   var steps: [Step] = []
   var arena = Arena()
+  /// The values that a caller fills, and those that it is given.
+  var (inputs, outputs): ([Int], [Int]) = ([], [])
 
   /// A value to be written by the next step.
   mutating func addValue(_ spec: TensorSpec, _ descriptor: MemoryDescriptor) -> Int {

@@ -31,13 +31,11 @@ struct Planner {
     pointwiseLoops = precision == .float32 ? graph.pointwiseLoops(excitations) : [:]
   }
 
-  static func boundPlan(
-    _ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType
-  ) -> BoundPlan {
+  static func plan(_ graph: Graph, _ algorithms: AlgorithmChoice, precision: DType) -> Plan {
     var graph = graph
     if precision == .float32 { graph.moveEntries() }
     var planner = Planner(graph, algorithms, precision)
-    let inputs = graph.inputs.map { value -> Int in
+    planner.plan.inputs = graph.inputs.map { value -> Int in
       let spec = graph.specs[value]
       let input = planner.plan.addValue(spec, .rowMajor(of: spec))
       planner.planned[value] = input
@@ -47,12 +45,13 @@ struct Planner {
       planner.lower(node)
       for value in node.reads { planner.pending[value, default: 1] -= 1 }
     }
-    let outputs = graph.outputs.map { value -> Int in
+    planner.plan.outputs = graph.outputs.map { value -> Int in
       let output = planner.value(value, in: .rowMajor(of: graph.specs[value]))
       planner.plan.keep(output)
       return output
     }
-    return BoundPlan(planner.plan, inputs: inputs, outputs: outputs)
+    planner.plan.arena.place()
+    return planner.plan
   }
 
   private mutating func lower(_ node: Graph.Node) {
