@@ -5,13 +5,13 @@ import AviaryTensors
 /// It holds the weights the network had when it was compiled. Results equal the network's own within rounding. Inputs of other shapes are
 /// compiled for when they first come; the plans used last are kept.
 public final class CompiledNetwork {
-  private let compile: ([TensorSpec]) -> CompiledGraph
+  private let module: any Module
+  private let compilation: Compilation
   private let complete: (NamedTensors) -> NamedTensors
   private let inputNames: [String]
   private let outputNames: [String]
-  /// The one used last at the end.
-  private var graphs: [CompiledGraph] = []
-  private static let keptShapes = 4
+  private let body: ([Tensor]) -> [Tensor]
+  private var plans = PlanCache()
 
   /// - Parameters:
   ///   - module: whose weights `body` uses; it is put into evaluation mode.
@@ -23,28 +23,16 @@ public final class CompiledNetwork {
     completing complete: @escaping (NamedTensors) -> NamedTensors = { $0 },
     capturing body: @escaping ([Tensor]) -> [Tensor]
   ) {
-    require(
-      [.float32, .bfloat16].contains(precision), "models compute in float32 or bfloat16, not \(precision)")
+    compilation = Compilation(algorithms, precision)
     module.evaluate()
-    var weights: [ObjectIdentifier: () -> Tensor] = [:]
-    for (_, member) in module.members() {
-      switch member {
-      case .parameter(let parameter): weights[parameter.tracedIdentity] = { parameter.value.detached }
-      case .buffer(let buffer): weights[buffer.tracedIdentity] = { buffer.value }
-      case .module: break
-      }
-    }
+    self.module = module
     self.complete = complete
+    self.body = body
     inputNames = inputs
     outputNames = outputs
-    compile = { specs in
-      CompiledGraph(
-        specs, algorithms: algorithms, precision: precision, weights: { weights[$0.identity]?() },
-        capturing: body)
-    }
   }
 
-  /// The network's outputs. Not to be called from several threads at once: compile once per thread.
+  /// The network's outputs. Not to be called from several threads at once, for which there is ``SharedNetwork``.
   public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
     let inputs = complete(inputs)
     let tensors = inputNames.map { inputs[$0] }
@@ -53,13 +41,10 @@ public final class CompiledNetwork {
 
   /// The plan for inputs of these shapes and types.
   public func graph(for inputs: [TensorSpec]) -> CompiledGraph {
-    if let place = graphs.firstIndex(where: { $0.inputs == inputs }) {
-      graphs.append(graphs.remove(at: place))
-    } else {
-      if graphs.count == Self.keptShapes { graphs.removeFirst() }
-      graphs.append(compile(inputs))
-    }
-    return graphs[graphs.count - 1]
+    if let known = plans.graph(for: inputs) { return known }
+    let graph = compilation.graph(for: inputs, of: module, capturing: body)
+    plans.insert(graph)
+    return graph
   }
 }
 
@@ -85,7 +70,7 @@ public final class CompiledModel {
 
   fileprivate init(_ network: CompiledNetwork) { self.network = network }
 
-  /// The network's result. Not to be called from several threads at once: compile once per thread.
+  /// The network's result. Not to be called from several threads at once, for which there is ``SharedNetwork``.
   public func callAsFunction(_ input: Tensor) -> Tensor { graph(for: input.shape)(input) }
 
   /// The plan for float32 inputs of one shape.
