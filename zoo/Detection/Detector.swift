@@ -21,30 +21,29 @@ public struct Detector: TaskModel {
   /// - Throws: ``WrongTask`` when the network is for something else; `WeightsError` or ``ConfigurationError`` when what is bound to the weights
   ///   makes no sense.
   public init(_ loaded: sending LoadedNetwork, execution: Execution = .compiled()) throws {
-    guard loaded.task == Self.task, let count = loaded.task.labelCount(of: loaded.network) else {
+    guard loaded.task == Self.task, let network = loaded.network as? any DetectionNetwork else {
       throw WrongTask(model: loaded.name, task: loaded.task)
     }
-    labels = try loaded.labels(count, else: "label")
+    labels = try loaded.labels(network.labelCount, else: "label")
     (threshold, processor) = try Self.processing(
-      loaded.network, try loaded.portablePreprocessing(), loaded.metadata.taskSettings ?? [:])
+      network, try loaded.portablePreprocessing(), loaded.metadata.taskSettings ?? [:])
     self.network = SharedNetwork(loaded.network, execution: execution)
   }
 
   /// A network of one's own.
   ///
   /// - Parameters:
-  ///   - network: a ``DetectionNetwork``. Swift lets nobody take over such a one as the network that it is, so its type is asked here.
   ///   - labels: one name for each number that a label may have; "label 0" and so on where none are given.
   ///   - preprocessing: how pictures become the network's input, as a portable file says it.
   ///   - settings: the numbers of the task, `score_threshold` among them.
   /// - Throws: what ``DetectionNetwork/processor(_:_:)`` throws.
   public init(
-    _ network: sending any Network, labels: [String]? = nil,
+    _ network: sending any DetectionNetwork, labels: [String]? = nil,
     preprocessing: PortableMetadata.Preprocessing, settings: Settings = [:],
     execution: Execution = .compiled()
   ) throws {
+    let count = network.labelCount
     (threshold, processor) = try Self.processing(network, preprocessing, settings)
-    let count = Self.task.labelCount(of: network)!
     require(labels?.count ?? count == count, "\(labels?.count ?? 0) labels were given for \(count)")
     self.labels = labels ?? (0..<count).map { "label \($0)" }
     self.network = SharedNetwork(network, execution: execution)
@@ -59,11 +58,8 @@ public struct Detector: TaskModel {
   static let thresholdSetting = "score_threshold"
 
   private static func processing(
-    _ network: any Network, _ preprocessing: PortableMetadata.Preprocessing, _ settings: Settings
+    _ network: any DetectionNetwork, _ preprocessing: PortableMetadata.Preprocessing, _ settings: Settings
   ) throws -> (Float, any DetectionProcessor) {
-    guard let network = network as? any DetectionNetwork else {
-      requirementFailure("a \(type(of: network)) is no network for detection")
-    }
     var own = ConfigurationEntries(settings.filter { $0.key == thresholdSetting })
     let threshold = try own.number(thresholdSetting, 0...1, missing: 0.5)
     let rest = settings.filter { $0.key != thresholdSetting }
