@@ -193,13 +193,10 @@ extension Preprocessing {
   /// picture has.
   func with(channels count: Int) -> Preprocessing {
     guard count != channels.count, [1, 3].contains(count) else { return self }
-    func averaged(_ numbers: [Float]) -> [Float] {
-      Array(repeating: numbers.reduce(0, +) / Float(numbers.count), count: count)
-    }
     var copy = self
     copy.channels = count == 1 ? .grey : .rgb
-    copy.mean = averaged(mean)
-    copy.std = averaged(std)
+    copy.mean = mean.averaged(over: count)
+    copy.std = std.averaged(over: count)
     return copy
   }
 
@@ -212,5 +209,12 @@ extension Preprocessing {
     case (.exact, _): sized(resize: .exact(width: side, height: side), crop: crop.map { _ in side })
     case (.none, _): sized(resize: .none, crop: crop.map { _ in side })
     }
+  }
+}
+
+extension [Float] {
+  /// The mean of all, for each of `count` channels; nothing where there is nothing.
+  func averaged(over count: Int) -> [Float] {
+    isEmpty ? [] : Array(repeating: reduce(0, +) / Float(self.count), count: count)
   }
 }

@@ -90,13 +90,10 @@ extension PortableMetadata.Preprocessing {
   /// picture has.
   func with(channels count: Int?) -> Self {
     guard let count, count != (channels == .grey ? 1 : 3), [1, 3].contains(count) else { return self }
-    func averaged(_ numbers: [Float]) -> [Float] {
-      numbers.isEmpty ? [] : Array(repeating: numbers.reduce(0, +) / Float(numbers.count), count: count)
-    }
     var copy = self
     copy.channels = count == 1 ? .grey : .rgb
-    copy.mean = averaged(mean)
-    copy.standardDeviation = averaged(standardDeviation)
+    copy.mean = mean.averaged(over: count)
+    copy.standardDeviation = standardDeviation.averaged(over: count)
     return copy
   }
 }

@@ -71,7 +71,7 @@ enum DetectCommand: Command {
     try arguments.record(operands, name: Self.name) { (record: inout Record, picture, index) in
       let image = try picture.image()
       let found = try detector.detect(image, threshold: threshold, named: picture.name)
-      try drawings.map { try image.drawing(boxes: found).write(to: $0.paths[index]) }
+      try drawings.map { try image.drawing(boxes: found).write(to: $0.path(index)) }
       record.detections = found.map { Record.Object($0) }
     }
   }

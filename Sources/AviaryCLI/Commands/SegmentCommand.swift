@@ -101,9 +101,9 @@ enum SegmentCommand: Command {
       let mask =
         arguments.has("coloured")
         ? found.map.coloured() : count == 2 ? found.map.mask() : found.map.picture
-      try masks.map { try mask.write(to: $0.paths[index]) }
-      try overlays.map { try found.map.overlaid(on: image).write(to: $0.paths[index]) }
-      try shares.map { try write(found, to: $0.paths[index]) }
+      try masks.map { try mask.write(to: $0.path(index)) }
+      try overlays.map { try found.map.overlaid(on: image).write(to: $0.path(index)) }
+      try shares.map { try write(found, to: $0.path(index)) }
       fill(&record, found)
       guard let truths else { return }
       let (truth, reading) = try truths.map(index, for: image, named: picture.name, labels: found.labels)

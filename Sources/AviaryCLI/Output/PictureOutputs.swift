@@ -4,10 +4,12 @@ import Foundation
 /// Where a command writes what it makes of pictures: of one to a file, of several to a folder under the pictures' names.
 struct PictureOutputs {
   /// In the order of the pictures.
-  let paths: [String]
+  private let paths: [String]
+  /// What is made before the first file; nil for a file.
+  private let folder: String?
   private let option: String
 
-  /// Nil when the option was not given. What has no ending, or is a folder, is one, and made where there is none.
+  /// Nil when the option was not given. What has no ending, or is a folder, is one, and made when it is needed.
   ///
   /// - Parameter endings: those that files may have, in small letters; pictures with others get the first.
   /// - Throws: ``UsageError`` when files would get other endings, take each other's place, or that of a picture.
@@ -27,7 +29,7 @@ struct PictureOutputs {
       guard pictures.count == 1 else {
         throw UsageError("--\(option) takes a folder for \(pictures.count) pictures, not \(path)")
       }
-      paths = [path]
+      (paths, folder) = ([path], nil)
       try requireNoneOverwritten(pictures)
       return
     }
@@ -39,8 +41,16 @@ struct PictureOutputs {
       let kept = endings.contains(ending) ? name : "\(Self.stem(name)).\(endings[0])"
       return "\(folder)/\(kept)"
     }
+    self.folder = folder
     try requireNoneOverwritten(pictures)
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  /// Where what is made of picture number `index` goes, in a folder that is there.
+  func path(_ index: Int) throws -> String {
+    if let folder {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+    return paths[index]
   }
 
   private func requireNoneOverwritten(_ pictures: [PictureOperand]) throws {
