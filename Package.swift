@@ -50,7 +50,8 @@ let package = Package(
     .target(name: "CThreads"),
     .target(name: "CVectors"),
     .target(
-      name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"], exclude: ["Compiled/README.md"]),
+      name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"],
+      exclude: ["Compiled/README.md"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
       name: "AviaryWeights",
