@@ -24,22 +24,30 @@ extension Arguments {
     try Zoo.network(name, weights: file("weights"), settings: sets.settings, allowing: allowance)
   }
 
-  /// The network as `--eager` and `--exact` ask for it, for about `runs` runs. It is compiled when its first inputs come.
-  func runner(_ loaded: LoadedNetwork, runs: Int) throws -> (NamedTensors) -> NamedTensors {
+  /// How networks are run for about `runs` runs, as `--eager`, `--exact` and `--precision` ask for it.
+  func execution(runs: Int) throws -> Execution {
     let isExact = has("exact")
     let precision = try self.precision
+    if has("eager") { return .eager(isExact: isExact) }
+    let algorithms: AlgorithmChoice =
+      runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
+    return .compiled(algorithms: algorithms, precision: precision)
+  }
+
+  /// The network as ``execution(runs:)`` has it. It is compiled when its first inputs come.
+  func runner(_ loaded: LoadedNetwork, runs: Int) throws -> (NamedTensors) -> NamedTensors {
     let network = loaded.network
-    if has("eager") {
+    switch try execution(runs: runs) {
+    case .eager(let isExact):
       network.evaluate()
       return { inputs in
         let inputs = network.completed(inputs)
         return isExact ? withExactArithmetic { network(inputs) } : network(inputs)
       }
+    case .compiled(let algorithms, let precision):
+      let compiled = network.compiled(algorithms: algorithms, precision: precision)
+      return { compiled($0) }
     }
-    let algorithms: AlgorithmChoice =
-      runs == 1 ? .once : isExact || runs < Self.runsWorthMeasuring ? .direct : .measured
-    let compiled = network.compiled(algorithms: algorithms, precision: precision)
-    return { compiled($0) }
   }
 
   /// As ``runner(_:runs:)`` for a classifier: from a batch to its logits.
@@ -73,9 +81,9 @@ extension Arguments {
 }
 
 extension LoadedNetwork {
-  /// Says on stderr what of the file was adapted or left out, before work begins.
+  /// Says on stderr what of the file was adapted or left out, and what was assumed, before work begins.
   func tellChanges() {
-    for change in changes { Console.printError("\(name): \(change)") }
+    for change in changes + assumptions { Console.printError("\(name): \(change)") }
   }
 }
 

@@ -61,8 +61,18 @@ struct TaskBinding: Sendable {
   var preprocessing: PortableMetadata.Preprocessing?
   /// Names of classes or tokens in the order of the outputs; nil where they belong to the weights and not to the network.
   var labels: [String]?
+  /// The setting that counts the labels: networks with another number have none of these. Nil where no setting does.
+  var labelCount: String?
   /// The numbers of the task, by the names of `PortableFormat.md`.
   var settings: Settings = [:]
+  /// Files beside the weights that say more.
+  var companions: [CompanionFile] = []
+
+  /// The labels of a network that was made from `settings`.
+  func labels(for settings: Settings) -> [String]? {
+    guard let labels, let labelCount else { return labels }
+    return settings[labelCount] == .integer(labels.count) ? labels : nil
+  }
 }
 
 extension Dialect {
