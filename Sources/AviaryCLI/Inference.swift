@@ -81,9 +81,15 @@ extension Arguments {
 }
 
 extension LoadedNetwork {
-  /// Says on stderr what of the file was adapted or left out, and what was assumed, before work begins.
+  /// Says on stderr what of the file was adapted or left out, before work begins.
   func tellChanges() {
-    for change in changes + assumptions { Console.printError("\(name): \(change)") }
+    for change in changes { Console.printError("\(name): \(change)") }
+  }
+
+  /// Says besides what of the task no file said, where the results depend on it.
+  func tellChangesAndAssumptions() {
+    tellChanges()
+    for assumption in assumptions { Console.printError("\(name): \(assumption)") }
   }
 }
 

@@ -36,9 +36,8 @@ struct AutoencoderTests {
   @Test("a picture of any size becomes the network's and comes back; batches do not change the bound")
   func reconstruction() throws {
     let generator = try generator()
-    let image = Image(width: 40, height: 33, model: .rgb) { pixels in
-      for index in pixels.indices { pixels[index] = UInt8(index % 251) }
-    }
+    let pixels = (0..<40 * 33 * 3).map { UInt8($0 % 251) }
+    let image = Image(width: 40, height: 33, model: .rgb, pixels: pixels)
     let back = try generator.reconstruct([image, image])
     #expect(back.count == 2 && back[0] == back[1] && back[0].width == 28 && back[0].model == .grey)
 

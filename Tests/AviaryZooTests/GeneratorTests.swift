@@ -14,8 +14,8 @@ struct SamplingFixture {
   struct Call: Decodable {
     let steps: Int
     let eta: Float?
-    let network: JSONValue
-    let scheduler: JSONValue
+    let network: AviaryWeights.JSONValue
+    let scheduler: AviaryWeights.JSONValue
   }
 
   let golden: GoldenFile
@@ -38,7 +38,9 @@ struct SamplingFixture {
   }
 
   /// Files of one folder with a network whose weights are the deterministic ones.
-  static func write(_ network: JSONValue, _ scheduler: JSONValue?, to folder: String) throws -> String {
+  static func write(
+    _ network: AviaryWeights.JSONValue, _ scheduler: AviaryWeights.JSONValue?, to folder: String
+  ) throws -> String {
     let unet = DenoisingUNet(try network.decoded(as: DenoisingUNet.Configuration.self))
     unet.fillDeterministically()
     let weights = "\(folder)/diffusion_pytorch_model.safetensors"
@@ -73,8 +75,7 @@ struct GeneratorTests {
       progress: { done, total in
         counted += 1
         #expect(done == counted && total == 2 * call.steps)
-      }
-    ) { samples.append($0) }
+      }, { samples.append($0) })
     #expect(counted == 2 * call.steps)
     #expect(relativeDifference(concatenate(samples, axis: 0), expected) < 1e-4)
   }
@@ -86,7 +87,8 @@ struct GeneratorTests {
     let fixture = try SamplingFixture()
     let generator = try fixture.generator()
     #expect(generator.latentShape == [3, 8, 12] && generator.range == -1...1)
-    #expect(generator.sampling == .ddpm() && (try generator.stepCount()) == 400)
+    #expect(generator.sampling == .ddpm())
+    #expect(try generator.stepCount() == 400)
     try expectSamples(name, generator, fixture)
   }
 
@@ -172,7 +174,8 @@ struct GeneratorTests {
   func unsuitable() throws {
     let fixture = try SamplingFixture()
     for (size, sentence) in [
-      (JSONValue.null, "give one as the setting sample_size"), (.array([7, 12].map { .integer($0) }), "7×12"),
+      (AviaryWeights.JSONValue.null, "give one as the setting sample_size"),
+      (.array([7, 12].map { .integer($0) }), "7×12"),
       (.array([1 << 20, 1 << 20].map { .integer($0) }), "pixels 4194304 at most"),
     ] {
       let error = #expect(throws: UnsuitableGenerator.self) {

@@ -132,6 +132,9 @@ extension Generator {
       model: name, reason: "has no encoder: it makes pictures of noise, and cannot take any")
   }
 
+  /// Throws ``UnsuitableGenerator`` where the network takes no pictures.
+  public func requireEncoder() throws(UnsuitableGenerator) { _ = try requireAutoencoder() }
+
   /// A picture as the encoder takes it, 1×C×H×W.
   ///
   /// - Parameter name: what messages call the picture.

@@ -49,7 +49,7 @@ enum SampleCommand: Command {
     let sheet = try PictureSheet(arguments)
 
     let loaded = try arguments.loadedNetwork(name, sets)
-    loaded.tellChanges()
+    loaded.tellChangesAndAssumptions()
     let generator = try Generator(loaded, execution: try arguments.execution(runs: options.runs))
     let start = Date()
     let made =
@@ -112,7 +112,10 @@ struct PictureSheet {
     if arguments.has("reconstruct"), array != nil {
       throw UsageError("--array goes not with --reconstruct: it is for samples")
     }
-    if let sheet { try Output.checkWritable(sheet, as: nil) }
+    if let sheet {
+      _ = try Image.FileFormat(endingOf: sheet)
+      try Output.checkWritable(sheet, as: nil)
+    }
     if let array { try Output.checkWritable(array, as: .npz) }
   }
 

@@ -78,7 +78,7 @@ extension Arguments {
   func languageModel(_ name: String, _ sets: SetOptions) throws -> LanguageModel {
     var loaded = try loadedNetwork(name, sets)
     if let file = string("vocabulary") { loaded = loaded.bound(to: try Vocabulary(contentsOf: file)) }
-    loaded.tellChanges()
+    loaded.tellChangesAndAssumptions()
     return try LanguageModel(loaded, execution: try execution(runs: Self.manyRuns))
   }
 

@@ -19,7 +19,7 @@ enum AutoencoderEvaluation {
     let seed = try arguments.integer("seed", default: 0, in: 0...Int.max)
     let loaded = try arguments.loadedNetwork(
       name, try SetOptions(arguments, for: try Catalogue.selection(name).entry))
-    loaded.tellChanges()
+    loaded.tellChangesAndAssumptions()
     let generator = try Generator(loaded, execution: try arguments.execution(runs: 100))
     let pictures = try EncodedPictures(folder, generator)
     let count = min(limit, pictures.count)
@@ -71,6 +71,7 @@ private struct EncodedPictures {
 
   init(_ folder: String, _ generator: Generator) throws {
     self.generator = generator
+    try generator.requireEncoder()
     if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
       let digits = try MNIST(folder: folder, isTraining: false)
       (self.digits, pictures) = (digits, [])

@@ -54,15 +54,15 @@ extension DenoisingUNet: GenerativeNetwork {
     places: ["scheduler_config.json", "../scheduler/scheduler_config.json"],
     missing: { _ in
       "no scheduler_config.json beside the weights or in ../scheduler: the noise schedule of google/ddpm-cifar10-32 is taken"
-    }
-  ) { path, metadata in
-    let entries = try ConfigurationFile(path).settings { entries in
-      // Read for its errors, which name the file then.
-      _ = try JSONValue.object(entries).decoded(as: SchedulerConfiguration.self)
-      return entries
-    }
-    metadata.taskSettings = (metadata.taskSettings ?? [:]).merging([schedulerKey: .object(entries)]) { $1 }
-  }
+    },
+    read: { path, metadata in
+      let entries = try ConfigurationFile(path).settings { entries in
+        // Read for its errors, which name the file then.
+        _ = try JSONValue.object(entries).decoded(as: SchedulerConfiguration.self)
+        return entries
+      }
+      metadata.taskSettings = (metadata.taskSettings ?? [:]).merging([schedulerKey: .object(entries)]) { $1 }
+    })
 
   /// What the settings of the task call the schedule.
   static let schedulerKey = "scheduler"

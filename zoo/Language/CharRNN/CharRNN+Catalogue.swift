@@ -61,6 +61,6 @@ extension CharRNN {
       metadata.labels.map {
         "no vocabulary beside the weights: the \($0.count) characters are taken in the order of ml5's model of Shakespeare"
       }
-    }
-  ) { path, metadata in metadata.labels = try Vocabulary(contentsOf: path).labels }
+    },
+    read: { path, metadata in metadata.labels = try Vocabulary(contentsOf: path).labels })
 }
