@@ -86,7 +86,6 @@ struct SampleCommandTests {
       #expect(sentence("--eta", "1", output[0], output[1]).contains("--sampler ddim"))
       #expect(sentence("--output", "\(folder)/none/x.png").contains("there is no folder"))
       #expect(sentence("--output", "\(folder)/x.gif").contains(".png, .jpg or .jpeg"))
-      #expect(sentence("--array", "\(folder)/x.txt").contains(".npz"))
       try NumPyFile.writeArray(Tensor.zeros([2, 19]), to: "\(folder)/z.npy")
       #expect(sentence("--noise", "\(folder)/z.npy", output[0], output[1]).contains("2×20 float32"))
       #expect(

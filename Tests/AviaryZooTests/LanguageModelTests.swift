@@ -166,6 +166,21 @@ struct LanguageModelTests {
       }
       let model = try Zoo.load(LanguageModel.self, "charrnn", weights: portable)
       #expect(model.vocabulary.characters == Array("xyz".unicodeScalars))
+
+      let sound = try Data(contentsOf: URL(filePath: portable))
+      for (label, sentence) in [
+        (#"11111"#, "not a string"), (#"\"y\""#, "has \"y\" twice, as 0 and as 1"),
+        (#"null "#, ""),
+      ] {
+        var changed = sound
+        let place = try #require(changed.range(of: Data(#"\"x\""#.utf8)))
+        changed.replaceSubrange(place, with: Data(label.utf8))
+        try changed.write(to: URL(filePath: portable))
+        let error = #expect(throws: (any Error).self) {
+          try Zoo.load(LanguageModel.self, "charrnn", weights: portable)
+        }
+        #expect("\(try #require(error))".contains(sentence), "\(String(describing: error))")
+      }
     }
   }
 

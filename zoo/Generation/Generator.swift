@@ -140,7 +140,7 @@ extension Generator {
   /// - Parameter name: what messages call the picture.
   /// - Throws: ``UnsuitablePicture``, ``UnsuitableGenerator`` where the network takes no pictures.
   public func input(_ image: Image, named name: String = "the picture") throws -> Tensor {
-    try requireAutoencoder().pictures.input(image, named: name)
+    try requireAutoencoder().input(image, named: name)
   }
 
   /// What pictures become on their way through the code's mean and back.

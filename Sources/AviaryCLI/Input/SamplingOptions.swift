@@ -76,6 +76,7 @@ struct SamplingOptions {
     let bar = ProgressBar()
     defer { bar.finish() }
     let given = try noise.map { try givenNoise($0, arguments) }
+    guard given?.latents.shape.first != 0 else { throw UsageError("\(noise!) holds no noise") }
     try generator.forEachBatch(
       count: given?.latents.shape.first ?? count, seed: UInt64(seed), latents: given?.latents,
       stepNoise: given?.steps, sampling: try sampling(generator), batch: batch,

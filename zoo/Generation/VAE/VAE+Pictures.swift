@@ -34,8 +34,7 @@ struct PictureAutoencoder: PictureMaker {
   let pictureShape: Shape
   let range: ClosedRange<Float> = 0...1
   let sampling: Sampling? = nil
-  /// How a picture becomes the encoder's input.
-  let pictures: PictureInput
+  private let pictures: PictureInput
   private let name: String
   private let encoder: SharedNetwork
   private let decoder: SharedNetwork
@@ -81,6 +80,17 @@ struct PictureAutoencoder: PictureMaker {
     try samples.requireNumbers(of: "the noise")
     try step()
     return samples.reshaped([latents.shape[0]] + pictureShape)
+  }
+
+  /// The encoder's input 1×C×H×W for a picture; throws ``UnsuitablePicture``.
+  func input(_ image: Image, named name: String) throws(UnsuitablePicture) -> Tensor {
+    let input = try pictures.input(image, named: name)
+    guard input.shape == [1] + pictureShape else {
+      throw UnsuitablePicture(
+        name: name, width: input.shape[3], height: input.shape[2],
+        expected: "\(pictureShape[2])×\(pictureShape[1])")
+    }
+    return input
   }
 
   /// N×C×H×W of the codes' means for pictures N×C×H×W.
