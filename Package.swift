@@ -49,7 +49,9 @@ let package = Package(
     .target(name: "CSignals"),
     .target(name: "CThreads"),
     .target(name: "CVectors"),
-    .target(name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"]),
+    .target(
+      name: "AviaryTensors", dependencies: ["COneDNN", "CThreads", "CVectors"],
+      exclude: ["Compiled/README.md"]),
     .target(name: "AviaryLayers", dependencies: ["AviaryTensors"]),
     .target(
       name: "AviaryWeights",
@@ -62,7 +64,7 @@ let package = Package(
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],
-      path: "zoo", exclude: ["Classification/LeNet/Samples"],
+      path: "zoo", exclude: ["README.md", "Classification/LeNet/Samples"],
       resources: (["Labels", "Registry"] + familyResources).map { .process($0) }),
     .target(
       name: "Aviary",

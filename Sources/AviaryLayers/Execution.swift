@@ -11,6 +11,6 @@ public enum Execution: Sendable, Hashable {
   /// Operation by operation, as the network is written; `isExact`: with direct algorithms only, as ``withExactArithmetic(_:)`` has it.
   case eager(isExact: Bool = false)
 
-  /// Compiled, with direct algorithms only: nothing is rounded otherwise than the definitions of the operations have it.
+  /// Compiled, with direct algorithms only: no Winograd transforms, whose rounding differs.
   public static let exact = Execution.compiled(algorithms: .direct)
 }

@@ -1,11 +1,19 @@
 import AviaryTensors
 
+#if compiler(>=6.2)
+  /// Of a type whose conformances belong to no actor: the compiler lets only such values be handed from thread to thread as a protocol's.
+  public typealias Unisolated = SendableMetatype
+#else
+  /// Conformances that belong to an actor are not known to this compiler.
+  public typealias Unisolated = Any
+#endif
+
 /// Anything that holds parameters, buffers or other modules as stored properties.
 ///
 /// There is nothing to implement: parameters are found by looking at the properties. Their names are the property names in
 /// snake case, joined by dots, so `layer1[0].conv1.weight` of a Swift model is `layer1.0.conv1.weight` of its
 /// checkpoint. Parameters must be properties of their own or stand in arrays; not in tuples, dictionaries or structs.
-public protocol Module: AnyObject {}
+public protocol Module: AnyObject, Unisolated {}
 
 /// A module that maps one tensor to one tensor.
 public protocol Layer: Module {

@@ -116,7 +116,7 @@ extension Signature {
     for port in inputs {
       guard let tensor = tensors[ifPresent: port.name] else {
         if port.isOptional { continue }
-        throw SignatureError(name: port.name, given: "missing", expected: port.text + Self.text(extents))
+        throw SignatureError(name: port.name, given: "missing", expected: port.text + port.text(extents))
       }
       let fits =
         tensor.dtype.isFloatingPoint == port.dtype.isFloatingPoint && tensor.rank == port.axes.count
@@ -132,7 +132,7 @@ extension Signature {
       guard fits else {
         throw SignatureError(
           name: port.name, given: "\(tensor.shape.shapeText) \(tensor.dtype)",
-          expected: port.text + Self.text(extents))
+          expected: port.text + port.text(extents))
       }
       if let bound = port.bound, let value = tensor.first(notIn: 0..<Int64(bound)) {
         throw SignatureError(name: port.name, given: "\(value) in one place", expected: port.text)
@@ -140,9 +140,13 @@ extension Signature {
     }
   }
 
-  private static func text(_ extents: [String: Int]) -> String {
-    let known = extents.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
-    return known.isEmpty ? "" : " with " + known.joined(separator: ", ")
+}
+
+extension TensorPort {
+  /// The extents of its free axes that are known.
+  fileprivate func text(_ extents: [String: Int]) -> String {
+    let known = extents.sorted { $0.key < $1.key }.filter { axes.contains(.free($0.key)) }
+    return known.isEmpty ? "" : " with " + known.map { "\($0.key) = \($0.value)" }.joined(separator: ", ")
   }
 }
 

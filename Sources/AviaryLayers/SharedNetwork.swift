@@ -11,7 +11,7 @@ import Synchronization
 ///     let network = SharedNetwork(UNet())
 ///     let pool = (0..<4).map { _ in network.copy() }
 ///
-/// What takes several networks, or one in parts with plain Swift between them, compiles ``piece(inputs:outputs:_:)`` by piece.
+/// Where a network runs in parts with plain Swift between them, each part is a ``piece(inputs:outputs:_:)``.
 public final class SharedNetwork: Sendable {
   /// The names of the inputs, in order.
   public let inputs: [String]
@@ -27,6 +27,8 @@ public final class SharedNetwork: Sendable {
   /// The inputs that a caller may leave out.
   private let optionalInputs: [String]
   private let body: Body
+  /// Nil where nothing is compiled.
+  private let compilation: Compilation?
   private let plans = Mutex(PlanCache())
   private let siblings: SiblingPlans
 
@@ -41,25 +43,35 @@ public final class SharedNetwork: Sendable {
     self.execution = execution
     self.siblings = siblings
     self.body = body
+    compilation =
+      switch execution {
+      case .compiled(let algorithms, let precision): Compilation(algorithms, precision)
+      case .eager: nil
+      }
   }
 
   /// Takes a network over and puts it into evaluation mode; nothing is compiled before inputs come.
-  public convenience init(_ network: sending any Network, execution: Execution = .compiled()) {
+  ///
+  /// The compiler sees that nobody else has the network: it comes from a function that made it, or loaded its weights, and is not used
+  /// afterwards.
+  public convenience init<Model: Network>(
+    _ network: sending Model, execution: Execution = .compiled()
+  ) {
     let signature = network.signature
     self.init(
-      SharedModule(.network(network)), inputs: signature.inputs.map(\.name),
+      SharedModule(network), inputs: signature.inputs.map(\.name),
       optionalInputs: signature.inputs.filter(\.isOptional).map(\.name),
       outputs: signature.outputs.map(\.name), execution
     ) { $0($1) }
   }
 
   /// As ``init(_:execution:)``, for a model of one input and one output.
-  public convenience init(
-    layer: sending any Layer, input: String = "input", output: String = "output",
+  public convenience init<Model: Layer>(
+    layer: sending Model, input: String = "input", output: String = "output",
     execution: Execution = .compiled()
   ) {
     self.init(
-      SharedModule(.layer(layer, input: input, output: output)), inputs: [input], outputs: [output], execution
+      SharedModule(layer, input: input, output: output), inputs: [input], outputs: [output], execution
     ) { $0($1) }
   }
 
@@ -127,7 +139,7 @@ public final class SharedNetwork: Sendable {
   /// The plan for inputs of these shapes and types, in order, which is made now where there is none: for measurements, and to compile
   /// before the first call.
   public func graph(for specs: [TensorSpec]) -> CompiledGraph {
-    guard case .compiled(let algorithms, let precision) = execution else {
+    guard let compilation else {
       requirementFailure("there is no plan of a network that is run operation by operation")
     }
     if let known = plans.withLock({ $0.graph(for: specs) }) { return known }
@@ -136,7 +148,7 @@ public final class SharedNetwork: Sendable {
       if let known = plans.withLock({ $0.graph(for: specs) }) { return known }
       let graph =
         siblings.graph(for: specs)?.copy()
-        ?? Compilation(algorithms, precision).graph(for: specs, of: module.module) { tensors in
+        ?? compilation.graph(for: specs, of: module.module) { tensors in
           let results = body(module, NamedTensors(Array(zip(inputs, tensors))))
           return outputs.map { results[$0] }
         }
@@ -180,9 +192,14 @@ private final class SharedModule: Sendable {
 
   private let content: Mutex<Content>
 
-  init(_ content: sending Content) {
-    content.module.evaluate()
-    self.content = Mutex(content)
+  init<Model: Network>(_ network: sending Model) {
+    network.evaluate()
+    content = Mutex(.network(network))
+  }
+
+  init<Model: Layer>(_ layer: sending Model, input: String, output: String) {
+    layer.evaluate()
+    content = Mutex(.layer(layer, input: input, output: output))
   }
 
   func withLock<Result: Sendable>(_ body: @Sendable (Content) throws -> Result) rethrows -> Result {

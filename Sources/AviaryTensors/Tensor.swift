@@ -115,7 +115,7 @@ extension Tensor {
   /// Row-major values that stay in a mapped file: nothing is read before the values are.
   ///
   /// The range must lie inside the file and start at a multiple of the element's size; whoever parsed the file checked that.
-  public init(mapping file: MappedFile, byteOffset: Int, shape: Shape, dtype: DType) {
+  package init(mapping file: MappedFile, byteOffset: Int, shape: Shape, dtype: DType) {
     let byteCount = shape.elementCount * dtype.byteCount
     require(
       byteOffset >= 0 && byteOffset % dtype.byteCount == 0 && byteOffset + byteCount <= file.count,

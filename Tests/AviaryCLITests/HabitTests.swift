@@ -82,3 +82,16 @@ struct HabitTests {
     #expect(error?.description == "cannot write /proc/none/x.png: No such file or directory")
   }
 }
+
+@Suite("Documents")
+struct DocumentTests {
+  @Test("README's tables of models are the catalogue's: tools/model-table writes them anew")
+  func table() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md")
+    let readme = try String(contentsOf: file, encoding: .utf8)
+    let outcome = aviary("list", "--markdown")
+    #expect(outcome.status == 0 && outcome.output.contains("`unet_bilinear`"))
+    #expect(
+      readme.contains("-->\n\n\(outcome.output.trimmingCharacters(in: .newlines))\n\n<!-- end of the models"))
+  }
+}

@@ -65,7 +65,7 @@ struct NetworkTests {
     }
     #expect(
       try error { $0[ifPresent: "tokens"] = nil }
-        == "tokens is missing, but the network takes N×T int64 with H = 9, N = 2, W = 9")
+        == "tokens is missing, but the network takes N×T int64 with N = 2")
     #expect(
       try error { $0["mask"] = Tensor([Float(0)]) }
         == "mask is no input, but the network takes picture, tokens")

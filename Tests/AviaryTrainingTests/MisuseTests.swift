@@ -19,6 +19,10 @@
     }
   }
 
+  private final class ReversedLayer: Layer {
+    func callAsFunction(_ input: Tensor) -> Tensor { input.flipped(0) }
+  }
+
   private let data = TensorDataset(inputs: sample([3, 4]), labels: [0, 1, 1], classNames: ["a", "b"])
 
   private let misuses = [
@@ -35,6 +39,15 @@
     Misuse("2×3") { _ = meanSquaredError(sample([2, 3]), sample([2, 4])) },
     Misuse("3 labels for inputs") {
       _ = TensorDataset(inputs: sample([2, 4]), labels: [0, 1, 1], classNames: ["a", "b"])
+    },
+    Misuse("a Linear was asked for, the network is a ReversedLayer") {
+      SharedNetwork(layer: ReversedLayer()).withNetwork { (_: Linear) in }
+    },
+    Misuse("models compute in float32 or bfloat16, not int64") {
+      _ = SharedNetwork(layer: ReversedLayer(), execution: .compiled(precision: .int64))
+    },
+    Misuse("there is no plan of a network that is run operation by operation") {
+      _ = SharedNetwork(layer: ReversedLayer(), execution: .eager()).graph(for: [])
     },
     Misuse("example 3 of 3") { _ = data.input(3) },
     Misuse("example -1 of 3") { _ = data.label(-1) },

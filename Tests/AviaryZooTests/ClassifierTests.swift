@@ -63,6 +63,28 @@ struct ClassifierTests {
 @Suite("Cards")
 struct CardTests {
   @Test(
+    "parameters and multiply-adds of other tasks' networks, at the card's input",
+    arguments: Catalogue.entries.filter { $0.task != .classification }.map(\.name))
+  func otherTasks(name: String) throws {
+    let entry = try Catalogue.entry(name)
+    let card = try entry.card()
+    #expect(card.name == name)
+    let loaded = try Zoo.untrainedNetwork(entry)
+    let inputs = loaded.exampleInputs()
+    #expect(inputs.tensors[0].shape == [1] + card.input)
+    try loaded.check(inputs)
+    let summary = Summary(of: loaded.network, inputs: inputs)
+    #expect(summary.parameters == card.parameters)
+    let multiplyAdds = Double(summary.multiplyAdds) / 1e9
+    #expect(abs(multiplyAdds - card.gigaMultiplyAdds) < max(1e-3 * card.gigaMultiplyAdds, 1e-6))
+    for weights in card.weights {
+      #expect(
+        entry.dialect(named: weights.dialect) != nil
+          && weights.parameters ?? card.parameters == card.parameters)
+    }
+  }
+
+  @Test(
     "parameters and multiply-adds are the published ones",
     arguments: Catalogue.entries(.classification).map(\.name))
   func published(name: String) throws {

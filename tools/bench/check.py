@@ -1,4 +1,4 @@
-"""How far logits lie from a reference, relative to its largest value, as JSON: python check.py REFERENCE.npy FILE..."""
+"""How far an output lies from a reference, relative to its largest value, as JSON: python check.py NAME REFERENCE.npy FILE..."""
 
 import json
 import pathlib
@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 
-reference = np.load(sys.argv[1])
+name, reference = sys.argv[1], np.load(sys.argv[2])
 differences = {}
-for file in map(pathlib.Path, sys.argv[2:]):
-    logits = np.load(file)
-    logits = logits["logits"] if file.suffix == ".npz" else logits
-    same = logits.shape == reference.shape
-    differences[file.stem] = float(np.abs(logits - reference).max() / np.abs(reference).max()) if same else float("inf")
+for file in map(pathlib.Path, sys.argv[3:]):
+    output = np.load(file)
+    output = output[name] if file.suffix == ".npz" else output
+    same = output.shape == reference.shape
+    differences[file.stem] = float(np.abs(output - reference).max() / np.abs(reference).max()) if same else float("inf")
 print(json.dumps(differences))

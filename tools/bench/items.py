@@ -6,6 +6,11 @@ import re
 INFERENCE_PEERS = ("pytorch", "pytorch_channels_last", "pytorch_compiled", "onnxruntime", "openvino")
 TRAINING_PEERS = ("pytorch", "pytorch_channels_last")
 
+# Networks of other tasks than classification (see residents.py), and the output that is compared.
+RESIDENTS = {
+    "unet": "logits", "unet_bilinear": "logits", "unet_drive": "logits", "detr_resnet50": "pred_logits",
+    "ddpm_cifar10": "noise", "vae_mnist": "reconstruction", "charrnn": "logits"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Item:
@@ -27,10 +32,15 @@ class Item:
     def peers(self) -> tuple:
         return {"inference": INFERENCE_PEERS, "training": TRAINING_PEERS, "cold": ("onnxruntime", "pytorch")}[self.kind]
 
+    @property
+    def output(self) -> str:
+        """The name of the output that is compared."""
+        return RESIDENTS.get(self.model, "logits")
+
     def bench_arguments(self, folder) -> list:
         """The command line of `aviary bench` for this item; its weights and input lie in `folder`."""
         arguments = ["bench", self.model, "--weights", f"{folder}/weights.safetensors"]
-        arguments += ["--input", f"{folder}/input.npy", "--batch", str(self.batch), "--interactive"]
+        arguments += ["--input", f"{folder}/input.npz", "--batch", str(self.batch), "--interactive"]
         if self.kind == "training":
             arguments += ["--train", "--learning-rate", str(self.learning_rate)]
         if self.frozen_blocks:
@@ -60,6 +70,7 @@ ITEMS = (
     inference("swin_t", 1, 1.0),
     inference("densenet121", 1, 1.0),
     inference("efficientnet_b0", 1, 1.0),
+    *(inference(name, 1) for name in RESIDENTS),
     training("resnet18", 16, 0.60, memory_target=0.70),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,

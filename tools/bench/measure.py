@@ -123,7 +123,7 @@ def in_turns(item, folder, settings: Settings, busy: bool) -> Result:
 
 
 def _differences(item, folder, settings, alive) -> dict:
-    """How far each is from PyTorch: in the logits, or in the losses of the first steps."""
+    """How far each is from PyTorch: in the output, or in the losses of the first steps."""
     if item.kind == "training":
         losses = {player.name: player.setup["losses"] for player in alive}
         reference = losses.get("pytorch")
@@ -134,13 +134,13 @@ def _differences(item, folder, settings, alive) -> dict:
     output = f"{folder}/{OURS}.npz"
     players.run_once(
         [settings.aviary, "run", item.model, "--weights", f"{folder}/weights.safetensors", "--input",
-         f"{folder}/input.npy", "--output", output], settings.environment(False, OURS))
+         f"{folder}/input.npz", "--output", output], settings.environment(False, OURS))
     for player in alive:
         if player.name != OURS:
             player.ask(f"output {folder}/{player.name}.npy")
     files = [output] + [f"{folder}/{player.name}.npy" for player in alive if player.name != OURS]
     checked = subprocess.run(
-        [sys.executable, HERE / "check.py", f"{folder}/pytorch.npy", *files], check=True, stdout=subprocess.PIPE)
+        [sys.executable, HERE / "check.py", item.output, f"{folder}/pytorch.npy", *files], check=True, stdout=subprocess.PIPE)
     return json.loads(checked.stdout)
 
 

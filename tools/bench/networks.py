@@ -4,6 +4,8 @@ import json
 import pathlib
 import sys
 
+import items
+import residents
 import torch
 from torch import nn
 
@@ -62,6 +64,8 @@ class Transfer(nn.Module):
 
 def make(item) -> nn.Module:
     """The item's network without values."""
+    if item.model in items.RESIDENTS:
+        return residents.MAKERS[item.model]()
     with torch.device("meta"):
         if item.model.startswith("mobilenet_v1_"):
             return MobileNet(float(item.model.removeprefix("mobilenet_v1_")))
@@ -76,12 +80,15 @@ def load(item, folder) -> nn.Module:
     model = make(item)
     # Copies: tensors that lie in a mapped file need not be aligned, which would slow the peer down.
     state = {name: tensor.clone() for name, tensor in load_file(f"{folder}/weights.safetensors").items()}
-    model.load_state_dict(state, assign=True)
+    # Buffers that follow from the architecture are not in the files.
+    model.load_state_dict(state, assign=True, strict=item.model not in items.RESIDENTS)
     return model.eval()
 
 
 def deterministic_state(item) -> dict:
     """Deterministic values for the item's network."""
+    if item.model in items.RESIDENTS:
+        return residents.state(item.model)
     if not item.head and not item.model.startswith("mobilenet_v1_"):
         # Values that follow from the architecture (Swin's positions) are the model's own.
         return classifiers.torchvision_model(item.model).state_dict()
@@ -100,6 +107,8 @@ def metadata(item) -> dict:
     return {"aviary": json.dumps(about)}
 
 
-def picture_batch(item):
-    """The input of an item, N×3×H×W as the model's card says."""
-    return deterministic.image(shape=(item.batch, *classifiers.input_shape(item.model)[1:]))
+def inputs(item) -> dict:
+    """The arrays of an item by our names, in the order of PyTorch's arguments: for a classifier N×3×H×W as the model's card says."""
+    if item.model in items.RESIDENTS:
+        return residents.inputs(item.model, item.batch)
+    return {"input": deterministic.image(shape=(item.batch, *classifiers.input_shape(item.model)[1:]))}

@@ -3,7 +3,7 @@
     python peer.py PEER ITEM FOLDER THREADS
 
 Prints `ready {...}` after the warm-up. For every line `N` it then runs N iterations and prints a JSON array of their
-milliseconds; for a line `output FILE` it writes the logits as .npy and prints `null`. Ends with its input.
+milliseconds; for a line `output FILE` it writes what the network gives as .npy and prints `null`. Ends with its input.
 """
 
 import json
@@ -24,7 +24,7 @@ def onnxruntime(item, folder, threads: int):
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = ort.InferenceSession(f"{folder}/model.onnx", options, providers=["CPUExecutionProvider"])
-    feed = {"input": np.load(f"{folder}/input.npy")}
+    feed = dict(np.load(f"{folder}/input.npz"))
     return lambda: session.run(None, feed)[0]
 
 
@@ -35,7 +35,7 @@ def openvino(item, folder, threads: int):
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
     compiled = ov.Core().compile_model(f"{folder}/model.onnx", "CPU", options)
     request = compiled.create_infer_request()
-    feed, logits = {0: np.load(f"{folder}/input.npy")}, compiled.output(0)
+    feed, logits = dict(np.load(f"{folder}/input.npz")), compiled.output(0)
     return lambda: request.infer(feed, share_inputs=True, share_outputs=True)[logits]
 
 
@@ -47,9 +47,10 @@ def pytorch(item, folder, threads: int, channels_last: bool = False, compiled: b
     torch.set_num_interop_threads(1)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = networks.load(item, folder).to(memory_format=layout)
-    images = torch.from_numpy(np.load(f"{folder}/input.npy")).contiguous(memory_format=layout)
+    arrays = map(torch.from_numpy, np.load(f"{folder}/input.npz").values())
+    inputs = [array.contiguous(memory_format=layout) if array.ndim == 4 else array for array in arrays]
     if item.kind == "training":
-        return training_step(model, images, item)
+        return training_step(model, inputs[0], item)
     if compiled:
         import torch._inductor.config
 
@@ -59,7 +60,7 @@ def pytorch(item, folder, threads: int, channels_last: bool = False, compiled: b
 
     def forward():
         with torch.no_grad() if compiled else torch.inference_mode():
-            return model(images).numpy()
+            return model(*inputs).numpy()
 
     return forward
 

@@ -2,7 +2,7 @@
 
     python prepare.py ITEM FOLDER
 
-weights.safetensors (names of the reference checkpoint), input.npy (float32 N×3×H×W), model.onnx for inference;
+weights.safetensors (names of the reference checkpoint), input.npz (the inputs by name), model.onnx for inference;
 for a cold start also picture.jpg and weights.pth.
 """
 
@@ -21,9 +21,10 @@ def export(model, item: items.Item, file: pathlib.Path) -> None:
     """Writes the network as ONNX for the item's batch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        inputs = networks.inputs(item)
         torch.onnx.export(
-            model, (torch.from_numpy(networks.picture_batch(item)),), str(file), dynamo=False, opset_version=17,
-            do_constant_folding=True, input_names=["input"], output_names=["logits"])
+            model, tuple(map(torch.from_numpy, inputs.values())), str(file), dynamo=False, opset_version=17,
+            do_constant_folding=True, input_names=list(inputs), output_names=[item.output])
     if isinstance(model, networks.MobileNet):
         fold_padding(file)
 
@@ -60,7 +61,7 @@ def write_picture(file: pathlib.Path) -> None:
 def main(item: items.Item, folder: pathlib.Path) -> None:
     state = networks.deterministic_state(item)
     save_file(state, folder / "weights.safetensors", metadata=networks.metadata(item))
-    np.save(folder / "input.npy", networks.picture_batch(item))
+    np.savez(folder / "input.npz", **networks.inputs(item))
     if item.kind != "training":
         export(networks.load(item, folder), item, folder / "model.onnx")
     if item.kind == "cold":

@@ -9,7 +9,8 @@ enum ListCommand: Command {
     Option("task", tasks.joined(separator: "|"), "the models of one task"),
     Option("family", "NAME", "the models of one family, such as ResNet"),
     Option("weights", "NAME", "the models that a framework publishes weights of: torchvision, keras, timm"),
-    Option("cached", nil, "the models whose published weights are in the cache"), Option.json,
+    Option("cached", nil, "the models whose published weights are in the cache"),
+    Option("markdown", nil, "print tables in Markdown of all models, as README has them"), Option.json,
   ]
   static let example = "aviary list 'resnet*' --weights keras --cached"
 
@@ -78,6 +79,7 @@ enum ListCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let filter = try Filter(arguments)
+    if arguments.has("markdown") { return Console.print(try ModelTable.markdown()) }
     let rows = try Catalogue.entries.map { Row(task: $0.task, card: try $0.card()) }
     let taken = try zip(Catalogue.entries, rows).filter { try filter.takes($0, $1.card) }.map { $1 }
     if arguments.has("json") { return try Console.printJSON(taken) }

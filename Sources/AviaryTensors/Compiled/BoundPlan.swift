@@ -113,8 +113,9 @@ final class BoundPlan {
   /// Times each step, the fastest of `repetitions` runs.
   func profile(_ inputs: [Tensor], repetitions: Int) -> [CompiledGraph.Timing] {
     var best = [Double](repeating: .infinity, count: steps.count)
-    withInputs(inputs) {
-      for _ in 0..<max(repetitions, 1) {
+    for _ in 0..<max(repetitions, 1) {
+      // A run may overwrite them.
+      withInputs(inputs) {
         for (index, step) in steps.enumerated() {
           let start = DispatchTime.now().uptimeNanoseconds
           run(step)

@@ -2,7 +2,7 @@
 ///
 /// It states five facts and keeps no state: the shape rule, the kernel call, the gradient, the multiply-adds, and the name of the
 /// ONNX operator it corresponds to. Everything that looks at a network (summaries, counters, gradients) reads these.
-public protocol Operation: Hashable, Sendable {
+package protocol Operation: Hashable, Sendable {
   /// Shapes and types of the results; a misuse (operands that do not fit) ends here with a message.
   func outputs(for inputs: [TensorSpec]) -> [TensorSpec]
 
@@ -26,9 +26,9 @@ public protocol Operation: Hashable, Sendable {
 }
 
 extension Operation {
-  public func multiplyAdds(for inputs: [TensorSpec]) -> Int { 0 }
-  public var keeps: Kept { .inputs }
-  public var window: SlidingWindow? { nil }
+  package func multiplyAdds(for inputs: [TensorSpec]) -> Int { 0 }
+  package var keeps: Kept { .inputs }
+  package var window: SlidingWindow? { nil }
 
   /// Runs the operation and records it when an input is tracked.
   func callAsFunction(_ inputs: Tensor...) -> Tensor { apply(inputs)[0] }
@@ -57,54 +57,54 @@ protocol WritingOperation: Operation {
 }
 
 /// Sizes per spatial axis of a window that slides over an input.
-public struct SlidingWindow: Hashable, Sendable {
+package struct SlidingWindow: Hashable, Sendable {
   /// Extents of the window.
-  public let kernel: [Int]
+  package let kernel: [Int]
   /// Input positions from one window to the next.
-  public let stride: [Int]
+  package let stride: [Int]
   /// Input positions from one element of the window to the next.
-  public let dilation: [Int]
+  package let dilation: [Int]
 }
 
 /// The parts of a forward pass that its gradient reads.
-public struct Kept: OptionSet, Sendable {
-  public let rawValue: Int
-  public init(rawValue: Int) { self.rawValue = rawValue }
+package struct Kept: OptionSet, Sendable {
+  package let rawValue: Int
+  package init(rawValue: Int) { self.rawValue = rawValue }
   /// All operands, as ``GradientContext/input(_:)`` returns them.
-  public static let inputs = Kept(rawValue: 1)
+  package static let inputs = Kept(rawValue: 1)
   /// All results, as ``GradientContext/output(_:)`` returns them.
-  public static let outputs = Kept(rawValue: 2)
+  package static let outputs = Kept(rawValue: 2)
 }
 
 /// Passed through a forward pass.
-public struct ForwardContext {
+package struct ForwardContext {
   /// True when a gradient may be asked for: training-only results (workspaces, saved statistics) are wanted.
-  public let isRecording: Bool
+  package let isRecording: Bool
   var saved: [Tensor] = []
 
   /// Keeps a tensor for ``GradientContext/saved``.
-  public mutating func save(_ tensor: Tensor) { if isRecording { saved.append(tensor) } }
+  package mutating func save(_ tensor: Tensor) { if isRecording { saved.append(tensor) } }
 }
 
 /// What a gradient rule can see.
-public struct GradientContext {
+package struct GradientContext {
   let node: Node
   /// The gradient of the loss with respect to each output; nil where the loss does not depend on it.
-  public let outputGradients: [Tensor?]
+  package let outputGradients: [Tensor?]
 
   /// The gradient of the first output.
-  public var upstream: Tensor { outputGradients[0]! }
+  package var upstream: Tensor { outputGradients[0]! }
   /// Shapes and types of the operands, known whether they were kept or not.
-  public var inputSpecs: [TensorSpec] { node.inputSpecs }
+  package var inputSpecs: [TensorSpec] { node.inputSpecs }
   /// Shapes and types of the results, known whether they were kept or not.
-  public var outputSpecs: [TensorSpec] { node.outputSpecs }
+  package var outputSpecs: [TensorSpec] { node.outputSpecs }
   /// What ``ForwardContext/save(_:)`` was given, in order.
-  public var saved: [Tensor] { node.saved }
+  package var saved: [Tensor] { node.saved }
 
   /// An operand, for operations that keep their ``Kept/inputs``.
-  public func input(_ index: Int) -> Tensor { node.keptInputs[index]! }
+  package func input(_ index: Int) -> Tensor { node.keptInputs[index]! }
   /// A result, for operations that keep their ``Kept/outputs``.
-  public func output(_ index: Int) -> Tensor { node.keptOutputs[index]! }
+  package func output(_ index: Int) -> Tensor { node.keptOutputs[index]! }
   /// Whether anybody asks for the gradient of this input.
-  public func needs(_ index: Int) -> Bool { index < node.parents.count && node.parents[index] != nil }
+  package func needs(_ index: Int) -> Bool { index < node.parents.count && node.parents[index] != nil }
 }

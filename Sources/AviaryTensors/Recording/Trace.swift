@@ -3,18 +3,18 @@ import Synchronization
 /// Collects the operations of a computation instead of running them: shapes flow, values do not.
 ///
 /// Summaries and counters run a model this way: no memory is taken, and weights that were never loaded are never made.
-public final class Trace: Sendable {
+package final class Trace: Sendable {
   /// One operation as it was called.
-  public struct Step: Sendable {
+  package struct Step: Sendable {
     /// What was called, with its attributes.
-    public let operation: any Operation
+    package let operation: any Operation
     /// The operands: abstract ones are told apart by ``Tensor/identity``.
-    public let inputs: [Tensor]
+    package let inputs: [Tensor]
     /// The results, abstract tensors with shapes and types but no values.
-    public let outputs: [Tensor]
+    package let outputs: [Tensor]
 
     /// Multiplications followed by an addition, as ``Operation/multiplyAdds(for:)`` counts them.
-    public var multiplyAdds: Int { operation.multiplyAdds(for: inputs.map(\.spec)) }
+    package var multiplyAdds: Int { operation.multiplyAdds(for: inputs.map(\.spec)) }
   }
 
   private let recorded = Mutex<[Step]>([])
@@ -22,7 +22,7 @@ public final class Trace: Sendable {
   private init() {}
 
   /// The operations so far, in order.
-  public var steps: [Step] { recorded.withLock { $0 } }
+  package var steps: [Step] { recorded.withLock { $0 } }
 
   func record(_ operation: some Operation, _ inputs: [Tensor]) -> [Tensor] {
     let outputs = operation.outputs(for: inputs.map(\.spec)).map(Tensor.abstract)
@@ -31,10 +31,10 @@ public final class Trace: Sendable {
   }
 
   /// True inside ``of(_:)``: whoever would make values may make an abstract tensor instead.
-  public static var isActive: Bool { ExecutionScope.current.trace != nil }
+  package static var isActive: Bool { ExecutionScope.current.trace != nil }
 
   /// The operations that `body` calls, and its result.
-  public static func of<Result>(_ body: () throws -> Result) rethrows -> (result: Result, steps: [Step]) {
+  package static func of<Result>(_ body: () throws -> Result) rethrows -> (result: Result, steps: [Step]) {
     let trace = Trace()
     let result = try ExecutionScope.with({ $0.trace = trace }, body)
     return (result, trace.steps)
@@ -43,5 +43,5 @@ public final class Trace: Sendable {
 
 extension Tensor {
   /// Tells tensors apart during a trace: two tensors with equal identity are the same value.
-  public var identity: ObjectIdentifier { ObjectIdentifier(storage) }
+  package var identity: ObjectIdentifier { ObjectIdentifier(storage) }
 }

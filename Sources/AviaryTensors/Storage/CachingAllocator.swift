@@ -5,15 +5,15 @@ import Synchronization
 ///
 /// Activations of one network have the same sizes run after run, so a freed block is nearly always
 /// asked for again; returning it to the system instead would cost a page fault per 4 KiB each time.
-public enum CachingAllocator {
+package enum CachingAllocator {
   /// How much memory tensors use, in bytes.
-  public struct Statistics: Sendable, Equatable {
+  package struct Statistics: Sendable, Equatable {
     /// Held by living tensors now.
-    public var inUse = 0
+    package var inUse = 0
     /// The largest `inUse` since the last ``CachingAllocator/resetPeak()``.
-    public var peak = 0
+    package var peak = 0
     /// Freed and kept for reuse.
-    public var cached = 0
+    package var cached = 0
   }
 
   private struct State {
@@ -28,17 +28,17 @@ public enum CachingAllocator {
   static let alignment = 64
 
   /// The state of all tensors' memory at this moment.
-  public static var statistics: Statistics {
+  package static var statistics: Statistics {
     state.withLock {
       Statistics(inUse: $0.inUse, peak: $0.peak, cached: $0.cachedInSmall + $0.large.idleByteCount)
     }
   }
 
   /// Starts a new measurement of the peak at what is in use now.
-  public static func resetPeak() { state.withLock { $0.peak = $0.inUse } }
+  package static func resetPeak() { state.withLock { $0.peak = $0.inUse } }
 
   /// Gives all cached blocks back to the system.
-  public static func trim() {
+  package static func trim() {
     let blocks = state.withLock { state in
       let blocks = state.small.values.flatMap { $0 }
       state.small.removeAll()

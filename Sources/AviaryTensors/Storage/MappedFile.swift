@@ -5,21 +5,21 @@ import Foundation
 /// A file that another process shortens while it is mapped ends this one with a bus error when what is gone is read, and one that is written
 /// over gives other bytes (see ``hasChanged``). So readers of weights map only regular files, and writers replace files by renaming, never in
 /// place.
-public final class MappedFile: Sendable {
+package final class MappedFile: Sendable {
   /// Why a file could not be mapped.
-  public struct Failure: Error, CustomStringConvertible {
+  package struct Failure: Error, CustomStringConvertible {
     /// The file asked for, or what memory in its place was to be called.
-    public let path: String
+    package let path: String
     /// The system's message, or what is wrong with the file.
-    public let reason: String
-    public var description: String { "cannot read \(path): \(reason)" }
+    package let reason: String
+    package var description: String { "cannot read \(path): \(reason)" }
   }
 
   /// The path given: the file's, or the name of memory that stands for one.
-  public let path: String
+  package let path: String
   private let base: Unchecked<UnsafeRawPointer>
   /// Bytes of the file or memory, at least one.
-  public let count: Int
+  package let count: Int
   /// What the file was when it was mapped; nil for memory of its own, whose dropped pages would not come back.
   private let version: Version?
   private var isFile: Bool { version != nil }
@@ -40,7 +40,7 @@ public final class MappedFile: Sendable {
   }
 
   /// Maps `path`; throws ``Failure`` when it is missing, not a regular file, empty or unreadable.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw Failure(path: path, reason: String(cString: strerror(errno))) }
     defer { close(file) }
@@ -66,7 +66,7 @@ public final class MappedFile: Sendable {
   ///
   /// - Parameter path: what the memory is called in messages.
   /// - Throws: ``Failure`` when there is no memory, and what `body` throws.
-  public init(
+  package init(
     path: String, count: Int, filledBy body: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
     guard count > 0 else { throw Failure(path: path, reason: "the file is empty") }
@@ -90,7 +90,7 @@ public final class MappedFile: Sendable {
   /// Whether the file was written to or cut since it was mapped, so that what was read of it is not all of one piece.
   ///
   /// A file that was replaced by another of its name is still there unchanged, and one that was removed as well.
-  public var hasChanged: Bool {
+  package var hasChanged: Bool {
     var status = stat()
     guard let version, stat(path, &status) == 0 else { return false }
     let now = Version(status)
@@ -100,7 +100,7 @@ public final class MappedFile: Sendable {
   deinit { munmap(UnsafeMutableRawPointer(mutating: base.value), count) }
 
   /// All bytes; valid while this object lives.
-  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try body(UnsafeRawBufferPointer(start: base.value, count: count))
   }
 
@@ -115,7 +115,7 @@ public final class MappedFile: Sendable {
   }
 
   /// As above, for a range of the file.
-  public func releasePages(_ range: Range<Int>) {
+  package func releasePages(_ range: Range<Int>) {
     releasePages(from: base.value + range.lowerBound, count: range.count)
   }
 

@@ -134,6 +134,24 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       self.rounding = rounding
     }
 
+    /// As in a file, where absent means and deviations change nothing.
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      func optional<Value: Decodable>(_ type: Value.Type, _ key: CodingKeys) throws -> Value? {
+        try container.decodeIfPresent(type, forKey: key)
+      }
+      height = try optional(Int.self, .height)
+      width = try optional(Int.self, .width)
+      resizeShorterSide = try optional(Int.self, .resizeShorterSide)
+      longestSide = try optional(Int.self, .longestSide)
+      interpolation = try optional(String.self, .interpolation)
+      rounding = try optional(String.self, .rounding)
+      channels = try container.decode(ChannelOrder.self, forKey: .channels)
+      range = try container.decode([Float].self, forKey: .range)
+      mean = try optional([Float].self, .mean) ?? []
+      standardDeviation = try optional([Float].self, .standardDeviation) ?? []
+    }
+
     private enum CodingKeys: String, CodingKey {
       case height, width
       case resizeShorterSide = "resize_shorter_side"
