@@ -115,6 +115,24 @@ struct GeneratorTests {
     }
   }
 
+  @Test("a network of one's own is one of the zoo's, without a file")
+  func ownNetwork() throws {
+    let fixture = try SamplingFixture()
+    let call = try fixture.call("ddpm_learned")
+    let scheduler = try call.scheduler.decoded(as: SchedulerConfiguration.self)
+    func network() throws -> sending DenoisingUNet {
+      let network = DenoisingUNet(try call.network.decoded(as: DenoisingUNet.Configuration.self))
+      network.fillDeterministically()
+      return network
+    }
+    try expectSamples("ddpm_learned", try Generator(try network(), scheduler: scheduler), fixture)
+    let error = #expect(throws: UnsuitableGenerator.self) {
+      try Generator(try network(), scheduler: SchedulerConfiguration())
+    }
+    #expect(error?.description.contains("fixed_small needs 3 for samples of 3") == true)
+    #expect(try Generator(VAE(), preprocessing: .digits).generate(count: 2).count == 2)
+  }
+
   @Test("the same seed gives the same pictures, whatever the batches, and a place its own")
   func seeds() throws {
     let generator = try SamplingFixture().generator()

@@ -113,6 +113,10 @@ struct LanguageModelTests {
     #expect(none?.description.contains("--vocabulary") == true)
     // The catalogue's own has 65.
     #expect(try LanguageModel(try Zoo.untrainedNetwork(entry)).vocabulary.count == 65)
+    let own = #expect(throws: UnsuitableVocabulary.self) {
+      try LanguageModel(CharRNN(), vocabulary: model.vocabulary)
+    }
+    #expect(own?.description == "the vocabulary has 10 characters, but the network has 65")
     let unet = #expect(throws: WrongTask.self) { try Zoo.load(LanguageModel.self, "unet") }
     #expect(unet?.description == "unet segments: aviary segment")
   }

@@ -12,7 +12,7 @@ import AviaryWeights
 public struct Generator: TaskModel {
   public static let task = ZooTask.generation
 
-  /// The catalogue's name of the network.
+  /// What messages call the network: its name in the catalogue.
   public let name: String
   private let maker: any PictureMaker
   private let autoencoder: PictureAutoencoder?
@@ -20,9 +20,14 @@ public struct Generator: TaskModel {
   /// - Throws: ``ConfigurationError`` or ``UnsuitableGenerator`` when what is bound to the weights makes no pictures, `WeightsError` when
   ///   it makes no sense, ``WrongTask`` for a network of another task.
   public init(_ loaded: sending LoadedNetwork, execution: Execution = .compiled()) throws {
-    name = loaded.name
     let pictureMaker = try Self.pictureMaker(of: loaded)
-    maker = pictureMaker(SharedNetwork(loaded.network, execution: execution))
+    self.init(named: loaded.name, pictureMaker(SharedNetwork(loaded.network, execution: execution)))
+  }
+
+  /// What families make of networks of one's own.
+  init(named name: String, _ maker: any PictureMaker) {
+    self.name = name
+    self.maker = maker
     autoencoder = maker as? PictureAutoencoder
   }
 
@@ -35,13 +40,7 @@ public struct Generator: TaskModel {
     return try network.pictureMaker(loaded.metadata, named: loaded.name)
   }
 
-  private init(_ other: Generator) {
-    name = other.name
-    maker = other.maker.copy()
-    autoencoder = maker as? PictureAutoencoder
-  }
-
-  public func copy() -> Generator { Generator(self) }
+  public func copy() -> Generator { Generator(named: name, maker.copy()) }
 
   /// The shape of the noise that a picture begins with: C×H×W for diffusion, D for a code.
   public var latentShape: Shape { maker.latentShape }

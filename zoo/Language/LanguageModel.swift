@@ -22,15 +22,27 @@ public struct LanguageModel: TaskModel {
 
   /// - Throws: ``UnsuitableVocabulary`` when none is bound to the weights, or not the network's.
   public init(_ loaded: sending LoadedNetwork, execution: Execution = .compiled()) throws {
-    let signature = loaded.network.signature
-    guard loaded.task == Self.task, let input = signature.inputs.first, let size = input.bound,
-      let output = signature.outputs.first
-    else { throw WrongTask(model: loaded.name, task: loaded.task) }
+    guard loaded.task == Self.task, let size = loaded.network.signature.inputs.first?.bound else {
+      throw WrongTask(model: loaded.name, task: loaded.task)
+    }
     guard let vocabulary = try loaded.metadata.labels.map(Vocabulary.init) else {
       throw UnsuitableVocabulary(
         "\(loaded.name) has \(size) characters, and no vocabulary says which: lay a vocab.json beside the weights, or name a file with --vocabulary, that is a JSON object from characters to numbers or an array of characters"
       )
     }
+    try self.init(loaded.network, vocabulary: vocabulary, execution: execution)
+  }
+
+  /// A network of one's own whose first input are tokens N×T and whose first output are the logits N×T×V of the tokens after them. Inputs that
+  /// may be left out and are outputs too are its state.
+  ///
+  /// - Throws: ``UnsuitableVocabulary`` when the network has another number of characters.
+  public init(
+    _ network: sending any Network, vocabulary: Vocabulary, execution: Execution = .compiled()
+  ) throws(UnsuitableVocabulary) {
+    let signature = network.signature
+    guard let input = signature.inputs.first, let size = input.bound, let output = signature.outputs.first
+    else { requirementFailure("the network's first input are no tokens below a bound") }
     guard vocabulary.count == size else {
       throw UnsuitableVocabulary(
         "the vocabulary has \(vocabulary.count) characters, but the network has \(size)")
@@ -39,7 +51,7 @@ public struct LanguageModel: TaskModel {
     (tokens, logits) = (input.name, output.name)
     let outputs = Set(signature.outputs.map(\.name))
     states = signature.inputs.filter { $0.isOptional && outputs.contains($0.name) }.map(\.name)
-    network = SharedNetwork(loaded.network, execution: execution)
+    self.network = SharedNetwork(network, execution: execution)
   }
 
   private init(_ other: LanguageModel) {

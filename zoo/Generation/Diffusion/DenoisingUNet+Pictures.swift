@@ -10,17 +10,23 @@ extension DenoisingUNet: GenerativeNetwork {
     _ metadata: PortableMetadata, named name: String
   ) throws -> @Sendable (SharedNetwork) -> any PictureMaker {
     let schedule = try Schedule(metadata.taskSettings)
+    return try pictureMaker(schedule.configuration, schedule.sampling, named: name)
+  }
+
+  fileprivate func pictureMaker(
+    _ scheduler: SchedulerConfiguration, _ sampling: Sampling, named name: String
+  ) throws(UnsuitableGenerator) -> @Sendable (SharedNetwork) -> any PictureMaker {
     let channels = configuration.inChannels
     guard [1, 3].contains(channels) else {
       throw UnsuitableGenerator(
         model: name, reason: "makes samples of \(channels) channels, but pictures have 1 or 3")
     }
-    let outputs = schedule.configuration.variance == .learnedRange ? 2 * channels : channels
+    let outputs = scheduler.variance == .learnedRange ? 2 * channels : channels
     guard configuration.outChannels == outputs else {
       throw UnsuitableGenerator(
         model: name,
         reason:
-          "has \(configuration.outChannels) channels of output, but the scheduler's variance \(schedule.configuration.variance.rawValue) needs \(outputs) for samples of \(channels)"
+          "has \(configuration.outChannels) channels of output, but the scheduler's variance \(scheduler.variance.rawValue) needs \(outputs) for samples of \(channels)"
       )
     }
     guard let size = configuration.sampleSize else {
@@ -37,8 +43,7 @@ extension DenoisingUNet: GenerativeNetwork {
     }
     return {
       DenoisedPictures(
-        latentShape: [channels, height, width], configuration: schedule.configuration, network: $0,
-        usual: schedule.sampling)
+        latentShape: [channels, height, width], configuration: scheduler, network: $0, usual: sampling)
     }
   }
 
@@ -66,6 +71,23 @@ extension DenoisingUNet: GenerativeNetwork {
 
   /// What the settings of the task call the schedule.
   static let schedulerKey = "scheduler"
+}
+
+extension Generator {
+  /// A denoising network of one's own, whose configuration says the size of its samples.
+  ///
+  /// - Parameters:
+  ///   - scheduler: the noise that it was trained with.
+  ///   - sampling: what is done where nothing else is asked for.
+  /// - Throws: ``UnsuitableGenerator`` when its samples are no pictures, or its output is not the scheduler's.
+  public init(
+    _ network: sending DenoisingUNet, scheduler: SchedulerConfiguration, sampling: Sampling = .ddpm(),
+    execution: Execution = .compiled()
+  ) throws(UnsuitableGenerator) {
+    let name = "the network"
+    let pictureMaker = try network.pictureMaker(scheduler, sampling, named: name)
+    self.init(named: name, pictureMaker(SharedNetwork(network, execution: execution)))
+  }
 }
 
 /// What the settings of a task say of diffusion.

@@ -8,13 +8,19 @@ extension VAE: GenerativeNetwork {
   func pictureMaker(
     _ metadata: PortableMetadata, named name: String
   ) throws -> @Sendable (SharedNetwork) -> any PictureMaker {
-    let configuration = configuration
     guard let portable = metadata.preprocessing else {
       throw UnsuitableGenerator(model: name, reason: "has no preprocessing that says a picture's size")
     }
-    let preprocessing = try Preprocessing(portable, file: name)
-    let (height, width) = (portable.height ?? 0, portable.width ?? 0)
-    let shape: Shape = [preprocessing.channels.count, height, width]
+    return try pictureMaker(try Preprocessing(portable, file: name), named: name)
+  }
+
+  fileprivate func pictureMaker(
+    _ preprocessing: Preprocessing, named name: String
+  ) throws(UnsuitableGenerator) -> @Sendable (SharedNetwork) -> any PictureMaker {
+    let configuration = configuration
+    // What a fixed size makes of any picture.
+    let size = preprocessing.sizes(width: 1, height: 1).framed
+    let shape: Shape = [preprocessing.channels.count, size.height, size.width]
     guard shape.elementCount == configuration.pixels else {
       throw UnsuitableGenerator(
         model: name,
@@ -25,6 +31,20 @@ extension VAE: GenerativeNetwork {
     return {
       PictureAutoencoder(network: $0, name: name, configuration, preprocessing, pictureShape: shape)
     }
+  }
+}
+
+extension Generator {
+  /// An autoencoder of one's own.
+  ///
+  /// - Parameter preprocessing: how a picture becomes its input, of one size.
+  /// - Throws: ``UnsuitableGenerator`` when that is not the network's.
+  public init(
+    _ network: sending VAE, preprocessing: Preprocessing, execution: Execution = .compiled()
+  ) throws(UnsuitableGenerator) {
+    let name = "the network"
+    let pictureMaker = try network.pictureMaker(preprocessing, named: name)
+    self.init(named: name, pictureMaker(SharedNetwork(network, execution: execution)))
   }
 }
 
