@@ -174,7 +174,7 @@ struct LanguageModelTests {
       let sound = try Data(contentsOf: URL(filePath: portable))
       for (label, sentence) in [
         (#"11111"#, "not a string"), (#"\"y\""#, "has \"y\" twice, as 0 and as 1"),
-        (#"null "#, ""),
+        (#"null "#, "is null"),
       ] {
         var changed = sound
         let place = try #require(changed.range(of: Data(#"\"x\""#.utf8)))

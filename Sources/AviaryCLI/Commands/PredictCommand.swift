@@ -36,12 +36,6 @@ enum PredictCommand: Command {
     }
   }
 
-  /// What the network returned means nothing.
-  private struct NoNumbers: Error, CustomStringConvertible {
-    let image: String
-    var description: String { "the network's outputs for \(image) are not numbers" }
-  }
-
   static func run(_ arguments: Arguments) throws {
     let (name, words) = try arguments.firstAndRest()
     let loaded = try arguments.model(name)
@@ -60,7 +54,7 @@ enum PredictCommand: Command {
       var prediction = Prediction(image: picture.name)
       do {
         let logits = network(try input.input(try picture.image(), named: picture.name))
-        guard logits.values().allSatisfy(\.isFinite) else { throw NoNumbers(image: picture.name) }
+        guard logits.values().allSatisfy(\.isFinite) else { throw NoNumbers(of: picture.name) }
         prediction.top = candidates(logits, count, loaded.labels)
       } catch {
         prediction.error = "\(error)"

@@ -106,7 +106,9 @@ private struct Schedule {
         expected: "an object of the entries of scheduler_config.json")
     }
     configuration = try value.decoded(as: SchedulerConfiguration.self)
-    sampling = entries["_class_name"] == .string("DDIMScheduler") ? .ddim() : .ddpm()
+    sampling =
+      entries["_class_name"] == .string("DDIMScheduler")
+      ? .ddim(steps: min(50, configuration.schedule.steps)) : .ddpm()
   }
 }
 
