@@ -99,6 +99,12 @@ extension LoadedNetwork {
   func tellChanges() {
     for change in changes { Console.printError("\(name): \(change)") }
   }
+
+  /// Says besides what of the task no file said, where the results depend on it.
+  func tellChangesAndAssumptions() {
+    tellChanges()
+    for assumption in assumptions { Console.printError("\(name): \(assumption)") }
+  }
 }
 
 extension LoadedModel {

@@ -10,18 +10,22 @@ extension Image {
     case png
     /// `quality` in 1...100; colour is kept at half resolution, as is usual.
     case jpeg(quality: Int)
+
+    /// By the ending of `path`; throws ``ImageError`` for another.
+    public init(endingOf path: String, jpegQuality: Int = 95) throws(ImageError) {
+      switch path.split(separator: ".").last?.lowercased() {
+      case "png": self = .png
+      case "jpg", "jpeg": self = .jpeg(quality: jpegQuality)
+      default: throw ImageError(file: path, .unknownEnding)
+      }
+    }
   }
 
   /// Writes a PNG or JPEG file, chosen by the ending of `path`; throws ``ImageError``.
   ///
   /// The file appears complete or not at all: it is written beside its place and renamed.
   public func write(to path: String, jpegQuality: Int = 95) throws(ImageError) {
-    let format: FileFormat
-    switch path.split(separator: ".").last?.lowercased() {
-    case "png": format = .png
-    case "jpg", "jpeg": format = .jpeg(quality: jpegQuality)
-    default: throw ImageError(file: path, .unknownEnding)
-    }
+    let format = try FileFormat(endingOf: path, jpegQuality: jpegQuality)
     let bytes: [UInt8]
     switch encoded(as: format) {
     case .success(let encoded): bytes = encoded

@@ -2,7 +2,7 @@ import AviaryLayers
 import AviaryVision
 import AviaryWeights
 
-/// Names of a network's classes as the catalogue has them.
+/// Names of a network's classes or tokens as the catalogue has them.
 enum BoundLabels: Sendable, ExpressibleByArrayLiteral {
   case names([String])
   case set(LabelSet)
@@ -26,7 +26,8 @@ extension ZooTask {
     switch self {
     case .segmentation: network.classChannels.map { max($0, 2) }
     case .detection: (network as? any DetectionNetwork)?.labelCount
-    case .classification, .generation, .language: nil
+    case .language: network.signature.outputs.first.flatMap { $0.fixedExtent($0.axes.count - 1) }
+    case .classification, .generation: nil
     }
   }
 }

@@ -63,6 +63,8 @@ struct TaskBinding: Sendable {
   var labels: BoundLabels?
   /// The numbers of the task, by the names of `PortableFormat.md`.
   var settings: Settings = [:]
+  /// Files beside the weights that say more.
+  var companions: [CompanionFile] = []
 }
 
 extension Dialect {

@@ -21,14 +21,20 @@ struct ConfigurationFile {
   /// - Throws: `WeightsError` when it cannot be read or is no JSON object.
   init(_ path: String) throws {
     self.path = path
-    let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-    guard let size, size <= Self.mostBytes, let data = FileManager.default.contents(atPath: path) else {
-      throw WeightsError(.unreadable, "the configuration cannot be read", file: path)
-    }
-    guard case .object(let entries)? = try? JSONValue(text: String(decoding: data, as: UTF8.self)) else {
+    let text = try Self.text(path, "the configuration")
+    guard case .object(let entries)? = try? JSONValue(text: text) else {
       throw WeightsError(.malformed, "the configuration is no JSON object", file: path)
     }
     self.entries = entries
+  }
+
+  /// The text of a file that is called `what` in messages. Throws `WeightsError` when it cannot be read.
+  static func text(_ path: String, _ what: String) throws -> String {
+    let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+    guard let size, size <= mostBytes, let data = FileManager.default.contents(atPath: path) else {
+      throw WeightsError(.unreadable, "\(what) cannot be read", file: path)
+    }
+    return String(decoding: data, as: UTF8.self)
   }
 
   /// What `read` makes of the entries. Throws ``ConfigurationError`` with the file's name in it.

@@ -23,6 +23,8 @@ public struct LoadedNetwork {
   public internal(set) var report: LoadReport?
   /// What of the file was left out, adapted, or wrong and allowed: a sentence for each.
   public internal(set) var changes: [String] = []
+  /// What no file said and the catalogue knows, though it may be otherwise for these weights: a sentence for each.
+  public internal(set) var assumptions: [String] = []
   /// The shape of the first input, without its batch, where none is given.
   let exampleShape: Shape
   /// A classifier on its own level; nil for other tasks.

@@ -14,11 +14,18 @@ struct NetworkMatching {
   /// A network with first values, and the weights for it under our names.
   typealias Match = (loaded: LoadedNetwork, weights: WeightArchive)
 
-  /// The first dialect that the weights fit, or the one that a portable file names; throws `WeightsError` with everything that does not fit.
+  /// The first dialect that the weights fit, or the one that a portable file names, with what companion files say; throws `WeightsError`
+  /// with everything that does not fit.
   func match() throws -> Match {
     if let metadata = file.archive.portable, let name = metadata.dialect {
       return try described(metadata, name)
     }
+    var match = try fitting()
+    try match.loaded.take(companionsOf: file.path)
+    return match
+  }
+
+  private func fitting() throws -> Match {
     var best: Match?
     var closest: (report: LoadReport, matched: Int)?
     var failure: (any Error)?

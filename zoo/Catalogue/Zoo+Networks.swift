@@ -63,6 +63,8 @@ extension Zoo {
     public let leftOut: [String]
     /// What follows from the architecture, and is not in the file.
     public let madeAnew: [String]
+    /// What no file said of the task and the catalogue knows, which a portable file then says: a sentence for each.
+    public let assumptions: [String]
     private let dialect: Dialect
     private let model: any Module
     private let name: String
@@ -79,6 +81,7 @@ extension Zoo {
       self.weights = weights
       leftOut = archive.names.filter { weights.spec($0) == nil }
       madeAnew = weights.names.filter { archive.spec($0) == nil }
+      assumptions = loaded.assumptions
       (dialect, model, name) = (loaded.dialect, loaded.network, loaded.name)
     }
 

@@ -67,21 +67,10 @@ public struct Classifier: TaskModel {
   public func classify(_ image: Image, top: Int = 5, named name: String = "the picture") throws -> [Answer] {
     require(top > 0, "the \(top) likeliest classes were asked for")
     let logits = network(["input": try pictures.input(image, named: name)])["logits"]
-    guard logits.values().allSatisfy(\.isFinite) else { throw NoNumbers(of: name) }
+    try logits.requireNumbers(of: name)
     let (values, positions) = logits.softmax().topK(min(top, labels.count))
     return zip(values.values(), positions.values(of: Int64.self)).map { value, position in
       Answer(index: Int(position), label: labels[Int(position)], probability: value)
     }
   }
-}
-
-/// What a network returned means nothing: it is infinite or no number.
-public struct NoNumbers: Error, CustomStringConvertible, Equatable {
-  /// What it was fed with.
-  public let input: String
-
-  /// For an input that messages call `input`.
-  public init(of input: String) { self.input = input }
-
-  public var description: String { "the network's outputs for \(input) are not numbers" }
 }

@@ -67,6 +67,7 @@ enum ConvertCommand: Command {
     let losses =
       others + sentence("left out, since the model does not have them", described.leftOut)
       + sentence("made anew, since the architecture gives them", described.madeAnew)
+      + (target == .portable ? described.assumptions : [])
     guard target.isKeras else { return (described.weights, losses) }
     return (try described.kerasArchive(), losses)
   }

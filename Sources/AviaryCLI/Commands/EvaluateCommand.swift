@@ -1,134 +1,49 @@
 import Aviary
-import Foundation
 
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures loss and accuracy, class by class, on a folder with one sub-folder per class, MNIST's test files or a file of CIFAR-10."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; nats per character of a language model."
   static let operands = "MODEL"
   static let options = [
     Option.weights, Option.channels, Option.size,
     Option(
       "data", "FOLDER",
-      "the pictures, in folders named as classes that the weights know, or a binary file of CIFAR-10 (.bin, .bin.gz)"
+      "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or a file of CIFAR-10 (.bin, .bin.gz); for an autoencoder, pictures; for a language model, a file of text"
     ),
     Option("batch", "N", "pictures at a time, by default 64"),
+    Option("limit", "N", "the first N pictures of an autoencoder's, or characters of a text"),
+    Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
     Option.exact, Option.eager, Option.precision, Option.json,
   ]
   static let example = "aviary evaluate lenet --data mnist"
 
-  private struct Report: Encodable {
-    struct Class: Encodable {
-      let name: String
-      /// The position among the network's outputs.
-      let output: Int
-      let count: Int
-      let correct: Int
-      let accuracy: Float
-    }
-    /// How often examples of the class of a row were taken for that of a column.
-    struct Confusion: Encodable {
-      let classes: [String]
-      let counts: [[Int]]
-    }
-    let accuracy: Float
-    let loss: Float
-    let count: Int
-    let classes: [Class]
-    let confusion: Confusion
-    let leftOut: [String: Int]
-    let errors: [String]
-
-    init(_ result: ClassEvaluation, _ leftOut: LeftOut) {
-      let matrix = result.matrix
-      accuracy = matrix.accuracy
-      loss = result.loss
-      count = matrix.count
-      classes = matrix.present.map { label in
-        Class(
-          name: matrix.classNames[label], output: label, count: matrix.count(of: label),
-          correct: matrix.correct(of: label),
-          accuracy: Float(matrix.correct(of: label)) / Float(matrix.count(of: label)))
-      }
-      let occurring = matrix.occurring
-      confusion = Confusion(
-        classes: occurring.map { matrix.classNames[$0] },
-        counts: occurring.map { label in occurring.map { matrix[label, $0] } })
-      self.leftOut = leftOut.byText
-      errors = result.errors
+  /// The options that are of some tasks only.
+  private static func options(of task: ZooTask) -> Set<String> {
+    switch task {
+    case .classification: ["channels", "size", "batch", "exact"]
+    case .generation: ["batch", "limit", "seed", "exact"]
+    case .language: ["limit", "vocabulary"]
+    case .segmentation, .detection: []
     }
   }
 
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
-    let folder = try arguments.required("data")
-    let batch = try arguments.integer("batch", default: 64, in: 1...4096)
-    let loaded = try arguments.model(name)
-    let found = try LabelledData.open(folder, isTraining: false, loaded, minimumClasses: 1)
-    let data = try named(found, loaded, folder)
-    loaded.tellChanges()
-    let leftOut = (found as? FolderDataset)?.leftOut ?? LeftOut()
-    if !leftOut.isEmpty, let pictures = found as? FolderDataset { Console.printError(pictures.summary) }
-    let network = try arguments.network(loaded, runs: data.count / batch)
-    let bar = ProgressBar()
-    let result = ClassEvaluation(
-      of: network, on: data, batch: batch,
-      progress: { bar.update("evaluate", done: $0, total: $1) },
-      failure: { error in
-        bar.finish()
-        Console.printError("aviary: \(error)")
-      })
-    bar.finish()
-    let report = Report(result, leftOut)
-    if arguments.has("json") {
-      try Console.printJSON(report)
-    } else {
-      Console.print(text(report, result.matrix))
-    }
-    if !result.errors.isEmpty { throw ToldFailure() }
-  }
-
-  /// The data with the classes of the weights: by their names, or in their order where the weights have none.
-  private static func named(
-    _ data: any Dataset, _ loaded: LoadedModel, _ folder: String
-  ) throws -> any Dataset {
-    if loaded.hasClassNames {
-      return RelabeledDataset(
-        data, classes: try loaded.outputs(of: data.classNames), classNames: loaded.labels)
-    }
-    guard data.classNames.count == loaded.labels.count else {
+    let entry = try Catalogue.selection(name).entry
+    let others = Set(ZooTask.allCases.flatMap(options)).subtracting(options(of: entry.task))
+    let evaluate: (String, Arguments) throws -> Void
+    switch entry.task {
+    case .classification: evaluate = ClassifierEvaluation.run
+    case .generation: evaluate = AutoencoderEvaluation.run
+    case .language: evaluate = TextEvaluation.run
+    case .segmentation, .detection:
       throw UsageError(
-        "\(folder) has \(data.classNames.count) classes, the weights have \(loaded.labels.count) without names"
-      )
+        "\(entry.name) \(entry.task.verb): classifiers, autoencoders and language models can be evaluated")
     }
-    Console.printError("the weights have no names of classes: the folders are taken in their order")
-    return data
-  }
-
-  private static func text(_ report: Report, _ matrix: ConfusionMatrix) -> String {
-    let loss = report.loss.isFinite ? String(format: "%.4f", report.loss) : "not a number"
-    let summary = String(
-      format: "accuracy %.4f  loss \(loss)  on %d examples", report.accuracy, report.count)
-    guard report.count > 0 else { return summary }
-    let classes = Console.table(
-      ["class", "examples", "recognised", "accuracy"],
-      report.classes.map {
-        [$0.name, "\($0.count)", "\($0.correct)", String(format: "%.4f", $0.accuracy)]
-      }, right: [1, 2, 3])
-    return "\(summary)\n\n\(classes)\n\n\(confusion(report.confusion, matrix))"
-  }
-
-  /// The whole matrix where it fits on a screen, else its largest mistakes.
-  private static func confusion(_ confusion: Report.Confusion, _ matrix: ConfusionMatrix) -> String {
-    if confusion.classes.count <= 12 {
-      return Console.table(
-        ["taken for"] + confusion.classes.map(\.onOneLine),
-        zip(confusion.classes, confusion.counts).map { name, row in [name] + row.map(String.init) },
-        right: Set(1...confusion.classes.count))
+    if let option = others.sorted().first(where: arguments.has) {
+      throw UsageError("--\(option) goes not with \(entry.name), which \(entry.task.verb)")
     }
-    let rows = matrix.confusions.prefix(20).map {
-      [matrix.classNames[$0.label], matrix.classNames[$0.predicted], "\($0.count)"]
-    }
-    return Console.table(["class", "most often taken for", "times"], rows, right: [2])
+    try evaluate(name, arguments)
   }
 }

@@ -95,7 +95,9 @@ enum FinetuneCommand: Command {
 /// The file a long run will write.
 enum Output {
   /// Throws before the work begins when the file could not be written after it.
-  static func checkWritable(_ path: String) throws {
+  ///
+  /// - Parameter format: of weights, whose ending the file must have; nil for another file.
+  static func checkWritable(_ path: String, as format: WeightFormat? = .portable) throws {
     let folder = URL(filePath: path).deletingLastPathComponent().path
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
@@ -104,7 +106,7 @@ enum Output {
     guard access(folder, W_OK) == 0 else {
       throw UsageError("\(path) cannot be written: \(folder) is not writable")
     }
-    try WeightFormat.portable.requireEnding(of: path)
+    try format?.requireEnding(of: path)
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       throw UsageError("\(path) cannot be written: it is a folder")
     }

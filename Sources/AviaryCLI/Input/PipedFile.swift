@@ -66,6 +66,25 @@ struct PipedFile {
 }
 
 extension PipedFile {
+  /// Bytes of the longest text that is read.
+  private static let longestText = 1 << 20
+
+  /// Everything, as text. Throws ``Failure`` for what is none, or too long.
+  func text() throws -> String {
+    var bytes: [UInt8] = []
+    try read { piece in
+      bytes += piece
+      guard bytes.count <= Self.longestText else {
+        throw Failure(name: name, reason: "more than \(Self.longestText) bytes")
+      }
+      return true
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Failure(name: name, reason: "it is no text in UTF-8")
+    }
+    return text
+  }
+
   /// Paths that stand for pipes, with what the command line calls those.
   private static let copies = Mutex<[(path: String, name: String)]>([])
 

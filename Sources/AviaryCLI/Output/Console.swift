@@ -10,15 +10,32 @@ enum Console {
     var output: String { lines.withLock { $0.output.joined(separator: "\n") } }
     var errors: String { lines.withLock { $0.errors.joined(separator: "\n") } }
 
+    /// A part that the next text continues.
+    private let part = Mutex("")
+
     fileprivate func append(_ text: String, isError: Bool) {
-      lines.withLock { if isError { $0.errors.append(text) } else { $0.output.append(text) } }
+      if isError { return lines.withLock { $0.errors.append(text) } }
+      let line = part.withLock { part in
+        defer { part = "" }
+        return part + text
+      }
+      lines.withLock { $0.output.append(line) }
     }
+
+    fileprivate func appendPart(_ text: String) { part.withLock { $0 += text } }
   }
 
   @TaskLocal static var capture: Capture?
 
   static func print(_ text: String) {
     write(TerminalText.escaped(text, newlines: .kept), isError: false)
+  }
+
+  /// The beginning of a text, which the next one continues on the same line.
+  static func printPart(_ text: String) {
+    let text = TerminalText.escaped(text, newlines: .kept)
+    if let capture { return capture.appendPart(text) }
+    StandardStreams.write(text, to: STDOUT_FILENO)
   }
 
   /// A sentence, after which a list may follow whose items begin with two blanks.

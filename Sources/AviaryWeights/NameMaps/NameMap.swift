@@ -9,7 +9,7 @@ import Foundation
 ///   "rules": [ { "theirs": "conv{s}_block{n}_1_conv", "ours": "layer{s-1}.{n-1}.conv1", "layer": "convolution" } ] }
 /// ```
 /// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer; `stacked` makes one tensor of
-/// several, whose names have a word in the place of a `*`.
+/// several, whose names have a word in the place of a `*`; `lstm` makes PyTorch's four tensors of a cell's kernel and bias.
 public struct NameMap: Sendable {
   private struct Rule {
     let theirs: NamePattern
@@ -33,6 +33,7 @@ public struct NameMap: Sendable {
   let document: NameMapDocument
   private let rules: [Rule]
   private let stacks: [StackedRows]
+  private let cells: [LSTMCells]
   private let order: LayerOrder
 
   /// What the map is for, in one line.
@@ -63,6 +64,7 @@ public struct NameMap: Sendable {
     stacks = try document.rules.compactMap { rule in
       try rule.stacked.map { try StackedRows(rule.theirs, $0) }
     }
+    cells = try document.rules.compactMap { rule in try rule.lstm.map { try LSTMCells(rule, $0) } }
     order = try LayerOrder(document.order ?? [])
   }
 
@@ -80,8 +82,15 @@ public struct NameMap: Sendable {
   }
 
   private static func rules(for rule: NameMapDocument.Rule) throws -> [Rule] {
-    guard rule.layer == nil || rule.like == nil else {
-      throw WeightsError(.malformed, "the rule \(rule.theirs.quoted) has both layer and like")
+    guard [rule.layer != nil, rule.like != nil, rule.lstm != nil].count(where: { $0 }) < 2 else {
+      throw WeightsError(
+        .malformed, "the rule \(rule.theirs.quoted) has more than one of layer, like and lstm")
+    }
+    if let cell = rule.lstm {
+      // Cells are taken apart before rules are looked at, and put together after.
+      return try LSTMCells(rule, cell).ours.map {
+        Rule(theirs: $0, ours: $0, transform: .identity, layer: nil)
+      }
     }
     let theirs = try NamePattern(rule.theirs)
     let ours = try NamePattern(rule.ours)
@@ -121,6 +130,7 @@ extension NameMap {
       source = try source.withCanonicalKerasNames()
     }
     source = try stacks.reduce(source) { try $1.joined($0) }
+    source = try cells.reduce(source) { try $1.unpacked($0) }
     let numbers = AutomaticNames(document.automaticNames ?? [], in: source.names)
     return try translate(source) { name in
       let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
@@ -145,8 +155,9 @@ extension NameMap {
     let whole = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
       theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.exporting($0) }) }
     }
+    let packed = try cells.reduce(whole.archive) { try $1.packed($0) }
     let translation = Translation(
-      archive: try stacks.reduce(whole.archive) { try $1.separated($0) }, rest: whole.rest)
+      archive: try stacks.reduce(packed) { try $1.separated($0) }, rest: whole.rest)
     guard document.isKeras else { return translation }
     let classes = Dictionary(layers(for: counted), uniquingKeysWith: { first, _ in first })
     let sorted = sorted(translation.archive.names, by: KerasNaming.layer(of:))

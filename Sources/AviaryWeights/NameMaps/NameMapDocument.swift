@@ -25,6 +25,22 @@ struct NameMapDocument: Codable, Hashable, Sendable {
     var multiplier: Int?
     /// Our tensor is several of theirs of one shape, their rows one below the other: what stands for the `*` in their names, from the top.
     var stacked: [String]?
+    /// The rule is for LSTM cells that are one kernel and one bias there: a `*` stands for those, and here for `weight_ih`, `weight_hh`,
+    /// `bias_ih` and `bias_hh`.
+    var lstm: LSTMCell?
+  }
+
+  /// What another framework calls the tensors of an LSTM cell, and what it adds to one of them.
+  struct LSTMCell: Codable, Hashable, Sendable {
+    var kernel: String
+    var bias: String
+    /// Added to the forget gate's bias when the cell is run; 0 where it is absent.
+    var forgetBias: Float?
+
+    private enum CodingKeys: String, CodingKey {
+      case kernel, bias
+      case forgetBias = "forget_bias"
+    }
   }
 
   /// Whether they are Keras' names, which its formats spell in several ways.

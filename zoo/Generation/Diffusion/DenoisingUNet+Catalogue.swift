@@ -71,8 +71,9 @@ extension DenoisingUNet {
       "ddpm_cifar10", .generation,
       [
         Dialect(
-          "diffusers", nameMaps: ["diffusers_old_unet"], Configuration.ddpmCIFAR10, hasConfigurationFile: true
-        )
+          "diffusers", nameMaps: ["diffusers_old_unet"], Configuration.ddpmCIFAR10,
+          hasConfigurationFile: true,
+          TaskBinding(settings: [schedulerKey: publishedSchedule], companions: [scheduleFile]))
       ])
   ]
 }

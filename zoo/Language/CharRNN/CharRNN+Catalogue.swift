@@ -39,5 +39,28 @@ extension CharRNN.Configuration: NetworkConfiguration {
 }
 
 extension CharRNN {
-  static let entries = [ZooEntry("charrnn", .language, [Dialect("pytorch", Configuration.ml5)])]
+  static let entries = [
+    ZooEntry(
+      "charrnn", .language,
+      [
+        Dialect(
+          "pytorch", nameMaps: ["tensorflow_charrnn"], Configuration.ml5,
+          TaskBinding(labels: .names(shakespeare), companions: [vocabularyFile]))
+      ])
+  ]
+
+  /// The characters of ml5's model of Shakespeare, in the order of its numbers: by how often the text has them.
+  private static let shakespeare =
+    " etoahsrni\nldumy,wfcgIbp:.AvkT'EONRSLC;WUHMB?G!D-FYPKVjqxzJQZX3&$"
+    .map { String($0) }
+
+  /// Checkpoints hold numbers of characters alone.
+  private static let vocabularyFile = CompanionFile(
+    places: ["*_vocab.json", "vocab.json", "vocabulary.json"],
+    missing: { metadata in
+      metadata.labels.map {
+        "no vocabulary beside the weights: the \($0.count) characters are taken in the order of ml5's model of Shakespeare"
+      }
+    },
+    read: { path, metadata in metadata.labels = try Vocabulary(contentsOf: path).labels })
 }

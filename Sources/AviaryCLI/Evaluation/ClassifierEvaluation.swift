@@ -1,0 +1,119 @@
+import Aviary
+import Foundation
+
+/// `aviary evaluate` for classifiers: loss and accuracy, class by class.
+enum ClassifierEvaluation {
+  private struct Report: Encodable {
+    struct Class: Encodable {
+      let name: String
+      /// The position among the network's outputs.
+      let output: Int
+      let count: Int
+      let correct: Int
+      let accuracy: Float
+    }
+    /// How often examples of the class of a row were taken for that of a column.
+    struct Confusion: Encodable {
+      let classes: [String]
+      let counts: [[Int]]
+    }
+    let accuracy: Float
+    let loss: Float
+    let count: Int
+    let classes: [Class]
+    let confusion: Confusion
+    let leftOut: [String: Int]
+    let errors: [String]
+
+    init(_ result: ClassEvaluation, _ leftOut: LeftOut) {
+      let matrix = result.matrix
+      accuracy = matrix.accuracy
+      loss = result.loss
+      count = matrix.count
+      classes = matrix.present.map { label in
+        Class(
+          name: matrix.classNames[label], output: label, count: matrix.count(of: label),
+          correct: matrix.correct(of: label),
+          accuracy: Float(matrix.correct(of: label)) / Float(matrix.count(of: label)))
+      }
+      let occurring = matrix.occurring
+      confusion = Confusion(
+        classes: occurring.map { matrix.classNames[$0] },
+        counts: occurring.map { label in occurring.map { matrix[label, $0] } })
+      self.leftOut = leftOut.byText
+      errors = result.errors
+    }
+  }
+
+  static func run(_ name: String, _ arguments: Arguments) throws {
+    let folder = try arguments.required("data")
+    let batch = try arguments.integer("batch", default: 64, in: 1...4096)
+    let loaded = try arguments.model(name)
+    let found = try LabelledData.open(folder, isTraining: false, loaded, minimumClasses: 1)
+    let data = try named(found, loaded, folder)
+    loaded.tellChanges()
+    let leftOut = (found as? FolderDataset)?.leftOut ?? LeftOut()
+    if !leftOut.isEmpty, let pictures = found as? FolderDataset { Console.printError(pictures.summary) }
+    let network = try arguments.network(loaded, runs: data.count / batch)
+    let bar = ProgressBar()
+    let result = ClassEvaluation(
+      of: network, on: data, batch: batch,
+      progress: { bar.update("evaluate", done: $0, total: $1) },
+      failure: { error in
+        bar.finish()
+        Console.printError("aviary: \(error)")
+      })
+    bar.finish()
+    let report = Report(result, leftOut)
+    if arguments.has("json") {
+      try Console.printJSON(report)
+    } else {
+      Console.print(text(report, result.matrix))
+    }
+    if !result.errors.isEmpty { throw ToldFailure() }
+  }
+
+  /// The data with the classes of the weights: by their names, or in their order where the weights have none.
+  private static func named(
+    _ data: any Dataset, _ loaded: LoadedModel, _ folder: String
+  ) throws -> any Dataset {
+    if loaded.hasClassNames {
+      return RelabeledDataset(
+        data, classes: try loaded.outputs(of: data.classNames), classNames: loaded.labels)
+    }
+    guard data.classNames.count == loaded.labels.count else {
+      throw UsageError(
+        "\(folder) has \(data.classNames.count) classes, the weights have \(loaded.labels.count) without names"
+      )
+    }
+    Console.printError("the weights have no names of classes: the folders are taken in their order")
+    return data
+  }
+
+  private static func text(_ report: Report, _ matrix: ConfusionMatrix) -> String {
+    let loss = report.loss.isFinite ? String(format: "%.4f", report.loss) : "not a number"
+    let summary = String(
+      format: "accuracy %.4f  loss \(loss)  on %d examples", report.accuracy, report.count)
+    guard report.count > 0 else { return summary }
+    let classes = Console.table(
+      ["class", "examples", "recognised", "accuracy"],
+      report.classes.map {
+        [$0.name, "\($0.count)", "\($0.correct)", String(format: "%.4f", $0.accuracy)]
+      }, right: [1, 2, 3])
+    return "\(summary)\n\n\(classes)\n\n\(confusion(report.confusion, matrix))"
+  }
+
+  /// The whole matrix where it fits on a screen, else its largest mistakes.
+  private static func confusion(_ confusion: Report.Confusion, _ matrix: ConfusionMatrix) -> String {
+    if confusion.classes.count <= 12 {
+      return Console.table(
+        ["taken for"] + confusion.classes.map(\.onOneLine),
+        zip(confusion.classes, confusion.counts).map { name, row in [name] + row.map(String.init) },
+        right: Set(1...confusion.classes.count))
+    }
+    let rows = matrix.confusions.prefix(20).map {
+      [matrix.classNames[$0.label], matrix.classNames[$0.predicted], "\($0.count)"]
+    }
+    return Console.table(["class", "most often taken for", "times"], rows, right: [2])
+  }
+}

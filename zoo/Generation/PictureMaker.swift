@@ -1,0 +1,51 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryWeights
+
+/// A network that makes pictures of random numbers.
+protocol GenerativeNetwork: Network {
+  /// How it makes them, for the network once threads share it.
+  ///
+  /// - Parameters:
+  ///   - metadata: what is bound to the weights.
+  ///   - name: what messages call the network.
+  /// - Throws: ``ConfigurationError``, ``UnsuitableGenerator`` or `WeightsError` when that makes no pictures.
+  func pictureMaker(
+    _ metadata: PortableMetadata, named name: String
+  ) throws -> @Sendable (SharedNetwork) -> any PictureMaker
+}
+
+/// What a generative network brings: the shape of its noise, and how that becomes pictures.
+protocol PictureMaker: Sendable {
+  /// The noise that one picture begins with, without the axis N.
+  var latentShape: Shape { get }
+  /// C×H×W of a picture.
+  var pictureShape: Shape { get }
+  /// The values that black and white have among those of the samples.
+  var range: ClosedRange<Float> { get }
+  /// What is done where nothing is asked for; nil where there is nothing to choose.
+  var sampling: Sampling? { get }
+  /// How often a network runs for a batch. Throws ``ConfigurationError`` or ``UnsuitableGenerator`` for what cannot be done.
+  func stepCount(_ sampling: Sampling?) throws -> Int
+  /// Samples N×C×H×W of latents N×….
+  ///
+  /// - Parameters:
+  ///   - sampling: one that ``stepCount(_:)`` accepts.
+  ///   - noise: of a step that adds some, from 0, of the latents' shape.
+  ///   - step: called after each run of a network.
+  /// - Throws: ``NoNumbers`` when a network's output is not finite, which what follows could hide.
+  func samples(
+    of latents: Tensor, _ sampling: Sampling?, noise: (_ step: Int) -> Tensor, step: () throws -> Void
+  ) throws -> Tensor
+  /// Another one for calls at the same time.
+  func copy() -> Self
+}
+
+/// A network that makes pictures was asked for what it does not do, or cannot make any.
+public struct UnsuitableGenerator: Error, Equatable, CustomStringConvertible {
+  /// The catalogue's name of the network.
+  public let model: String
+  /// What is wrong, in words.
+  public let reason: String
+  public var description: String { "\(model) \(reason)" }
+}
