@@ -39,7 +39,8 @@ enum EvaluateCommand: Command {
     case .language: evaluate = TextEvaluation.run
     case .segmentation, .detection:
       throw UsageError(
-        "\(entry.name) \(entry.task.verb): classifiers, autoencoders and language models can be evaluated")
+        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, autoencoders and language models can be evaluated"
+      )
     }
     if let option = others.sorted().first(where: arguments.has) {
       throw UsageError("--\(option) goes not with \(entry.name), which \(entry.task.verb)")
