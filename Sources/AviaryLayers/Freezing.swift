@@ -23,6 +23,9 @@ extension Module {
   @discardableResult
   public func unfreeze(_ patterns: [String]) -> [String] { setFrozen(false, patterns) }
 
+  /// Whether a pattern of ``freeze(_:)`` covers a parameter or buffer of the module.
+  package func covers(_ pattern: String) -> Bool { members().contains { $0.name.isCovered(by: pattern) } }
+
   private func setFrozen(_ isFrozen: Bool, _ patterns: [String]) -> [String] {
     members().compactMap { name, member in
       guard patterns.isEmpty || patterns.contains(where: { name.isCovered(by: $0) }) else { return nil }

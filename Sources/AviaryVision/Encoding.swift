@@ -38,6 +38,16 @@ extension Image {
     }
   }
 
+  /// The bytes of a file that holds the picture, for whoever puts it somewhere else; `name` is what ``ImageError`` calls it.
+  public func fileBytes(as format: FileFormat = .png, named name: String = "the picture") throws(ImageError)
+    -> [UInt8]
+  {
+    switch encoded(as: format) {
+    case .success(let bytes): return bytes
+    case .failure(let failure): throw ImageError(file: name, .unwritable(failure.reason))
+    }
+  }
+
   /// What an encoder gave as the reason for its failure.
   struct EncodingFailure: Error {
     let reason: String

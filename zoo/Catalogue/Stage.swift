@@ -83,15 +83,30 @@ extension StagedModel {
   ///
   /// - Throws: ``StageError`` for a name that matches nothing.
   public func freeze(parsing text: String) throws(StageError) {
+    for patterns in try patterns(parsing: text) { freeze(patterns) }
+  }
+
+  /// The reverse of ``freeze(parsing:)``.
+  public func unfreeze(parsing text: String) throws(StageError) {
+    for patterns in try patterns(parsing: text) { unfreeze(patterns) }
+  }
+
+  /// What each part of a text names, as patterns of parameter names.
+  private func patterns(parsing text: String) throws(StageError) -> [[String]] {
+    var result: [[String]] = []
     for item in text.split(separator: ",").map(String.init) {
       if let dots = item.firstRange(of: "...") {
-        try freeze(stages: String(item[..<dots.lowerBound]), through: String(item[dots.upperBound...]))
-      } else if stages.contains(where: { $0.name == item }) {
-        try freeze(stages: item, through: item)
-      } else if freeze(item).isEmpty {
+        let range = try stages(String(item[..<dots.lowerBound]), through: String(item[dots.upperBound...]))
+        result += range.map(\.parameterNames)
+      } else if let stage = stages.first(where: { $0.name == item }) {
+        result.append(stage.parameterNames)
+      } else if covers(item) {
+        result.append([item])
+      } else {
         throw StageError(given: item, known: stages.map(\.name))
       }
     }
+    return result
   }
 
   /// The stages from `first` through `last`.

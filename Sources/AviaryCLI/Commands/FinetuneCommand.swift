@@ -6,50 +6,119 @@ enum FinetuneCommand: Command {
   static let summary =
     "Trains a new head, and the stages that are not frozen, on a folder with one sub-folder per class."
   static let operands = "MODEL"
-  static let options = [
-    Option.weights, Option.classes, Option.channels, Option.size,
-    Option("data", "FOLDER", "one sub-folder of pictures per class"),
-    Option(
-      "freeze", "STAGES", "stages that stay as they are: block1...block3, or names and patterns with commas"),
-    Option("branch", "STAGE", "the last stage to keep, by default the one before the classifier"),
-    Option(
-      "head", "WIDTHS",
-      "the new head's linear layers, such as 256,5; by default one as wide as there are classes"),
-    Option(
-      "flatten", nil,
-      "let the head read all values of the last stage instead of each channel's mean: many weights, one size of picture"
-    ),
-    Option("epochs", "N", "by default 5"), Option("batch", "N", "pictures per step, by default 16"),
-    Option("learning-rate", "X", "of Adam, by default 0.0001"),
-    Option("validation", "SHARE", "of the pictures, by default 0.2"), Option("seed", "N", "by default 0"),
-    Option("output", "FILE", "the portable file to write: the best epoch's weights"), Option.json,
-  ]
+  static let options =
+    [
+      Option.weights, Option.classes, Option.channels, Option.size,
+      Option("data", "FOLDER", "one sub-folder of pictures per class"),
+      Option(
+        "freeze", "STAGES", "stages that stay as they are: block1...block3, or names and patterns with commas"
+      ),
+      Option("branch", "STAGE", "the last stage to keep, by default the one before the classifier"),
+      Option(
+        "head", "WIDTHS",
+        "the new head's linear layers, such as 256,5; by default one as wide as there are classes"),
+      Option(
+        "flatten", nil,
+        "let the head read all values of the last stage instead of each channel's mean: many weights, one size of picture"
+      ),
+      Option("epochs", "N", "by default 5"), Option("batch", "N", "pictures per step, by default 16"),
+      Option("learning-rate", "X", "of Adam, by default 0.0001"),
+      Option("validation", "SHARE", "of the pictures, by default 0.2"), Option("seed", "N", "by default 0"),
+      Option("output", "FILE", "the portable file to write: the best epoch's weights"),
+      Option("unfreeze", "STAGES", "stages that learn although --freeze covers them"),
+      Option("unfreeze-at", "EPOCH=STAGES", "stages that learn from an epoch on; may be given several times"),
+      Option("no-feature-cache", nil, "compute what frozen stages return in each epoch anew"),
+      Option(
+        "sanity", nil, "check only: is the first loss that of guessing, can one small batch be learned?"),
+      Option(
+        "find-learning-rate", nil, "only try growing learning rates and say where the loss falls fastest"),
+    ] + TrainingOptions.options + [Option.json]
   static let example =
     "aviary finetune vgg19 --weights vgg19.h5 --data flowers --freeze block1...block3 --head 256,5 --output flowers.safetensors"
 
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
-    let (folder, output) = (try arguments.required("data"), try arguments.required("output"))
-    let epochs = try arguments.integer("epochs", default: 5, in: 1...100_000)
-    let batch = try arguments.integer("batch", default: 16, in: 1...4096)
+    let folder = try arguments.required("data")
     let rate = try arguments.number("learning-rate", default: 1e-4, in: 0...10)
     let share = try arguments.number("validation", default: 0.2, in: 0...0.9)
     let seed = UInt64(try arguments.integer("seed", default: 0, in: 0...Int.max))
-    try Output.checkWritable(output)
+    let options = try TrainingOptions(
+      arguments, epochs: 5, batch: try arguments.integer("batch", default: 16, in: 1...4096), seed: seed,
+      unfreezing: try unfreezing(arguments.strings("unfreeze-at")))
 
     let (loaded, data) = try withRandomSeed(seed) { try prepared(name, folder, arguments) }
     loaded.tellChanges()
-    if !arguments.has("json") { Console.print(LabelledData.summary(data)) }
+    if !options.isQuiet { Console.print(LabelledData.summary(data)) }
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
+    if let stages = arguments.string("unfreeze") { try loaded.model.unfreeze(parsing: stages) }
 
     let (training, validation) = data.split(validation: share, seed: seed)
-    let reports = try TrainingRun.fit(
-      loaded, Adam(learningRate: rate), training, validation.count > 0 ? validation : nil, epochs: epochs,
-      batch: batch, seed: seed, output: output, isQuiet: arguments.has("json"))
-    if arguments.has("json") { return try Console.printJSON(reports) }
+    if arguments.has("sanity") { return try checkSanity(loaded, training, rate, arguments) }
+    if arguments.has("find-learning-rate") { return try findRate(loaded, training, options, arguments) }
+    let run = TrainingRun(
+      loaded: loaded, optimizer: Adam(learningRate: rate), training: training,
+      validation: validation.count > 0 ? validation : nil, options: options)
+    let reports = try run.fit()
+    if let path = options.report {
+      let facts = [
+        ("network", "\(name), \(loaded.model.parameterCount.grouped) parameters"),
+        ("pictures", LabelledData.summary(data)),
+        ("frozen", arguments.string("freeze") ?? "nothing"), ("optimiser", "Adam, learning rate \(rate)"),
+        ("batch", "\(options.batch)"), ("seed", "\(seed)"),
+      ]
+      let best = try Zoo.load(name, weights: options.output)
+      let page = try RunReport.page(
+        best, on: validation.count > 0 ? validation : training, reports, facts: facts)
+      try page.write(to: path)
+    }
+    if options.isQuiet { return try Console.printJSON(reports) }
     Console.print(
-      "\(output): the weights of the best epoch; 'aviary predict \(name) --weights \(output) IMAGE' uses them"
+      "\(options.output): the weights of the best epoch; 'aviary predict \(name) --weights \(options.output) IMAGE' uses them"
     )
+  }
+
+  /// `3=block4...block5`: what learns from an epoch on.
+  private static func unfreezing(_ texts: [String]) throws -> [(epoch: Int, stages: String)] {
+    try texts.map { text in
+      let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, let epoch = Int(parts[0]), epoch > 1 else {
+        throw UsageError(
+          "--unfreeze-at takes an epoch from 2 and stages, such as 3=block4...block5, not \(text)")
+      }
+      return (epoch, parts[1])
+    }
+  }
+
+  private static func checkSanity(
+    _ loaded: LoadedModel, _ data: any Dataset, _ rate: Float, _ arguments: Arguments
+  ) throws {
+    let learner = ClassifierLearner(loaded.model, Adam(learningRate: max(rate, 1e-3)))
+    let check = try SanityCheck(learner, data)
+    if arguments.has("json") { return try Console.printJSON(check) }
+    Console.print(
+      String(
+        format: """
+          loss before training  %.4f; guessing among the classes costs %.4f: \(check.beginsByGuessing ? "as it should be" : "NOT about the same")
+          one small batch       loss %.4f, accuracy %.2f after %d steps: \(check.canOverfit ? "learned by heart" : "NOT learned by heart")
+          """, check.initialLoss, check.guessingLoss, check.overfittedLoss, check.overfittedAccuracy,
+        check.steps))
+    if !check.canOverfit { throw ToldFailure() }
+  }
+
+  private static func findRate(
+    _ loaded: LoadedModel, _ data: any Dataset, _ options: TrainingOptions, _ arguments: Arguments
+  ) throws {
+    let finder = try LearningRateFinder(
+      ClassifierLearner(loaded.model, Adam()), data, batchSize: options.batch, seed: options.seed)
+    if arguments.has("json") { return try Console.printJSON(finder.points) }
+    Console.print(
+      Console.table(
+        ["learning rate", "loss"],
+        finder.points.map { [String(format: "%.2e", $0.rate), String(format: "%.4f", $0.loss)] },
+        right: [0, 1]))
+    Console.print(
+      finder.suggestion.map { String(format: "the loss falls fastest at %.1e", $0) }
+        ?? "the loss falls at no rate")
   }
 
   /// The network with a head for the folder's classes: its own form with `--classes`, else linear layers behind a stage.
@@ -89,61 +158,5 @@ enum FinetuneCommand: Command {
       )
     }
     return widths
-  }
-}
-
-/// The file a long run will write.
-enum Output {
-  /// Throws before the work begins when the file could not be written after it.
-  ///
-  /// - Parameter format: of weights, whose ending the file must have; nil for another file.
-  static func checkWritable(_ path: String, as format: WeightFormat? = .portable) throws {
-    let folder = URL(filePath: path).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-      throw UsageError("\(path) cannot be written: there is no folder \(folder)")
-    }
-    guard access(folder, W_OK) == 0 else {
-      throw UsageError("\(path) cannot be written: \(folder) is not writable")
-    }
-    try format?.requireEnding(of: path)
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      throw UsageError("\(path) cannot be written: it is a folder")
-    }
-  }
-}
-
-/// Training as the program shows it.
-enum TrainingRun {
-  /// Trains, reports every epoch, and keeps the best epoch's weights in `output`.
-  static func fit(
-    _ loaded: LoadedModel, _ optimizer: any Optimizer, _ training: some Dataset,
-    _ validation: (any TrainingData<Batch>)?,
-    epochs: Int, batch: Int, seed: UInt64, output: String, isQuiet: Bool,
-    configure: (Trainer<ClassifierLearner>) -> Void = { _ in }
-  ) throws -> [EpochReport] {
-    let trainer = Trainer(loaded.model, optimizer)
-    trainer.learner.useAuxiliaryClassifiers()
-    let bar = ProgressBar()
-    trainer.onProgress = { progress in
-      bar.update(
-        "epoch \(progress.epoch)/\(progress.epochs)",
-        done: (progress.epoch - 1) * progress.total + progress.seen,
-        total: progress.epochs * progress.total, note: String(format: "loss %.4f", progress.loss))
-    }
-    trainer.onEpoch = { report, isBest in
-      if isBest { try loaded.save(to: output) }
-      bar.finish()
-      if isQuiet { return }
-      var line = String(
-        format: "epoch %d  loss %.4f  accuracy %.4f", report.epoch, report.training.loss,
-        report.training.accuracy)
-      if let validation = report.validation {
-        line += String(format: "  validation loss %.4f  accuracy %.4f", validation.loss, validation.accuracy)
-      }
-      Console.print(line + String(format: "  %.1f s", report.seconds) + (isBest ? "  (best, saved)" : ""))
-    }
-    configure(trainer)
-    return try trainer.fit(training, validation: validation, epochs: epochs, batchSize: batch, seed: seed)
   }
 }

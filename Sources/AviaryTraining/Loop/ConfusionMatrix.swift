@@ -42,3 +42,30 @@ public struct ConfusionMatrix: Sendable, Hashable {
     }.sorted { ($1.count, $0.label, $0.predicted) < ($0.count, $1.label, $1.predicted) }
   }
 }
+
+extension ConfusionMatrix {
+  /// Of what was taken for a class, the share that is of it; nil where nothing was.
+  public func precision(of label: Int) -> Float? {
+    let taken = counts.values.reduce(0) { $0 + ($1[label] ?? 0) }
+    return taken == 0 ? nil : Float(correct(of: label)) / Float(taken)
+  }
+
+  /// Of a class' examples, the share that was taken for it; nil where there are none.
+  public func recall(of label: Int) -> Float? {
+    let count = count(of: label)
+    return count == 0 ? nil : Float(correct(of: label)) / Float(count)
+  }
+
+  /// 2 · precision · recall / (precision + recall): 2 TP / (2 TP + FP + FN); nil where the class occurs on neither side.
+  public func f1(of label: Int) -> Float? {
+    let taken = counts.values.reduce(0) { $0 + ($1[label] ?? 0) }
+    let all = taken + count(of: label)
+    return all == 0 ? nil : 2 * Float(correct(of: label)) / Float(all)
+  }
+
+  /// The mean of ``f1(of:)`` over the classes that occur ("macro").
+  public var meanF1: Float? {
+    let values = occurring.compactMap { f1(of: $0) }
+    return values.isEmpty ? nil : values.reduce(0, +) / Float(values.count)
+  }
+}

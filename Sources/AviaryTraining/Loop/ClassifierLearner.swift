@@ -39,6 +39,8 @@ public final class ClassifierLearner: Learner {
   public var loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor = { softmaxCrossEntropy($0, labels: $1) }
   /// The forward pass of a training step; by default the model's own. Losses of auxiliary logits are added with their weights.
   public var forward: (Tensor) -> TrainingLogits
+  /// The logits N×classes of a batch outside of training; by default the model's own.
+  public var predict: (Tensor) -> Tensor
   /// Gradients longer than this are scaled down.
   public var gradientNormLimit: Float?
   /// Changes a batch of inputs before a step, to vary the examples.
@@ -49,6 +51,7 @@ public final class ClassifierLearner: Learner {
     self.model = model
     self.optimizer = optimizer
     forward = { TrainingLogits(logits: model($0)) }
+    predict = { model($0) }
   }
 
   public var modules: [any Module] { [model] }
@@ -75,7 +78,7 @@ public final class ClassifierLearner: Learner {
   }
 
   public func evaluation(of batch: Batch) throws -> Evaluation {
-    let logits = model(batch.inputs)
+    let logits = predict(batch.inputs)
     try batch.requireLabels(below: logits.shape.last ?? 0)
     return Evaluation(
       loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count)

@@ -1,0 +1,68 @@
+import Aviary
+import Foundation
+
+/// How a training run goes, as the command line says it.
+struct TrainingOptions {
+  let epochs: Int
+  let batch: Int
+  let seed: UInt64
+  /// The portable file that gets the best epoch's weights.
+  let output: String
+  let patience: Int?
+  /// A folder for event files.
+  let tensorboard: String?
+  /// An HTML file.
+  let report: String?
+  /// Whether features of frozen stages are kept from epoch to epoch.
+  let keepsFeatures: Bool
+  /// Stages that learn from an epoch on, counted from 1.
+  let unfreezing: [(epoch: Int, stages: String)]
+  let isQuiet: Bool
+
+  static let options = [
+    Option("patience", "N", "end early when N epochs in a row were no better than the best"),
+    Option("tensorboard", "FOLDER", "write event files that TensorBoard reads"),
+    Option("report", "FILE", "write a page about the run: curves, confusion matrix, best and worst pictures"),
+  ]
+
+  /// - Throws: ``UsageError`` for numbers out of range, and for files that could not be written after the run.
+  init(
+    _ arguments: Arguments, epochs: Int, batch: Int, seed: UInt64,
+    unfreezing: [(epoch: Int, stages: String)] = []
+  ) throws {
+    self.epochs = try arguments.integer("epochs", default: epochs, in: 1...100_000)
+    self.batch = batch
+    self.seed = seed
+    self.unfreezing = unfreezing
+    output = try arguments.required("output")
+    patience =
+      arguments.has("patience") ? try arguments.integer("patience", default: 0, in: 1...100_000) : nil
+    tensorboard = arguments.string("tensorboard")
+    report = arguments.string("report")
+    keepsFeatures = !arguments.has("no-feature-cache")
+    isQuiet = arguments.has("json")
+    try Output.checkWritable(output)
+    if let report { try Output.checkWritable(report, as: nil) }
+  }
+}
+
+/// The files a long run will write.
+enum Output {
+  /// Throws before the work begins when the file could not be written after it.
+  ///
+  /// - Parameter format: of weights, whose ending the file must have; nil for another file.
+  static func checkWritable(_ path: String, as format: WeightFormat? = .portable) throws {
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+      throw UsageError("\(path) cannot be written: there is no folder \(folder)")
+    }
+    guard access(folder, W_OK) == 0 else {
+      throw UsageError("\(path) cannot be written: \(folder) is not writable")
+    }
+    try format?.requireEnding(of: path)
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw UsageError("\(path) cannot be written: it is a folder")
+    }
+  }
+}
