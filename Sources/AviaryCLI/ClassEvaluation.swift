@@ -6,6 +6,14 @@ struct ClassEvaluation {
   /// One sentence for each example that could not be read, and at the end for outputs that are not numbers.
   private(set) var errors: [String] = []
   private var lossSum: Float = 0
+  private var topHits = 0
+
+  /// How many of the likeliest classes ``topAccuracy`` looks at.
+  static let top = 5
+  /// The share of examples whose class is among the likeliest few; nil where there are no more classes than that.
+  var topAccuracy: Float? {
+    matrix.classNames.count > Self.top ? Float(topHits) / Float(max(matrix.count, 1)) : nil
+  }
 
   /// The mean over all examples that could be read.
   var loss: Float { lossSum / Float(max(matrix.count, 1)) }
@@ -53,6 +61,11 @@ struct ClassEvaluation {
     for (row, label) in labels.enumerated() {
       if values[row * classes..<(row + 1) * classes].allSatisfy(\.isFinite) {
         matrix.add(class: label, predicted: Int(predictions[row]))
+        // Among equals the earlier class is the likelier one.
+        let scores = values[row * classes..<(row + 1) * classes]
+        let own = scores[scores.startIndex + label]
+        let before = scores.enumerated().count { $1 > own || $1 == own && $0 < label }
+        if before < Self.top { topHits += 1 }
       } else {
         senseless += 1
       }

@@ -11,6 +11,10 @@ enum ClassifierEvaluation {
       let count: Int
       let correct: Int
       let accuracy: Float
+      /// Of what was taken for the class, the share that is of it; absent where nothing was.
+      let precision: Float?
+      /// The harmonic mean of precision and accuracy.
+      let f1: Float?
     }
     /// How often examples of the class of a row were taken for that of a column.
     struct Confusion: Encodable {
@@ -18,6 +22,10 @@ enum ClassifierEvaluation {
       let counts: [[Int]]
     }
     let accuracy: Float
+    /// The share of examples whose class is among the five likeliest, where there are more classes.
+    let top5: Float?
+    /// The mean of the classes' F1.
+    let meanF1: Float?
     let loss: Float
     let count: Int
     let classes: [Class]
@@ -28,13 +36,16 @@ enum ClassifierEvaluation {
     init(_ result: ClassEvaluation, _ leftOut: LeftOut) {
       let matrix = result.matrix
       accuracy = matrix.accuracy
+      top5 = result.topAccuracy
+      meanF1 = matrix.meanF1
       loss = result.loss
       count = matrix.count
       classes = matrix.present.map { label in
         Class(
           name: matrix.classNames[label], output: label, count: matrix.count(of: label),
           correct: matrix.correct(of: label),
-          accuracy: Float(matrix.correct(of: label)) / Float(matrix.count(of: label)))
+          accuracy: matrix.recall(of: label) ?? 0, precision: matrix.precision(of: label),
+          f1: matrix.f1(of: label))
       }
       let occurring = matrix.occurring
       confusion = Confusion(
@@ -92,14 +103,21 @@ enum ClassifierEvaluation {
 
   private static func text(_ report: Report, _ matrix: ConfusionMatrix) -> String {
     let loss = report.loss.isFinite ? String(format: "%.4f", report.loss) : "not a number"
-    let summary = String(
-      format: "accuracy %.4f  loss \(loss)  on %d examples", report.accuracy, report.count)
+    let more = [("top-5", report.top5), ("mean F1", report.meanF1)].compactMap { name, value in
+      value.map { String(format: "  \(name) %.4f", $0) }
+    }
+    let summary =
+      String(format: "accuracy %.4f  loss \(loss)", report.accuracy) + more.joined()
+      + "  on \(report.count) examples"
     guard report.count > 0 else { return summary }
     let classes = Console.table(
-      ["class", "examples", "recognised", "accuracy"],
-      report.classes.map {
-        [$0.name, "\($0.count)", "\($0.correct)", String(format: "%.4f", $0.accuracy)]
-      }, right: [1, 2, 3])
+      ["class", "examples", "recognised", "accuracy", "precision", "F1"],
+      report.classes.map { row in
+        func text(_ value: Float?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
+        return [
+          row.name, "\(row.count)", "\(row.correct)", text(row.accuracy), text(row.precision), text(row.f1),
+        ]
+      }, right: [1, 2, 3, 4, 5])
     return "\(summary)\n\n\(classes)\n\n\(confusion(report.confusion, matrix))"
   }
 
