@@ -57,7 +57,8 @@ extension OptimizerFixture.Run {
       switch name {
       case "sgd":
         SGD(
-          learningRate: rate, momentum: option("momentum"), dampening: option("dampening"), weightDecay: decay,
+          learningRate: rate, momentum: option("momentum"), dampening: option("dampening"),
+          weightDecay: decay,
           usesNesterov: flag("nesterov"), convention: flag("inside") ? .rateInside : .rateOutside)
       case "adagrad":
         AdaGrad(
@@ -69,7 +70,8 @@ extension OptimizerFixture.Run {
           momentum: option("momentum"), isCentered: flag("centered"))
       case "adam", "adamw":
         Adam(
-          learningRate: rate, betas: (betas[0], betas[1]), weightDecay: decay, decouplesDecay: name == "adamw",
+          learningRate: rate, betas: (betas[0], betas[1]), weightDecay: decay,
+          decouplesDecay: name == "adamw",
           usesAMSGrad: flag("amsgrad"))
       default:
         LBFGS(

@@ -67,7 +67,8 @@ struct OptimizerTests {
     let model = Linear(5, 3)
     let (x, y) = (sample([12, 5]), sample([12, 3], seed: 2))
     func gradients(_ range: Range<Int>) -> Gradients {
-      valueAndGradient(of: model) { meanSquaredError(model(x.sliced(0, range)), y.sliced(0, range)) }.gradients
+      valueAndGradient(of: model) { meanSquaredError(model(x.sliced(0, range)), y.sliced(0, range)) }
+        .gradients
     }
     var accumulation = GradientAccumulation()
     for range in [0..<5, 5..<10, 10..<12] { accumulation.add(gradients(range), weight: Float(range.count)) }
@@ -87,7 +88,8 @@ struct OptimizerTests {
     func rate(_ name: String) -> Float {
       groups.filter { $0.parameters.contains(name, [2, 2]) }.reduce(1) { $0 * $1.rateFactor }
     }
-    #expect(["stem.weight", "block1.a", "block2.0.b", "head.bias", "other"].map(rate) == [0.25, 0.5, 0.5, 1, 1])
+    #expect(
+      ["stem.weight", "block1.a", "block2.0.b", "head.bias", "other"].map(rate) == [0.25, 0.5, 0.5, 1, 1])
 
     // Two groups on one parameter are as one with the product, and a decay of 0 holds for vectors.
     let optimizer = SGD(learningRate: 1, weightDecay: 0.5)
@@ -164,7 +166,9 @@ struct LBFGSTests {
   @Test("a gradient alone is enough without a line search")
   func gradientOnly() throws {
     let (one, other) = (try OptimizerFixture.makeModel(), try OptimizerFixture.makeModel())
-    let (first, second) = (LBFGS(learningRate: 0.5, maximumIterations: 1), LBFGS(learningRate: 0.5, maximumIterations: 1))
+    let (first, second) = (
+      LBFGS(learningRate: 0.5, maximumIterations: 1), LBFGS(learningRate: 0.5, maximumIterations: 1)
+    )
     let x = sample([5, 3])
     for _ in 0..<5 {
       func evaluate(_ model: Linear) -> (value: Tensor, gradients: Gradients) {
