@@ -36,7 +36,15 @@
     Misuse("a width of 10 in 0 heads") { _ = MultiHeadAttention(10, heads: 0) },
     Misuse("labels 3") { _ = softmaxCrossEntropy(sample([2, 3]), labels: Tensor([Int64(0), 1, 2])) },
     Misuse("position 3") { _ = softmaxCrossEntropy(sample([2, 3]), labels: Tensor([Int64(0), 3])) },
-    Misuse("2×3") { _ = meanSquaredError(sample([2, 3]), sample([2, 4])) },
+    Misuse("the squared error of 2×3 with targets 2×4") {
+      _ = meanSquaredError(sample([2, 3]), sample([2, 4]))
+    },
+    Misuse("the label 4 of 3 classes") {
+      _ = softmaxCrossEntropy(sample([2, 3]), labels: Tensor([Int64(255), 4]), ignoring: 255)
+    },
+    Misuse("weights 2 for 3 classes") {
+      _ = softmaxCrossEntropy(sample([1, 3]), labels: Tensor([Int64(0)]), classWeights: .ones([2]))
+    },
     Misuse("3 labels for inputs") {
       _ = TensorDataset(inputs: sample([2, 4]), labels: [0, 1, 1], classNames: ["a", "b"])
     },
@@ -55,7 +63,33 @@
     Misuse("example 2 of 2") { _ = Subset(data, [0, 1]).label(2) },
     Misuse("a batch of no examples") { _ = try? data.batch([]) },
     Misuse("a share of 1.5") { _ = data.split(validation: 1.5) },
-    Misuse("every 0 epochs") { _ = Schedule.step(epochs: 0, factor: 0.1).factor(progress: 0.5, epochs: 4) },
+    Misuse("every 0.0 epochs") {
+      _ = Schedule.step(every: .epochs(0), factor: 0.1).factor(progress: 0.5, epochs: 4)
+    },
+    Misuse("a run whose steps are not known") {
+      _ = Schedule.step(every: .steps(3), factor: 0.1).factor(progress: 0.5, epochs: 4)
+    },
+    Misuse("a cycle that rises for 0.6 of the run") {
+      _ = Schedule.oneCycle(rise: 0.6, hasThreePhases: true)
+    },
+    Misuse("L-BFGS with a line search evaluates the loss itself") {
+      LBFGS(lineSearch: .strongWolfe).update(Linear(4, 2), Gradients())
+    },
+    Misuse("dampening is of PyTorch's momentum") {
+      _ = SGD(learningRate: 1, momentum: 0.9, dampening: 0.5, convention: .rateInside)
+    },
+    Misuse("the mean of no gradients") {
+      var accumulation = GradientAccumulation()
+      _ = accumulation.takeMean()
+    },
+    Misuse("an average of another model's weights") {
+      ExponentialMovingAverage(of: Linear(4, 2)).update(Linear(4, 3))
+    },
+    Misuse("the averages stand in the model") {
+      let model = Linear(4, 2)
+      let average = ExponentialMovingAverage(of: model)
+      average.withAverages(in: model) { average.update(model) }
+    },
     Misuse("in batches of 0") {
       _ = try? Trainer(Linear(4, 2), SGD(learningRate: 0.1)).fit(data, epochs: 1, batchSize: 0)
     },

@@ -4,45 +4,29 @@ import AviaryTraining
 import TestSupport
 import Testing
 
-@Suite("Optimisers against PyTorch")
+@Suite("Optimisers")
 struct OptimizerTests {
   @Test("the fixture is complete")
   func fixture() throws {
-    #expect(try OptimizerFixture.contents.get().optimizers.count == 9)
-    #expect(OptimizerFixture.losses.count == 11)
+    _ = try OptimizerFixture.file.get()
+    #expect(OptimizerFixture.runs.count == 30)
   }
 
-  @Test("five steps on a linear problem", arguments: OptimizerFixture.runs)
+  @Test("twenty steps are PyTorch's, or Keras'", arguments: OptimizerFixture.runs)
   func trajectory(run: OptimizerFixture.Run) throws {
-    let problem = try OptimizerFixture.contents.get().problem.mapValues(\.tensor)
-    let (inputs, targets) = (try #require(problem["inputs"]), try #require(problem["targets"]))
-    let model = Linear(3, 2)
-    model.weight.value = try #require(problem["weight"])
-    model.bias?.value = try #require(problem["bias"])
-    let optimizer = try #require(makeOptimizer(run))
-    for (index, step) in run.steps.enumerated() {
-      let (loss, gradients) = valueAndGradient(of: model) { meanSquaredError(model(inputs), targets) }
-      optimizer.update(model, gradients)
-      #expect(abs(loss.item() - step.loss) <= 1e-5 * step.loss, "loss of step \(index + 1)")
-      for (actual, expected) in [(model.weight, step.weight), (try #require(model.bias), step.bias)] {
-        let difference = relativeDifference(actual.value, Tensor(expected, shape: actual.shape))
-        #expect(difference <= 1e-5, "values after step \(index + 1)")
+    let model = try OptimizerFixture.makeModel()
+    let optimizer = try run.makeOptimizer()
+    let losses = try OptimizerFixture.tensor("\(run.index).loss").values()
+    let weights = try OptimizerFixture.tensor("\(run.index).weight")
+    let biases = try OptimizerFixture.tensor("\(run.index).bias")
+    for step in 0..<20 {
+      let loss = try run.step(step, optimizer, model)
+      #expect(abs(loss - losses[step]) <= 1e-5 * max(losses[step], 0.1), "loss of step \(step + 1)")
+      let bias = try #require(model.bias)
+      for (actual, expected) in [(model.weight, weights[step]), (bias, biases[step])] {
+        let difference = relativeDifference(actual.value.flattened(), expected)
+        #expect(difference <= 1e-5, "values after step \(step + 1)")
       }
-    }
-  }
-
-  private func makeOptimizer(_ run: OptimizerFixture.Run) -> (any Optimizer)? {
-    let (rate, decay) = (run.option("lr"), run.option("weight_decay"))
-    let betas = run.options["betas"]?.list?.compactMap(\.float) ?? [0.9, 0.999]
-    switch run.name.split(separator: " ").first {
-    case "sgd":
-      return SGD(
-        learningRate: rate, momentum: run.option("momentum"), weightDecay: decay,
-        usesNesterov: run.options["nesterov"]?.flag ?? false)
-    case "adam": return Adam(learningRate: rate, betas: (betas[0], betas[1]), weightDecay: decay)
-    case "adamw": return Adam.decoupled(learningRate: rate, weightDecay: decay)
-    case "rmsprop": return RMSProp(learningRate: rate, decay: run.option("alpha"))
-    default: return nil
     }
   }
 
@@ -63,7 +47,7 @@ struct OptimizerTests {
     #expect(model.stateEntries.map { $0.value.values() } == after)
   }
 
-  @Test("gradients longer than the limit are scaled down to it, shorter ones stay")
+  @Test("gradients longer than the limit are scaled down to it, shorter ones stay; elements are cut off")
   func clipping() {
     let model = Linear(3, 2)
     let x = sample([4, 3])
@@ -73,47 +57,126 @@ struct OptimizerTests {
     #expect(gradients[model.weight]?.values() == first)
     gradients.clip(norm: norm / 2)
     #expect(abs(gradients.norm - norm / 2) < 1e-4 * norm)
+    let half = gradients[model.weight]?.values() ?? []
+    gradients.clip(value: 0.1)
+    #expect(gradients[model.weight]?.values() == half.map { min(max($0, -0.1), 0.1) })
+  }
+
+  @Test("small batches together are one large batch, whatever their sizes")
+  func accumulation() throws {
+    let model = Linear(5, 3)
+    let (x, y) = (sample([12, 5]), sample([12, 3], seed: 2))
+    func gradients(_ range: Range<Int>) -> Gradients {
+      valueAndGradient(of: model) { meanSquaredError(model(x.sliced(0, range)), y.sliced(0, range)) }
+        .gradients
+    }
+    var accumulation = GradientAccumulation()
+    for range in [0..<5, 5..<10, 10..<12] { accumulation.add(gradients(range), weight: Float(range.count)) }
+    let (mean, whole) = (accumulation.takeMean(), gradients(0..<12))
+    for parameter in model.parameters {
+      #expect(relativeDifference(try #require(mean[parameter]), try #require(whole[parameter])) < 1e-6)
+    }
+    #expect(accumulation.isEmpty)
+  }
+
+  @Test("groups multiply their factors, the last weight decay counts; stages decay from the top")
+  func groups() {
+    let groups: [ParameterGroup] =
+      [.withoutDecay] + .layerwise(decay: 0.5, [["stem"], ["block1", "block2"], ["head"]])
+    let model = Sequential(Linear(2, 2), Linear(2, 2))
+    #expect(groups.count == 4)
+    func rate(_ name: String) -> Float {
+      groups.filter { $0.parameters.contains(name, [2, 2]) }.reduce(1) { $0 * $1.rateFactor }
+    }
+    #expect(
+      ["stem.weight", "block1.a", "block2.0.b", "head.bias", "other"].map(rate) == [0.25, 0.5, 0.5, 1, 1])
+
+    // Two groups on one parameter are as one with the product, and a decay of 0 holds for vectors.
+    let optimizer = SGD(learningRate: 1, weightDecay: 0.5)
+    optimizer.groups = [
+      ParameterGroup(.named("0"), rateFactor: 0.5), ParameterGroup(.matrices, rateFactor: 0.5), .withoutDecay,
+    ]
+    for parameter in model.parameters { parameter.value = .ones(parameter.shape) }
+    var gradients = Gradients()
+    for parameter in model.parameters { gradients[parameter] = .ones(parameter.shape) }
+    optimizer.update(model, gradients)
+    #expect(
+      model.parameters.map { $0.value.values()[0] } == [1 - 0.25 * 1.5, 1 - 0.5, 1 - 0.5 * 1.5, 0])
+  }
+
+  @Test("rows longer than the limit are scaled down to it, others and frozen ones stay")
+  func maxNorm() {
+    let model = Sequential(Linear(2, 2), Linear(2, 1))
+    model.parameters[0].value = Tensor([Float(3), 4, 0.3, 0.4], shape: [2, 2])
+    model.parameters[2].value = Tensor([Float(30), 40], shape: [1, 2])
+    model.freeze("1")
+    MaxNorm(2).apply(to: model)
+    let scaled = model.parameters[0].value.values()
+    #expect(zip(scaled, [1.2, 1.6, 0.3, 0.4]).allSatisfy { abs($0 - $1) < 1e-6 })
+    #expect(model.parameters[2].value.values() == [30, 40])
   }
 }
 
-@Suite("Losses against PyTorch")
-struct LossTests {
-  @Test("value and gradient", arguments: OptimizerFixture.losses)
-  func matches(test: OptimizerFixture.Loss) throws {
-    let inputs = test.inputs.mapValues(\.tensor)
-    let input = try #require(inputs["input"])
-    let labels = inputs["labels"]?.cast(to: .int64)
-    let target = inputs["target"]
-    func option(_ name: String) throws -> Float { try #require(test.options[name]?.float) }
-    let (value, gradients) = try valueAndGradients(at: [input]) { tensors in
-      let x = tensors[0]
-      switch test.name {
-      case "cross entropy":
-        return softmaxCrossEntropy(x, labels: try #require(labels), smoothing: try option("smoothing"))
-      case "cross entropy probabilities":
-        return softmaxCrossEntropy(x, probabilities: try #require(target))
-      case "binary cross entropy": return sigmoidCrossEntropy(x, targets: try #require(target))
-      case "smooth l1": return smoothL1(x, try #require(target), beta: try option("beta"))
-      case "mean squared error": return meanSquaredError(x, try #require(target))
-      case "mean absolute error": return meanAbsoluteError(x, try #require(target))
-      case "kl divergence": return klDivergence(try #require(target), x)
-      case "hinge": return hingeLoss(x, labels: try #require(labels), margin: try option("margin"))
-      default:
-        Issue.record("no loss for \(test.name)")
-        return x.sum()
-      }
-    }
-    #expect(abs(value.item() - test.value) <= 1e-5 * max(abs(test.value), 1))
-    #expect(relativeDifference(gradients[0], Tensor(test.gradient, shape: input.shape)) <= 1e-5)
+@Suite("L-BFGS on a tensor")
+struct LBFGSTests {
+  /// Rosenbrock's banana-shaped valley.
+  private func rosenbrock(_ x: Tensor) -> Tensor {
+    let (a, b) = (x.sliced(0, 0..<1), x.sliced(0, 1..<2))
+    return ((b - a.square()).square() * 100 + (1 - a).square()).sum()
   }
 
-  @Test("losses of extreme logits are finite")
-  func extremes() {
-    let logits = Tensor([Float(1000), -1000, -1000, 1000], shape: [2, 2])
-    #expect(softmaxCrossEntropy(logits, labels: Tensor([Int64(1), 1])).item() == 1000)
-    #expect(sigmoidCrossEntropy(logits, targets: Tensor([Float(0), 1, 0, 1], shape: [2, 2])).item() == 500)
-    let certain = Tensor([Float(1), 0], shape: [1, 2])
-    let divergence = klDivergence(certain, Tensor([Float(0.5), 0.5], shape: [1, 2])).item()
-    #expect(abs(divergence - 0.6931472) < 1e-5)
+  @Test("finds the floor of a curved valley")
+  func valley() {
+    let optimizer = LBFGS(lineSearch: .strongWolfe)
+    var point = Tensor([Float(-1.2), 1])
+    for _ in 0..<4 { _ = optimizer.step(&point) { rosenbrock($0) } }
+    #expect(point.values().allSatisfy { abs($0 - 1) < 1e-3 })
+  }
+
+  @Test("a loss that is not finite, and an error, leave the point where it was")
+  func failures() throws {
+    struct Enough: Error {}
+    let optimizer = LBFGS(maximumIterations: 4, lineSearch: .strongWolfe)
+    var point = Tensor([Float(-1.2), 1])
+    #expect(optimizer.step(&point) { rosenbrock($0) * .nan }.item().isNaN)
+    #expect(point.values() == [-1.2, 1])
+    var calls = 0
+    #expect(throws: Enough.self) {
+      _ = try optimizer.step(&point) { x throws(Enough) in
+        calls += 1
+        if calls == 3 { throw Enough() }
+        return rosenbrock(x)
+      }
+    }
+    #expect(point.values() == [-1.2, 1])
+
+    let model = Linear(2, 1)
+    let before = model.weight.value.values()
+    calls = 0
+    #expect(throws: Enough.self) {
+      _ = try optimizer.step(model) { () throws(Enough) in
+        calls += 1
+        if calls == 3 { throw Enough() }
+        return valueAndGradient(of: model) { model(sample([3, 2])).square().sum() }
+      }
+    }
+    #expect(model.weight.value.values() == before)
+  }
+
+  @Test("a gradient alone is enough without a line search")
+  func gradientOnly() throws {
+    let (one, other) = (try OptimizerFixture.makeModel(), try OptimizerFixture.makeModel())
+    let (first, second) = (
+      LBFGS(learningRate: 0.5, maximumIterations: 1), LBFGS(learningRate: 0.5, maximumIterations: 1)
+    )
+    let x = sample([5, 3])
+    for _ in 0..<5 {
+      func evaluate(_ model: Linear) -> (value: Tensor, gradients: Gradients) {
+        valueAndGradient(of: model) { model(x).tanh().square().mean() }
+      }
+      _ = first.step(one) { evaluate(one) }
+      second.update(other, evaluate(other).gradients)
+    }
+    #expect(one.weight.value.values() == other.weight.value.values())
   }
 }

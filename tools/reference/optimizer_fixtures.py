@@ -1,23 +1,34 @@
-"""Writes what torch's optimisers and losses do on a small problem, for the tests of the training library.
+"""Writes what optimisers and averages of weights do on a small problem, for the tests of the training library.
 
     python optimizer_fixtures.py FILE
 
-makes a JSON file with
+makes a safetensors file with
 
-    problem     inputs (6×3), targets (6×2), and the weight (2×3) and bias (2) that every run starts from
-    optimizers  [{"name", "options", "steps": [{"loss", "weight", "bias"}]}]: the loss before and the values after each of five
-                steps of full-batch mean squared error
-    losses      [{"name", "options", "inputs": {role: {"shape", "values"}}, "value", "gradient"}]: the gradient is that of the
-                first argument, `input`
+    inputs 6×3, targets 6×2, weight 2×3, bias 2     the problem, and what every run starts from
+    N.loss 20, N.weight 20×6, N.bias 20×2           run N: the loss before and the values after each of 20 steps
+    average.N 20×6                                  average N of the weights of the run called "adam", after each step
+
+and in its metadata `runs` and `averages`, each a list of names and options as JSON. The loss is the mean squared error, of the tangens
+hyperbolicus for L-BFGS. The runs are torch's, those with `inside` Keras', for the learning rate stands inside their momentum. The averages
+are torch's (`torch.optim.swa_utils`), and, where the decay rises, diffusers'.
 """
 
 import json
+import os
 import sys
 
+os.environ["KERAS_BACKEND"] = "torch"
+
+import diffusers.training_utils
+import keras
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch.optim import swa_utils
 
 import deterministic
+
+STEPS = 20
 
 
 def numbers(name: str, *shape: int, low: float = -1, high: float = 1) -> torch.Tensor:
@@ -29,74 +40,135 @@ PROBLEM = dict(
     inputs=numbers("optimizer.x", 6, 3, low=-2, high=2), targets=numbers("optimizer.y", 6, 2),
     weight=numbers("optimizer.w", 2, 3), bias=numbers("optimizer.b", 2))
 
+# Beside torch's options: `halving` halves the rate after ten steps, `late` gives the bias no gradient in the first five, `groups` trains the
+# weight with a tenth of the rate and a decay of 0.3 and the bias with none, `norm` and `value` clip.
 OPTIMIZERS = [
-    ("sgd", torch.optim.SGD, dict(lr=0.1)),
-    ("sgd momentum", torch.optim.SGD, dict(lr=0.1, momentum=0.9)),
-    ("sgd nesterov", torch.optim.SGD, dict(lr=0.1, momentum=0.9, nesterov=True)),
-    ("sgd decay", torch.optim.SGD, dict(lr=0.1, weight_decay=0.1)),
-    ("sgd momentum decay", torch.optim.SGD, dict(lr=0.1, momentum=0.9, weight_decay=0.1)),
-    ("adam", torch.optim.Adam, dict(lr=0.05)),
-    ("adam decay", torch.optim.Adam, dict(lr=0.05, betas=[0.8, 0.95], weight_decay=0.1)),
-    ("adamw", torch.optim.AdamW, dict(lr=0.05, weight_decay=0.1)),
-    ("rmsprop", torch.optim.RMSprop, dict(lr=0.02, alpha=0.9)),
+    ("sgd", dict(lr=0.1)),
+    ("sgd", dict(lr=0.1, momentum=0.9)),
+    ("sgd", dict(lr=0.1, momentum=0.9, dampening=0.4, halving=True)),
+    ("sgd", dict(lr=0.1, momentum=0.9, nesterov=True)),
+    ("sgd", dict(lr=0.1, weight_decay=0.1)),
+    ("sgd", dict(lr=0.1, momentum=0.9, weight_decay=0.1)),
+    ("sgd", dict(lr=0.1, momentum=0.9, dampening=0.5, late=True)),
+    ("sgd", dict(lr=0.1, momentum=0.9, weight_decay=0.1, groups=True)),
+    ("sgd", dict(lr=0.1, momentum=0.9, norm=0.3)),
+    ("sgd", dict(lr=0.1, momentum=0.9, value=0.1)),
+    ("sgd", dict(lr=0.1, momentum=0.9, inside=True, halving=True)),
+    ("sgd", dict(lr=0.1, momentum=0.9, inside=True, nesterov=True, halving=True)),
+    ("adagrad", dict(lr=0.1)),
+    ("adagrad", dict(lr=0.1, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.2, eps=1e-3, late=True)),
+    ("rmsprop", dict(lr=0.02, alpha=0.9)),
+    ("rmsprop", dict(lr=0.02, alpha=0.9, momentum=0.5)),
+    ("rmsprop", dict(lr=0.02, alpha=0.9, centered=True)),
+    ("rmsprop", dict(lr=0.02, alpha=0.9, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-4)),
+    ("adam", dict(lr=0.05)),
+    ("adam", dict(lr=0.05, betas=[0.8, 0.95], weight_decay=0.1)),
+    ("adam", dict(lr=0.3, betas=[0.8, 0.5], amsgrad=True)),
+    ("adam", dict(lr=0.05, late=True)),
+    ("adamw", dict(lr=0.05, weight_decay=0.1)),
+    ("adamw", dict(lr=0.3, weight_decay=0.1, amsgrad=True, halving=True)),
+    ("adamw", dict(lr=0.05, weight_decay=0.1, groups=True)),
+    ("lbfgs", dict(lr=0.5, max_iter=1)),
+    ("lbfgs", dict(lr=0.3, max_iter=3, history_size=2)),
+    ("lbfgs", dict(lr=1, max_iter=1, max_eval=20, line_search_fn="strong_wolfe")),
+    ("lbfgs", dict(lr=0.2, max_iter=2, max_eval=9, history_size=4, line_search_fn="strong_wolfe")),
+    ("lbfgs", dict(lr=40, max_iter=1, max_eval=9, line_search_fn="strong_wolfe")),
 ]
+KINDS = dict(
+    sgd=torch.optim.SGD, adagrad=torch.optim.Adagrad, rmsprop=torch.optim.RMSprop, adam=torch.optim.Adam,
+    adamw=torch.optim.AdamW, lbfgs=torch.optim.LBFGS)
+OWN = ["halving", "late", "groups", "norm", "value", "inside"]
 
 
-def trajectory(kind, options: dict) -> list:
-    """Five steps of one optimiser."""
+def trajectory(kind: str, options: dict) -> dict:
+    """Some steps of one optimiser."""
+    options = dict(options)
+    own = {name: options.pop(name, None) for name in OWN}
     weight = PROBLEM["weight"].clone().requires_grad_()
     bias = PROBLEM["bias"].clone().requires_grad_()
-    optimizer = kind([weight, bias], **options)
-    steps = []
-    for _ in range(5):
-        optimizer.zero_grad()
-        loss = F.mse_loss(F.linear(PROBLEM["inputs"], weight, bias), PROBLEM["targets"])
+    if own["inside"]:
+        variables = [keras.Variable(weight.detach()), keras.Variable(bias.detach())]
+        optimizer = keras.optimizers.SGD(options["lr"], momentum=options["momentum"], nesterov=options.get("nesterov", False))
+    else:
+        groups = [weight, bias]
+        if own["groups"]:
+            groups = [dict(params=[weight], lr=options["lr"] * 0.1, weight_decay=0.3), dict(params=[bias], weight_decay=0)]
+        optimizer = KINDS[kind](groups, **options)
+
+    def closure():
+        weight.grad, bias.grad = None, None
+        outputs = F.linear(PROBLEM["inputs"], weight, bias)
+        loss = F.mse_loss(torch.tanh(outputs) if kind == "lbfgs" else outputs, PROBLEM["targets"])
         loss.backward()
-        optimizer.step()
-        steps.append(dict(loss=loss.item(), weight=weight.flatten().tolist(), bias=bias.tolist()))
-    return steps
+        if own["norm"]:
+            torch.nn.utils.clip_grad_norm_([weight, bias], own["norm"])
+        if own["value"]:
+            torch.nn.utils.clip_grad_value_([weight, bias], own["value"])
+        return loss
+
+    steps = []
+    for step in range(STEPS):
+        if own["halving"] and step == 10:
+            if own["inside"]:
+                optimizer.learning_rate = options["lr"] / 2
+            else:
+                optimizer.param_groups[0]["lr"] = options["lr"] / 2
+        if kind == "lbfgs":
+            loss = optimizer.step(closure)
+        else:
+            loss = closure()
+            if own["late"] and step < 5:
+                bias.grad = None
+            if own["inside"]:
+                optimizer.apply([weight.grad, bias.grad], variables)
+                with torch.no_grad():
+                    weight.copy_(variables[0].value)
+                    bias.copy_(variables[1].value)
+            else:
+                optimizer.step()
+        steps.append((loss.detach().clone(), weight.detach().flatten().clone(), bias.detach().clone()))
+    return dict(zip(["loss", "weight", "bias"], map(torch.stack, zip(*steps))))
 
 
-def loss_cases() -> list:
-    """Losses of fixed arguments, with the gradient of the first."""
-    cases = []
+AVERAGES = [
+    dict(decay=0.9), dict(decay=0.9, warmup="power"), dict(decay=0.95, warmup="power", gamma=2.0, exponent=0.75, first=3, minimum=0.5),
+    dict(decay=0.6, warmup="ratio")]
 
-    def record(name: str, function, options: dict | None = None, **tensors) -> None:
-        x = tensors["input"].clone().requires_grad_()
-        value = function(x, *[tensor for role, tensor in tensors.items() if role != "input"])
-        value.backward()
-        described = {role: dict(shape=list(t.shape), values=t.flatten().tolist()) for role, t in tensors.items()}
-        cases.append(
-            dict(name=name, options=options or {}, inputs=described, value=value.item(), gradient=x.grad.flatten().tolist()))
 
-    logits, labels = numbers("loss.logits", 5, 4, low=-4, high=4), torch.tensor([0, 3, 1, 1, 2])
-    for smoothing in (0.0, 0.1):
-        record("cross entropy", lambda x, t: F.cross_entropy(x, t, label_smoothing=smoothing), dict(smoothing=smoothing),
-               input=logits, labels=labels)
-    soft = torch.softmax(numbers("loss.soft", 5, 4, low=-2, high=2), 1)
-    record("cross entropy probabilities", F.cross_entropy, input=logits, target=soft)
-    record("binary cross entropy", F.binary_cross_entropy_with_logits, input=logits * 5,
-           target=numbers("loss.binary", 5, 4, low=0, high=1))
-    a, b = numbers("loss.a", 5, 4, low=-2, high=2), numbers("loss.b", 5, 4, low=-2, high=2)
-    for beta in (1.0, 0.5):
-        record("smooth l1", lambda x, t: F.smooth_l1_loss(x, t, beta=beta), dict(beta=beta), input=a, target=b)
-    record("mean squared error", F.mse_loss, input=a, target=b)
-    record("mean absolute error", F.l1_loss, input=a, target=b)
-    # torch's arguments are log q and p; the gradient here is that of q.
-    record("kl divergence", lambda q, p: F.kl_div(q.log(), p, reduction="batchmean"), input=torch.softmax(logits, 1), target=soft)
-    for margin in (1.0, 0.5):
-        # torch divides by the number of classes, the paper does not.
-        record("hinge", lambda x, t: F.multi_margin_loss(x, t, margin=margin) * 4, dict(margin=margin), input=logits, labels=labels)
-    return cases
+def average(options: dict, values: torch.Tensor) -> torch.Tensor:
+    """An average of weights, after each step."""
+    module = torch.nn.Linear(1, values.shape[1], bias=False)
+    results = []
+    if "warmup" in options:
+        model = diffusers.training_utils.EMAModel(
+            module.parameters(), decay=options["decay"], min_decay=options.get("minimum", 0),
+            update_after_step=options.get("first", 0), use_ema_warmup=options["warmup"] == "power",
+            inv_gamma=options.get("gamma", 1.0), power=options.get("exponent", 2 / 3))
+    else:
+        model = swa_utils.AveragedModel(module, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(options["decay"]))
+    for value in values:
+        with torch.no_grad():
+            module.weight.copy_(value[:, None])
+        if "warmup" in options:
+            model.step(module.parameters())
+            results.append(model.shadow_params[0].detach().flatten().clone())
+        else:
+            model.update_parameters(module)
+            results.append(model.module.weight.detach().flatten().clone())
+    return torch.stack(results)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    document = dict(
-        problem={name: dict(shape=list(t.shape), values=t.flatten().tolist()) for name, t in PROBLEM.items()},
-        optimizers=[dict(name=name, options=options, steps=trajectory(kind, options)) for name, kind, options in OPTIMIZERS],
-        losses=loss_cases())
-    with open(sys.argv[1], "w") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    print(len(document["optimizers"]), "optimisers,", len(document["losses"]), "losses")
+    tensors = dict(PROBLEM)
+    for index, (kind, options) in enumerate(OPTIMIZERS):
+        tensors |= {f"{index}.{role}": values for role, values in trajectory(kind, options).items()}
+    adam = OPTIMIZERS.index(("adam", dict(lr=0.05)))
+    for index, options in enumerate(AVERAGES):
+        tensors[f"average.{index}"] = average(options, tensors[f"{adam}.weight"])
+    runs = [dict(name=kind, options=options) for kind, options in OPTIMIZERS]
+    averages = [dict(name="average", options=options) for options in AVERAGES]
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, sys.argv[1],
+        dict(runs=json.dumps(runs), averages=json.dumps(averages)))
+    print(len(runs), "runs,", len(averages), "averages")

@@ -7,50 +7,40 @@ public protocol Optimizer: AnyObject {
   /// The step size; schedules change it between steps.
   var learningRate: Float { get set }
 
-  /// One step. Parameters without a gradient stay as they are.
+  /// One step by gradients that are known. Parameters without a gradient stay as they are.
   func update(_ model: some Module, _ gradients: Gradients)
+
+  /// One step by a closure that works out loss and gradients with the weights the model has at that moment. Some optimisers call it several
+  /// times; a loss that is not finite changes no weights.
+  ///
+  /// - Returns: The loss before the step.
+  func step<Failure: Error>(
+    _ model: some Module, _ evaluate: () throws(Failure) -> (value: Tensor, gradients: Gradients)
+  ) throws(Failure) -> Tensor
+
+  /// What has to be saved for training to go on bit for bit, under the model's names.
+  func state(of model: some Module) -> SavedState
+
+  /// Takes the place of whatever the optimiser kept before.
+  ///
+  /// - Throws: ``SavedStateError`` when an entry is missing, does not belong there or has another shape; nothing is changed then.
+  func restore(_ state: SavedState, of model: some Module) throws(SavedStateError)
 }
 
-/// Tensors that an optimiser keeps for each parameter, such as momenta.
-struct OptimizerState {
-  private var slots: [ObjectIdentifier: [Tensor]] = [:]
+/// An optimiser that treats each value of each parameter alike, by its gradient alone, so that groups of parameters can have learning rates
+/// and weight decays of their own.
+public protocol FirstOrderOptimizer: Optimizer {
+  /// Parameters with settings of their own; none at first.
+  var groups: [ParameterGroup] { get set }
+}
 
-  /// Calls `body` with stretches of the parameter's values, its gradient and `count` tensors of state, to be changed in place, value by
-  /// value. Several threads work on different stretches.
-  mutating func step(
-    _ parameter: Parameter, _ gradient: Tensor, slots count: Int,
-    _ body: (
-      _ values: UnsafeMutableBufferPointer<Float>, _ gradient: UnsafeBufferPointer<Float>,
-      _ state: [UnsafeMutableBufferPointer<Float>]
-    ) -> Void
-  ) {
-    let key = ObjectIdentifier(parameter)
-    var state = slots.removeValue(forKey: key) ?? (0..<count).map { _ in .zeros(parameter.shape) }
-    gradient.withUnsafeValues { gradient in
-      parameter.update { values in
-        withBuffers(&state, from: 0, []) { state in
-          Parallel.forEachRange(values.count, grain: 16_384) { range in
-            body(
-              .init(rebasing: values[range]), .init(rebasing: gradient[range]),
-              state.map { .init(rebasing: $0[range]) })
-          }
-        }
-      }
-    }
-    slots[key] = state
-  }
-
-  private func withBuffers(
-    _ tensors: inout [Tensor], from index: Int, _ buffers: [UnsafeMutableBufferPointer<Float>],
-    _ body: ([UnsafeMutableBufferPointer<Float>]) -> Void
-  ) {
-    if index == tensors.count { return body(buffers) }
-    var tensor = tensors[index]
-    tensors[index] = Tensor(Float(0))
-    tensor.withUnsafeMutableValues { buffer in
-      withBuffers(&tensors, from: index + 1, buffers + [buffer], body)
-    }
-    tensors[index] = tensor
+extension FirstOrderOptimizer {
+  public func step<Failure: Error>(
+    _ model: some Module, _ evaluate: () throws(Failure) -> (value: Tensor, gradients: Gradients)
+  ) throws(Failure) -> Tensor {
+    let (value, gradients) = try evaluate()
+    if value.item().isFinite { update(model, gradients) }
+    return value
   }
 }
 
@@ -59,5 +49,11 @@ extension Gradients {
   public mutating func clip(norm limit: Float) {
     let norm = norm
     if norm > limit { scale(by: limit / norm) }
+  }
+
+  /// Cuts every element off at ±`limit`.
+  public mutating func clip(value limit: Float) {
+    require(limit >= 0, "gradients clipped at \(limit)")
+    mapInPlace { $0.clipped(-limit, limit) }
   }
 }
