@@ -44,7 +44,8 @@ public enum BatchMixing: Sendable, Hashable, Codable {
         values[place] = share * values[place] + (1 - share) * others[from]
       }
     case .cutmix(let alpha):
-      require(batch.inputs.rank == 4, "rectangles are cut of N×C×H×W, inputs have shape \(batch.inputs.shape)")
+      require(
+        batch.inputs.rank == 4, "rectangles are cut of N×C×H×W, inputs have shape \(batch.inputs.shape)")
       let (height, width) = (batch.inputs.shape[2], batch.inputs.shape[3])
       let cut = Self.rectangle(generator.beta(alpha), width: width, height: height, using: generator)
       share = 1 - Float(cut.columns.count * cut.rows.count) / Float(width * height)
@@ -61,7 +62,8 @@ public enum BatchMixing: Sendable, Hashable, Codable {
     let labels = batch.labels.values(of: Int64.self).map(Int.init)
     var targets = [Float](repeating: 0, count: batch.count * classes)
     for (example, label) in labels.enumerated() {
-      require(0..<classes ~= label, "the label \(label) of example \(batch.examples[example]), \(classes) classes")
+      require(
+        0..<classes ~= label, "the label \(label) of example \(batch.examples[example]), \(classes) classes")
       targets[example * classes + label] += share
       targets[example * classes + labels[other(example)]] += 1 - share
     }

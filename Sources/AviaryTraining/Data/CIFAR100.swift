@@ -35,7 +35,8 @@ public struct CIFAR100: AnnotatedPictures {
         guard coarse < 20, fine < 100 else {
           throw DataFile.Failure(
             path: file,
-            reason: "the labels \(coarse) and \(fine) of example \(start / Self.record) are not below 20 and 100")
+            reason:
+              "the labels \(coarse) and \(fine) of example \(start / Self.record) are not below 20 and 100")
         }
       }
       records += content

@@ -24,7 +24,8 @@ public enum ExampleOrder: Sendable, Hashable {
     case .shuffled: return Tensor.permutation(count, using: generator)
     case .weighted(let weights):
       require(
-        weights.count == count && weights.allSatisfy { $0 >= 0 && $0.isFinite } && (count == 0 || weights.contains { $0 > 0 }),
+        weights.count == count && weights.allSatisfy { $0 >= 0 && $0.isFinite }
+          && (count == 0 || weights.contains { $0 > 0 }),
         "\(weights.count) weights for \(count) examples; none below 0, at least one above")
       var sums: [Double] = []
       for weight in weights { sums.append((sums.last ?? 0) + Double(weight)) }

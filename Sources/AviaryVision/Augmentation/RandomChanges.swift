@@ -62,7 +62,8 @@ public struct RandomAffine: Sendable, Hashable, Codable {
 
   func callAsFunction(_ picture: AnnotatedPicture, using generator: RandomGenerator) -> AnnotatedPicture {
     require(
-      translation.count == 2 && shear.count == 2 && degrees >= 0 && (translation + shear).allSatisfy { $0 >= 0 },
+      translation.count == 2 && shear.count == 2 && degrees >= 0
+        && (translation + shear).allSatisfy { $0 >= 0 },
       "translations \(translation) and shears \(shear) have two numbers each, none below 0")
     let (width, height) = (Float(picture.image.width), Float(picture.image.height))
     func symmetric(_ limit: Float) -> Double { Double(drawn(-limit...limit, generator)) }

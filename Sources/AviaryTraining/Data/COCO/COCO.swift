@@ -46,7 +46,8 @@ public struct COCO: AnnotatedPictures {
     if let instances {
       let document = try COCODocument.read(instances)
       guard let categories = document.categories else {
-        throw DataFile.Failure(path: instances, reason: "no COCO file of objects: there are no \"categories\"")
+        throw DataFile.Failure(
+          path: instances, reason: "no COCO file of objects: there are no \"categories\"")
       }
       let labels = try Self.labels(of: categories, numbering, file: instances)
       classNames = labels.names
@@ -203,8 +204,9 @@ public struct COCO: AnnotatedPictures {
           continue
         }
         let entry = entries[annotation.image_id]!
-        guard let box = Box(coco: (annotation.bbox ?? []).map { Float($0) })?
-          .clipped(width: entry.width, height: entry.height), box.width > 0, box.height > 0
+        guard
+          let box = Box(coco: (annotation.bbox ?? []).map { Float($0) })?
+            .clipped(width: entry.width, height: entry.height), box.width > 0, box.height > 0
         else {
           leftOut.add(.degenerateBox)
           continue

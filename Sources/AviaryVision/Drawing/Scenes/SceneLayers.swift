@@ -37,8 +37,9 @@ struct SceneLayers {
       visible > 0 && Float(visible) >= minimumVisibility * Float(area)
     }
     guard
-      objects.isEmpty || isSeen(places.count, of: area)
-        && zip(remaining, areas).allSatisfy({ isSeen($0, of: $1) })
+      objects.isEmpty
+        || isSeen(places.count, of: area)
+          && zip(remaining, areas).allSatisfy({ isSeen($0, of: $1) })
     else { return false }
     objects.append(object)
     for place in places { owners[place] = UInt8(objects.count) }
@@ -79,7 +80,9 @@ struct SceneLayers {
             case .gradient: from + (to - from) * min(max(0.5 + (Float(x) * dx + Float(y) * dy) / 2, 0), 1)
             case .noise: from + 40 * (noise[y * width + x] - 0.25)
             }
-          for channel in 0..<3 { target[3 * (y * width + x) + channel] = UInt8(max(min(colour[channel], 255), 0)) }
+          for channel in 0..<3 {
+            target[3 * (y * width + x) + channel] = UInt8(max(min(colour[channel], 255), 0))
+          }
         }
       }
     }
