@@ -194,12 +194,20 @@ extension Image {
   /// Where the middle lies between two pixels, torchvision's rule decides: half pixels round to the even side, except
   /// that a border is wider at the end.
   func centreCropped(to side: Int, _ rounding: Preprocessing.Rounding = .torchvision) -> Image {
+    let (x, y) = Self.centre(of: (width, height), side: side, rounding)
+    return cropped(x: x, y: y, width: side, height: side)
+  }
+
+  /// Where that square begins.
+  static func centre(
+    of size: (width: Int, height: Int), side: Int, _ rounding: Preprocessing.Rounding
+  ) -> (x: Int, y: Int) {
     func start(_ length: Int) -> Int {
       if length < side { return -((side - length) / 2) }
       if rounding == .nearest { return (length - side) / 2 }
       return Int((Double(length - side) / 2).rounded(.toNearestOrEven))
     }
-    return cropped(x: start(width), y: start(height), width: side, height: side)
+    return (start(size.width), start(size.height))
   }
 
   /// The middle of a picture more than 64 times as long as wide, which a resize by its short side would make enormous.
@@ -209,7 +217,7 @@ extension Image {
     return cropped(x: (width - w) / 2, y: (height - h) / 2, width: w, height: h)
   }
 
-  fileprivate static func sizeWithoutExcess(width: Int, height: Int) -> (width: Int, height: Int) {
+  static func sizeWithoutExcess(width: Int, height: Int) -> (width: Int, height: Int) {
     let longest = 64 * min(width, height)
     return (min(width, longest), min(height, longest))
   }

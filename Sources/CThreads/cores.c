@@ -3,6 +3,9 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int current_core(void) { return sched_getcpu(); }
 
@@ -26,10 +29,16 @@ bool bind_to_core(int core) {
   return sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
+// Linux' niceness is a thread's, not the process's.
+bool lower_priority(int steps) {
+  return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), steps) == 0;
+}
+
 #else
 
 int current_core(void) { return -1; }
 int allowed_cores(int *cores, int capacity) { return 0; }
 bool bind_to_core(int core) { return false; }
+bool lower_priority(int steps) { return false; }
 
 #endif

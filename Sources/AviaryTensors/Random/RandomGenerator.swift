@@ -40,6 +40,9 @@ public final class RandomGenerator: Sendable {
     }
   }
 
+  /// The four words at a counter.
+  func words(at counter: UInt64) -> SIMD4<UInt32> { Philox.words(counter: counter, key: key) }
+
   /// Calls `body(index, words)` for `blocks` consecutive counters, in parallel.
   func forEachBlock(_ blocks: Int, _ body: (Int, SIMD4<UInt32>) -> Void) {
     let start = reserve(blocks)

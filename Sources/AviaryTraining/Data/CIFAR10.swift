@@ -1,9 +1,10 @@
 import AviaryTensors
+import AviaryVision
 
 /// Small colour pictures of ten classes (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"), as normalised 3×32×32.
 ///
 /// Reads the binary version, plain or compressed by gzip: per example a label and the red, green and blue planes of 32×32 bytes.
-public struct CIFAR10: Dataset {
+public struct CIFAR10: Dataset, AnnotatedPictures {
   private static let pixels = 3 * 32 * 32
   private static let record = 1 + pixels
 
@@ -44,6 +45,13 @@ public struct CIFAR10: Dataset {
   /// Pictures in the files.
   public var count: Int { records.count / Self.record }
   public func label(_ index: Int) -> Int { Int(records[index * Self.record]) }
+  public func knownLabel(_ index: Int) -> Int? { label(index) }
+  public func picture(_ index: Int) -> AnnotatedPicture {
+    let (start, plane) = (index * Self.record + 1, Self.pixels / 3)
+    let pixels = (0..<Self.pixels).map { records[start + $0 % 3 * plane + $0 / 3] }
+    return AnnotatedPicture(
+      image: Image(width: 32, height: 32, model: .rgb, pixels: pixels), label: label(index))
+  }
   public func input(_ index: Int) -> Tensor {
     let start = index * Self.record + 1
     let plane = Self.pixels / 3

@@ -1,4 +1,5 @@
 import AviaryTensors
+import AviaryVision
 import Foundation
 import Synchronization
 
@@ -135,5 +136,13 @@ extension FolderDataset {
       throw .emptyClass(path: "\(root)/\(classNames[empty])", leftOut: result.leftOut)
     }
     return result
+  }
+}
+
+/// The pictures before they become a network's input, to be augmented.
+extension FolderDataset: AnnotatedPictures {
+  public func knownLabel(_ index: Int) -> Int? { label(index) }
+  public func picture(_ index: Int) throws -> AnnotatedPicture {
+    AnnotatedPicture(image: try Image(contentsOf: files[index].path), label: label(index))
   }
 }

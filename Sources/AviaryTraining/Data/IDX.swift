@@ -1,4 +1,5 @@
 import AviaryTensors
+import AviaryVision
 
 /// Files of the MNIST database: big-endian header, unsigned bytes, plain or compressed by gzip.
 public enum IDX {
@@ -35,15 +36,27 @@ public enum IDX {
   }
 }
 
-/// Handwritten digits (LeCun et al. 1998): 28×28 grey pictures and their labels, as 1×28×28 in 0…1.
-public struct MNIST: Dataset {
+/// Handwritten digits (LeCun et al. 1998), or pictures of clothes in the same files (Xiao et al. 2017, "Fashion-MNIST"): 28×28 grey pictures
+/// and their labels, as 1×28×28 in 0…1.
+public struct MNIST: Dataset, AnnotatedPictures {
   private let pixels: [UInt8]
   private let labels: [UInt8]
   private let shape: Shape
-  public let classNames = (0...9).map(String.init)
+  public let classNames: [String]
+
+  /// 0 to 9.
+  public static let digitNames = (0...9).map(String.init)
+  /// The ten classes of Fashion-MNIST.
+  public static let fashionNames = [
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+  ]
 
   /// Reads a file of pictures and one of their labels, plain or gzip'd; throws when they do not belong together.
-  public init(images: String, labels: String) throws(IDX.Failure) {
+  public init(
+    images: String, labels: String, classNames: [String] = MNIST.digitNames
+  ) throws(IDX.Failure) {
+    require(classNames.count == 10, "\(classNames.count) names for ten classes")
+    self.classNames = classNames
     let (shape, pixels) = try IDX.read(images)
     let (labelShape, labelBytes) = try IDX.read(labels)
     guard shape.count == 3, labelShape == [shape[0]] else {
@@ -57,16 +70,31 @@ public struct MNIST: Dataset {
     self.labels = labelBytes
   }
 
-  /// The training (60 000) or test (10 000) part of a folder with the database's four files.
-  public init(folder: String, isTraining: Bool) throws(IDX.Failure) {
-    let part = isTraining ? "train" : "t10k"
+  /// The training (60 000) or test (10 000) part of a folder with the database's four files, with or without `.gz`.
+  ///
+  /// - Parameter classNames: by default those of Fashion-MNIST where the folder's name has `fashion` in it, else digits.
+  public init(folder: String, isTraining: Bool, classNames: [String]? = nil) throws(IDX.Failure) {
+    func file(_ name: String) -> String {
+      let path = "\(folder)/\(isTraining ? "train" : "t10k")-\(name)-ubyte"
+      if case .file = FileKind.of(path) { return path }
+      return "\(path).gz"
+    }
+    let isFashion = folder.split(separator: "/").last?.lowercased().contains("fashion") == true
     try self.init(
-      images: "\(folder)/\(part)-images-idx3-ubyte.gz", labels: "\(folder)/\(part)-labels-idx1-ubyte.gz")
+      images: file("images-idx3"), labels: file("labels-idx1"),
+      classNames: classNames ?? (isFashion ? Self.fashionNames : Self.digitNames))
   }
 
   /// Digits in the files.
   public var count: Int { labels.count }
   public func label(_ index: Int) -> Int { Int(labels[index]) }
+  public func knownLabel(_ index: Int) -> Int? { label(index) }
+  public func picture(_ index: Int) -> AnnotatedPicture {
+    let size = shape[1] * shape[2]
+    let values = Array(pixels[(index * size)..<((index + 1) * size)])
+    return AnnotatedPicture(
+      image: Image(width: shape[2], height: shape[1], model: .grey, pixels: values), label: label(index))
+  }
   public func input(_ index: Int) -> Tensor {
     let size = shape[1] * shape[2]
     return Tensor(

@@ -20,6 +20,20 @@ public struct LeftOut: Sendable, Hashable {
     case unreadableFolder
     /// A name that is not in UTF-8.
     case unreadableName
+    /// A picture that an annotation file names and its folder has not, or whose size is none.
+    case noFile
+    /// An annotation of a picture that is not there.
+    case noPicture
+    /// An object of a category that the file does not list.
+    case unknownCategory
+    /// An object without a box, or whose box has no area inside of its picture.
+    case degenerateBox
+    /// A polygon of fewer than three points; its object stays.
+    case degeneratePolygon
+    /// A picture whose identifier another one has.
+    case repeatedIdentifier
+    /// An annotation without the caption that it should have.
+    case noCaption
 
     /// What follows the number.
     var text: String {
@@ -34,6 +48,13 @@ public struct LeftOut: Sendable, Hashable {
       case .repeatedFolder: "linked again"
       case .unreadableFolder: "unreadable"
       case .unreadableName: "named otherwise than in UTF-8"
+      case .noFile: "pictures without a file"
+      case .noPicture: "annotations without a picture"
+      case .unknownCategory: "objects of unknown categories"
+      case .degenerateBox: "objects without a box"
+      case .degeneratePolygon: "polygons without area"
+      case .repeatedIdentifier: "pictures named twice"
+      case .noCaption: "annotations without a caption"
       }
     }
   }

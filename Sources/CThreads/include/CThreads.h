@@ -47,6 +47,9 @@ int allowed_cores(int *cores, int capacity);
 // Binds the calling thread to a core; false where the system refuses.
 bool bind_to_core(int core);
 
+// Lets the calling thread alone give way to others by so many steps of niceness; false where the system knows no such thing.
+bool lower_priority(int steps);
+
 // What oneDNN's kernels run on instead of libgomp.
 typedef struct {
   // Runs `body(data)` in parts, each of which finds its number in its thread's place.

@@ -1,0 +1,72 @@
+import AviaryTensors
+
+/// Why runs or polygons make no mask.
+public struct MaskError: Error, Equatable, CustomStringConvertible {
+  /// What was given and expected.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+extension Mask {
+  /// A mask from COCO's run lengths: how many pixels are outside, inside, outside, …, column by column. Throws ``MaskError`` unless they add
+  /// up to all pixels.
+  public init(runLengths: [Int], width: Int, height: Int) throws(MaskError) {
+    require(width > 0 && height > 0, "a mask of \(width)×\(height) pixels has none")
+    var pixels = [Bool](repeating: false, count: width * height)
+    var (start, isInside) = (0, false)
+    for count in runLengths {
+      guard count >= 0, count <= pixels.count - start else {
+        throw MaskError(
+          "a run of \(count) pixels after \(start), of \(width)×\(height) altogether")
+      }
+      if isInside {
+        for place in start..<start + count { pixels[place % height * width + place / height] = true }
+      }
+      start += count
+      isInside.toggle()
+    }
+    guard start == pixels.count else {
+      throw MaskError("runs of \(start) pixels altogether for a mask of \(width)×\(height)")
+    }
+    self.init(width: width, height: height, pixels: pixels)
+  }
+
+  /// A mask from COCO's compressed run lengths: five bits per letter from `0` on, the lowest first, each number from the third on without
+  /// what the one two before had. Throws ``MaskError``.
+  public init(compressedRunLengths text: String, width: Int, height: Int) throws(MaskError) {
+    var runs: [Int] = []
+    var (value, shift) = (0, 0)
+    for letter in text.utf8 {
+      // 32 bits hold every run of a picture that is read.
+      guard (48..<112).contains(letter), shift <= 30 else {
+        throw MaskError("the letter \(letter) at run \(runs.count) is none of compressed run lengths")
+      }
+      let bits = Int(letter) - 48
+      value |= (bits & 31) << shift
+      shift += 5
+      guard bits & 32 == 0 else { continue }
+      if bits & 16 != 0 { value |= -1 << shift }
+      runs.append(runs.count > 2 ? value + runs[runs.count - 2] : value)
+      (value, shift) = (0, 0)
+    }
+    guard shift == 0 else { throw MaskError("compressed run lengths end within number \(runs.count)") }
+    try self.init(runLengths: runs, width: width, height: height)
+  }
+
+  /// COCO's run lengths of the mask, column by column, beginning with the pixels outside.
+  public var runLengths: [Int] {
+    var runs = [0]
+    var isInside = false
+    for x in 0..<width {
+      for y in 0..<height {
+        if pixels[y * width + x] != isInside {
+          runs.append(0)
+          isInside.toggle()
+        }
+        runs[runs.count - 1] += 1
+      }
+    }
+    return runs
+  }
+}
