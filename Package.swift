@@ -21,7 +21,7 @@ let familyResources = families.flatMap { family in
 }.filter { FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/zoo/\($0)") }
 
 // Arrows go down this list only:
-// Tensors <- {Layers <- Weights, Vision}; {Layers, Vision} <- Training; all of them <- Zoo <- Aviary (umbrella) and AviaryCLI.
+// Tensors <- {Layers <- Weights, Vision}; {Weights, Vision} <- Training; all of them <- Zoo <- Aviary (umbrella) and AviaryCLI.
 let package = Package(
   name: "Aviary",
   products: [
@@ -60,7 +60,7 @@ let package = Package(
     .target(
       name: "AviaryVision",
       dependencies: ["AviaryTensors", "CPNG", "CJPEG", "CWebP", "CGIF", "CTIFF", "CZlib"]),
-    .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "AviaryVision", "CZlib"]),
+    .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "CZlib"]),
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],

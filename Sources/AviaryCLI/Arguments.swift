@@ -127,6 +127,9 @@ struct Arguments {
     self.values = values
   }
 
+  /// All options with their values.
+  var given: [String: [String]] { values }
+
   func has(_ name: String) -> Bool { values[name] != nil }
   func string(_ name: String) -> String? { values[name]?.last }
 

@@ -25,8 +25,11 @@ enum InspectCommand: Command {
     /// Tensors of a file that fits, which belong to no part of the model: another head, a loss.
     let unexpected: [String]?
     let nearest: Nearest?
+    /// Of a checkpoint of a training run.
+    let training: Training?
 
-    init(_ file: WeightFile.Description, _ found: Identification?) {
+    init(_ file: WeightFile.Description, _ found: Identification?, _ checkpoint: TrainingCheckpoint?) {
+      training = checkpoint.map { Training(model: $0.model, state: $0.state, settings: $0.settings) }
       let fitting = found.flatMap { $0.fits ? $0 : nil }
       self.file = file
       model = fitting?.entry.name
@@ -39,6 +42,29 @@ enum InspectCommand: Command {
       unexpected = fitting.map(\.report.unexpected)
       nearest = fitting == nil ? found.map(Nearest.init) : nil
     }
+  }
+
+  private struct Training: Encodable {
+    let model: String?
+    let state: TrainingState
+    let settings: [String: JSONValue]
+  }
+
+  private static func text(_ checkpoint: TrainingCheckpoint) -> String {
+    let (state, plan) = (checkpoint.state, checkpoint.state.plan)
+    let best = state.best.map { place in
+      let report = state.reports[place]
+      return String(
+        format: "\nbest so far: epoch %d, loss %.4f, accuracy %.4f", report.epoch,
+        (report.validation ?? report.training).loss, (report.validation ?? report.training).accuracy)
+    }
+    let settings = checkpoint.settings.sorted { $0.key < $1.key }.map { " --\($0.key) \($0.value.shortText)" }
+    return """
+      checkpoint of a training run\(checkpoint.model.map { " of \($0)" } ?? ""): \
+      epoch \(min(state.epoch, plan.epochs)) of \(plan.epochs), \(state.stepsTaken) of \(plan.steps * plan.epochs) steps taken, \
+      batches of \(plan.batchSize), seed \(plan.seed)\(best ?? "")
+      started with\(settings.joined())
+      """
   }
 
   /// The model most like a file that fits none.
@@ -64,9 +90,10 @@ enum InspectCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let file = try WeightFile.open(try PipedFile.weights(try arguments.operands(1)[0]))
-    let found = Zoo.identification(of: file.archive)
+    let checkpoint = try TrainingCheckpoint(file.archive, file.path)
+    let found = checkpoint == nil ? Zoo.identification(of: file.archive) : nil
     let description = file.description
-    if arguments.has("json") { return try Console.printJSON(Report(description, found)) }
+    if arguments.has("json") { return try Console.printJSON(Report(description, found, checkpoint)) }
     let rows = description.tensors.map { [$0.name.shown, $0.dtype.rawValue, $0.shape.shapeText.shown] }
     Console.print(Console.table(["tensor", "type", "shape"], rows))
     Console.print(
@@ -74,7 +101,7 @@ enum InspectCommand: Command {
 
       \(file.path): \(description.summary), \(description.byteCount.grouped) bytes
       \(description.tensorCount) tensors, \(description.parameterCount.grouped) values\(digest(description))\(metadata(description))
-      \(model(found))
+      \(checkpoint.map(text) ?? model(found))
       """)
   }
 

@@ -18,8 +18,25 @@ struct TrainingOptions {
   /// Stages that learn from an epoch on, counted from 1.
   let unfreezing: [(epoch: Int, stages: String)]
   let isQuiet: Bool
+  /// Where the run can be gone on from.
+  let checkpoint: String
+  /// Steps between two checkpoints; nil for as many as cost little time.
+  let checkpointSteps: Int?
+  let isResuming: Bool
+  /// What the command line says of the course of the run, for the one that goes on with it to compare.
+  let settings: [String: JSONValue]
+
+  /// Options that do not change the course of a run.
+  private static let aside: Set = [
+    "json", "resume", "report", "tensorboard", "checkpoint", "checkpoint-every", "output", "no-feature-cache",
+  ]
 
   static let options = [
+    Option(
+      "checkpoint", "FILE",
+      "where the run can be gone on from, by default beside the output; removed when the run ends"),
+    Option("checkpoint-every", "N", "write it every N steps instead of whenever that costs little time"),
+    Option("resume", nil, "go on with the run that the checkpoint is of, to the same weights bit for bit"),
     Option("patience", "N", "end early when N epochs in a row were no better than the best"),
     Option("tensorboard", "FOLDER", "write event files that TensorBoard reads"),
     Option("report", "FILE", "write a page about the run: curves, confusion matrix, best and worst pictures"),
@@ -41,8 +58,28 @@ struct TrainingOptions {
     report = arguments.string("report")
     keepsFeatures = !arguments.has("no-feature-cache")
     isQuiet = arguments.has("json")
+    checkpoint = arguments.string("checkpoint") ?? Self.checkpoint(beside: output)
+    checkpointSteps =
+      arguments.has("checkpoint-every")
+      ? try arguments.integer("checkpoint-every", default: 1, in: 1...1_000_000) : nil
+    isResuming = arguments.has("resume")
+    settings = arguments.given.filter { !Self.aside.contains($0.key) }
+      .mapValues { .array($0.map { .string($0) }) }
     try Output.checkWritable(output)
     if let report { try Output.checkWritable(report, as: nil) }
+    try Output.checkWritable(checkpoint)
+    guard isResuming || !FileManager.default.fileExists(atPath: checkpoint) else {
+      throw UsageError(
+        "\(checkpoint) is of a run that did not end: --resume goes on with it, and without that file a new one begins"
+      )
+    }
+  }
+
+  /// `flowers.checkpoint.safetensors` beside `flowers.safetensors`.
+  private static func checkpoint(beside output: String) -> String {
+    let ending = ".safetensors"
+    return (output.lowercased().hasSuffix(ending) ? String(output.dropLast(ending.count)) : output)
+      + ".checkpoint" + ending
   }
 }
 

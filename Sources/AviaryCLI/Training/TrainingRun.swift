@@ -37,8 +37,10 @@ struct TrainingRun {
     }
     let steps = (training.count + options.batch - 1) / options.batch
     trainer.onEpochStart = { epoch in
-      for (first, stages) in options.unfreezing where first == epoch {
+      // Those of earlier epochs too, where a run is gone on with.
+      for (first, stages) in options.unfreezing where first <= epoch {
         try loaded.model.unfreeze(parsing: stages)
+        if first < epoch { continue }
         bar.finish()
         if !options.isQuiet { Console.print("epoch \(epoch): \(stages) learns from here on") }
       }
@@ -53,11 +55,17 @@ struct TrainingRun {
       bar.finish()
       if !options.isQuiet { Console.print(Self.line(report, isBest)) }
     }
+    let keeper = CheckpointKeeper(options, loaded.name)
+    let state = try keeper.restore(learner)
+    trainer.onState = { state in try keeper.keep(learner, state) }
     // All of them, as a type that is known.
-    let judges = validation.map { Subset($0, Array(0..<$0.count)) }
+    func all(_ data: any Dataset) -> Subset { Subset(data, Array(0..<data.count)) }
+    let judges: Subset? = validation.map { all($0) }
     let reports = try trainer.fit(
-      training, validation: judges, epochs: options.epochs, batchSize: options.batch, seed: options.seed)
+      all(training), validation: judges, epochs: options.epochs, batchSize: options.batch,
+      seed: options.seed, resuming: state)
     bar.finish()
+    try keeper.finish()
     if reports.count < options.epochs, !options.isQuiet {
       Console.print("ended after \(reports.count) epochs: \(options.patience ?? 0) in a row were no better")
     }

@@ -43,6 +43,10 @@ public final class ClassifierLearner: Learner {
   public var predict: (Tensor) -> Tensor
   /// Gradients longer than this are scaled down.
   public var gradientNormLimit: Float?
+  /// Examples whose gradients are worked out at once; those of a batch are added up. Nil for whole batches.
+  public var microBatch: Int?
+  /// Averages of the weights, which are judged and saved in their place; nil for none.
+  public var average: ExponentialMovingAverage?
   /// Changes a batch of inputs before a step, to vary the examples.
   public var augment: ((Tensor) -> Tensor)?
 
@@ -58,23 +62,31 @@ public final class ClassifierLearner: Learner {
   public var optimizers: [any Optimizer] { [optimizer] }
 
   public func learn(from batch: Batch) throws -> Evaluation {
-    var hits = 0
     let inputs = augment?(batch.inputs) ?? batch.inputs
-    var (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
-      let output = forward(inputs)
-      try batch.requireLabels(below: output.logits.shape.last ?? 0)
-      hits = correctCount(output.logits.detached, batch.labels)
-      return output.auxiliary.reduce(loss(output.logits, batch.labels)) { sum, auxiliary in
-        sum + loss(auxiliary.logits, batch.labels) * auxiliary.lossWeight
+    var accumulated = GradientAccumulation()
+    var result = Evaluation.none
+    for rows in batch.parts(of: microBatch) {
+      let part = batch.count == rows.count ? inputs : inputs.sliced(0, rows)
+      let labels = batch.count == rows.count ? batch.labels : batch.labels.sliced(0, rows)
+      var hits = 0
+      let (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
+        let output = forward(part)
+        try batch.requireLabels(below: output.logits.shape.last ?? 0)
+        hits = correctCount(output.logits.detached, labels)
+        return output.auxiliary.reduce(loss(output.logits, labels)) { sum, auxiliary in
+          sum + loss(auxiliary.logits, labels) * auxiliary.lossWeight
+        }
       }
+      result = result.joined(with: Evaluation(loss: value.item(), hits: hits, of: rows.count))
+      accumulated.add(gradients, weight: Float(rows.count))
     }
-    let reached = value.item()
     // Such gradients would spoil the weights.
-    if reached.isFinite {
-      if let limit = gradientNormLimit { gradients.clip(norm: limit) }
-      optimizer.update(model, gradients)
-    }
-    return Evaluation(loss: reached, hits: hits, of: batch.count)
+    guard result.loss.isFinite else { return result }
+    var gradients = accumulated.takeMean()
+    if let limit = gradientNormLimit { gradients.clip(norm: limit) }
+    optimizer.update(model, gradients)
+    average?.update(model)
+    return result
   }
 
   public func evaluation(of batch: Batch) throws -> Evaluation {
@@ -82,6 +94,27 @@ public final class ClassifierLearner: Learner {
     try batch.requireLabels(below: logits.shape.last ?? 0)
     return Evaluation(
       loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count)
+  }
+
+  public func withWeightsForUse<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let average else { return try body() }
+    return try average.withAverages(in: model, body)
+  }
+
+  /// The optimiser's state, and the averages where some are kept.
+  public func savedStates() -> [String: SavedState] {
+    var states = ["optimizer": optimizer.state(of: model)]
+    states["average"] = average?.state(of: model)
+    return states
+  }
+
+  public func restore(_ states: [String: SavedState]) throws(SavedStateError) {
+    guard let state = states["optimizer"] else { throw .missing("optimizer") }
+    guard (average == nil) == (states["average"] == nil) else {
+      throw average == nil ? .unexpected("average") : .missing("average")
+    }
+    try optimizer.restore(state, of: model)
+    if let state = states["average"] { try average?.restore(state, of: model) }
   }
 
   /// By accuracy, among equals by loss.
@@ -130,6 +163,13 @@ public func evaluation(
 }
 
 extension Batch {
+  /// The rows of parts of at most `size`; all of them where it is nil.
+  fileprivate func parts(of size: Int?) -> [Range<Int>] {
+    let size = min(size ?? count, count)
+    require(size > 0, "parts of \(size) examples")
+    return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  }
+
   /// Throws ``TrainingError`` unless each label is one of so many classes.
   fileprivate func requireLabels(below classes: Int) throws(TrainingError) {
     for (place, label) in labels.values(of: Int64.self).enumerated() where !(0..<classes ~= Int(label)) {

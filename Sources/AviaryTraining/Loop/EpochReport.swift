@@ -10,6 +10,8 @@ public struct EpochReport: Sendable, Codable, Hashable {
   public var learningRate: Float
   /// Time that the epoch took, validation included.
   public var seconds: Double
+  /// Time of it in which the learner waited for batches.
+  public var secondsWaited: Double
 }
 
 /// What happened in one step.

@@ -7,6 +7,10 @@ public final class Trainer<Student: Learner> {
   public let learner: Student
   /// How the step sizes change over the run.
   public var schedule: Schedule = .constant
+  /// In which order an epoch takes its examples.
+  public var order = ExampleOrder.shuffled
+  /// Threads that make batches while the learner learns; none to make each when it is wanted.
+  public var workers = 1
   /// The run ends early when so many epochs in a row were no better than the best; nil to go on to the end.
   public var patience: Int?
   /// Called after every step.
@@ -33,7 +37,7 @@ public final class Trainer<Student: Learner> {
   ///   whatever the data, the learner and the functions that are called throw.
   @discardableResult
   public func fit(
-    _ training: some TrainingData<Student.Batch>, validation: (any TrainingData<Student.Batch>)? = nil,
+    _ training: any TrainingData<Student.Batch>, validation: (any TrainingData<Student.Batch>)? = nil,
     epochs: Int, batchSize: Int = 32, seed: UInt64 = 0, resuming state: TrainingState? = nil
   ) throws -> [EpochReport] {
     require(epochs >= 0 && batchSize > 0, "\(epochs) epochs in batches of \(batchSize)")
@@ -42,18 +46,16 @@ public final class Trainer<Student: Learner> {
       examples: training.count, epochs: epochs, batchSize: batchSize, seed: seed)
     try state?.check(plan)
     var state = state ?? TrainingState(plan)
+    let loader = DataLoader(training, batchSize: batchSize, seed: seed, order: order, workers: workers)
     let rates = learner.optimizers.map(\.learningRate)
     defer {
       for (optimizer, rate) in zip(learner.optimizers, rates) { optimizer.learningRate = rate }
       for module in learner.modules { module.evaluate() }
     }
-    let generator = RandomGenerator(seed: seed)
-    for epoch in 1..<(epochs + 1) {
-      let order = Tensor.permutation(training.count, using: generator)
-      if epoch < state.epoch { continue }
+    while !state.isFinished {
       if let patience, state.epochsWithoutGain >= patience { break }
-      try onEpochStart?(epoch)
-      try learn(training, order, rates, &state)
+      try onEpochStart?(state.epoch)
+      try learn(loader, rates, &state)
       try judge(validation, &state)
     }
     return state.reports
@@ -61,35 +63,34 @@ public final class Trainer<Student: Learner> {
 
   /// The steps of an epoch that are left.
   private func learn(
-    _ training: some TrainingData<Student.Batch>, _ order: [Int], _ rates: [Float],
-    _ state: inout TrainingState
+    _ loader: DataLoader<Student.Batch>, _ rates: [Float], _ state: inout TrainingState
   ) throws {
     let (plan, start) = (state.plan, Date())
-    let before = state.seconds
+    let (before, waited) = (state.seconds, state.secondsWaited)
+    let run = Schedule.Run(steps: plan.steps * plan.epochs, epochs: plan.epochs)
     for module in learner.modules { module.train() }
-    for step in state.step..<plan.steps {
-      let first = step * plan.batchSize
-      let progress = (Float(state.epoch - 1) + Float(first) / Float(order.count)) / Float(plan.epochs)
+    let batches = loader.epoch(state.epoch, startingAt: state.step)
+    while let batch = try batches.next() {
+      let step = state.stepsTaken
       for (optimizer, rate) in zip(learner.optimizers, rates) {
-        optimizer.learningRate = rate * schedule.factor(progress: progress, epochs: plan.epochs)
+        optimizer.learningRate = rate * schedule.factor(at: step, of: run)
       }
-      let batch = try training.batch(Array(order[first..<min(first + plan.batchSize, order.count)]))
-      let outcome = try withRandomSeed(UInt64(state.epoch) << 32 | UInt64(first) ^ plan.seed) {
+      let outcome = try withRandomSeed(UInt64(state.epoch) << 32 | UInt64(state.step) ^ plan.seed) {
         try learner.learn(from: batch)
       }
       guard outcome.loss.isFinite else {
-        throw TrainingError.loss(outcome.loss, epoch: state.epoch, step: step + 1)
+        throw TrainingError.loss(outcome.loss, epoch: state.epoch, step: state.step + 1)
       }
-      state.step = step + 1
+      state.step += 1
       state.learningRate = learner.optimizers.first?.learningRate ?? 0
       state.running = state.running.joined(with: outcome)
       state.seconds = before - start.timeIntervalSinceNow
+      state.secondsWaited = waited + batches.secondsWaited
       try onStep?(
-        StepReport(
-          step: state.stepsTaken, evaluation: outcome, learningRate: state.learningRate))
+        StepReport(step: state.stepsTaken, evaluation: outcome, learningRate: state.learningRate))
       onProgress?(
         TrainingProgress(
-          epoch: state.epoch, epochs: plan.epochs, seen: state.running.count, total: order.count,
+          epoch: state.epoch, epochs: plan.epochs, seen: state.running.count, total: plan.examples,
           loss: state.running.loss))
       try onState?(state)
     }
@@ -101,22 +102,29 @@ public final class Trainer<Student: Learner> {
     _ validation: (any TrainingData<Student.Batch>)?, _ state: inout TrainingState
   ) throws {
     let start = Date()
-    var report = EpochReport(
-      epoch: state.epoch, training: state.running,
-      validation: try validation.map { try learner.evaluation(on: $0, batchSize: state.plan.batchSize) },
-      learningRate: state.learningRate, seconds: state.seconds)
-    report.seconds -= start.timeIntervalSinceNow
-    if let loss = report.validation?.loss, !loss.isFinite {
-      throw TrainingError.validationLoss(loss, epoch: state.epoch)
+    // What is judged is what is saved.
+    let (report, isBest) = try learner.withWeightsForUse {
+      var report = EpochReport(
+        epoch: state.epoch, training: state.running,
+        validation: try validation.map {
+          try learner.evaluation(on: $0, batchSize: state.plan.batchSize)
+        },
+        learningRate: state.learningRate, seconds: state.seconds, secondsWaited: state.secondsWaited)
+      report.seconds -= start.timeIntervalSinceNow
+      if let loss = report.validation?.loss, !loss.isFinite {
+        throw TrainingError.validationLoss(loss, epoch: state.epoch)
+      }
+      let isBest =
+        state.best.map { learner.isBetter(report.judged, than: state.reports[$0].judged) } ?? true
+      // Whoever is told of the epoch is told once more when the run ends before the next state is kept.
+      try onEpoch?(report, isBest)
+      return (report, isBest)
     }
-    let isBest =
-      state.best.map { learner.isBetter(report.judged, than: state.reports[$0].judged) } ?? true
-    // Whoever is told of the epoch is told once more when the run ends before the next state is kept.
-    try onEpoch?(report, isBest)
     state.reports.append(report)
     if isBest { state.best = state.reports.count - 1 }
     state.epoch += 1
-    (state.step, state.running, state.seconds) = (0, .none, 0)
+    (state.step, state.running) = (0, .none)
+    (state.seconds, state.secondsWaited) = (0, 0)
     try onState?(state)
   }
 }

@@ -25,6 +25,8 @@ public struct TrainingState: Sendable, Hashable, Codable {
   public internal(set) var running = Evaluation.none
   /// Time that the epoch took so far.
   public internal(set) var seconds = 0.0
+  /// Time of it in which the learner waited for batches.
+  public internal(set) var secondsWaited = 0.0
   /// The step size of the last step.
   public internal(set) var learningRate: Float = 0
   /// The epochs that are done.
