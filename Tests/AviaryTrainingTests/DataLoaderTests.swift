@@ -79,6 +79,26 @@ struct DataLoaderTests {
     #expect(a.inputs.values() != b.inputs.values() && other[0].examples != whole[0].examples)
   }
 
+  @Test("parts of data that vary do so too, by the whole's numbers, unless they are for validation")
+  func parts() throws {
+    let singles = ScenePictures(.singles(), count: 12)
+    let data = AugmentedPictures<Batch>(
+      singles, augmentation: .erasing(.cutout(share: 0.2)), preprocessing: Preprocessing())
+    let part = Subset(data, [7, 3])
+    let loader = DataLoader(part, batchSize: 2, seed: 3, order: .sequential)
+    let batch = try #require(try loader.epoch(5).next())
+    #expect(try batch.inputs.values() == data.batch([7, 3], epoch: 5, seed: 3).inputs.values())
+    #expect(batch.examples == [0, 1])
+    let plain = DataLoader(part, batchSize: 2, order: .sequential, isVarying: false)
+    #expect(try plain.epoch(5).next()?.inputs.values() == data.batch([7, 3]).inputs.values())
+    let classes = data.classNames.indices.map { 2 * $0 }
+    let relabeled = RelabeledDataset(part, classes: classes, classNames: (0..<12).map(String.init))
+    let other = try relabeled.batch([0, 1], epoch: 5, seed: 3)
+    #expect(other.inputs.values() == batch.inputs.values())
+    #expect(
+      other.labels.values(of: Int64.self) == batch.labels.values(of: Int64.self).map { 2 * $0 })
+  }
+
   @Test("an error comes in its batch's place, and the others still come", arguments: [0, 1, 2])
   func errors(workers: Int) throws {
     let data = Watched(20, damaged: [9])
