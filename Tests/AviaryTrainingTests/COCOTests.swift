@@ -100,7 +100,8 @@ struct COCOTests {
           {"id": 5, "file_name": "/etc/passwd", "width": 6, "height": 4},
           {"id": 6, "file_name": "b.png", "width": 0, "height": 4}]
         """)
-    #expect(data.count == 1 && (try data.picture(0).instances.count) == 1)
+    #expect(data.count == 1)
+    #expect(try data.picture(0).instances.count == 1)
     #expect(
       data.leftOut.counts == [
         .noPicture: 2, .unknownCategory: 2, .degenerateBox: 3, .degeneratePolygon: 1, .noFile: 4,

@@ -35,7 +35,7 @@ struct LoadingTests {
   func waiting() throws {
     let path = try folder(of: 12 * Self.batchSize)
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let pictures = try FolderDataset(path) { _ in Tensor(0) }
+    let pictures = try FolderDataset(path) { _ in Tensor(Float(0)) }
     let data = AugmentedPictures<Batch>(
       pictures,
       augmentation: .sequence([
