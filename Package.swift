@@ -82,7 +82,7 @@ let package = Package(
       name: "AviaryLayersTests",
       dependencies: ["AviaryLayers", "AviaryTraining", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "CZlib", "TestSupport"],
+      name: "AviaryTrainingTests", dependencies: ["AviaryTraining", "AviaryVision", "CZlib", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "AviaryZooTests", dependencies: ["AviaryZoo", "CThreads", "TestSupport"],

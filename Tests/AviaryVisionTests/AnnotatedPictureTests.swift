@@ -114,6 +114,25 @@ struct AnnotatedPictureTests {
     #expect(once.image.width == 32 && once.image.height == 32)
   }
 
+  @Test("numbers that make no change are named before they are used")
+  func problems() throws {
+    #expect(Self.all.problem == nil && Augmentation.imageNet().problem == nil)
+    #expect(
+      Augmentation.sequence([.cifar, .horizontalFlip(probability: 2)]).problem?.contains("2.0") == true)
+    #expect(Augmentation.resize(width: 0, height: 5).problem != nil)
+    let damaged = [
+      #"{"crop": {"_0": {"width": -1, "height": 5, "padding": 0}}}"#,
+      #"{"colourJitter": {"_0": {"brightness": 0, "contrast": -1, "saturation": 0, "hue": 0}}}"#,
+      #"{"colourJitter": {"_0": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0.7}}}"#,
+      #"{"randAugment": {"_0": {"changes": 2, "magnitude": 40, "bins": 31, "interpolation": "nearest", "fill": 0}}}"#,
+      #"{"randAugment": {"_0": {"changes": 2, "magnitude": 4, "bins": 31, "interpolation": "lanczos", "fill": 0}}}"#,
+    ]
+    for text in damaged {
+      let augmentation = try JSONDecoder().decode(Augmentation.self, from: Data(text.utf8))
+      #expect(augmentation.problem != nil, "\(text)")
+    }
+  }
+
   @Test("after any change, masks have boxes around them, and labels agree with masks")
   func inStep() {
     let generator = SceneGenerator(width: 48, height: 40)

@@ -11,7 +11,6 @@ struct SceneTests {
   func determinism() async {
     let forwards = (0..<12).map { generator.picture($0, seed: 3) }
     #expect((0..<12).reversed().map { generator.picture($0, seed: 3) } == forwards.reversed())
-    let generator = generator
     let apart = await withTaskGroup(of: (Int, AnnotatedPicture).self) { group in
       for index in 0..<12 { group.addTask { (index, generator.picture(index, seed: 3)) } }
       return await group.reduce(into: [Int: AnnotatedPicture]()) { $0[$1.0] = $1.1 }

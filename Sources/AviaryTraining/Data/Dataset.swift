@@ -58,8 +58,8 @@ extension Dataset {
   }
 }
 
-/// Some examples of another data set.
-public struct Subset: Dataset {
+/// Some examples of another data set, which vary where the other's do.
+public struct Subset: Dataset, VaryingData {
   private let base: any Dataset
   private let indices: [Int]
 
@@ -80,6 +80,11 @@ public struct Subset: Dataset {
   public func input(_ index: Int) throws -> Tensor {
     requireExample(index)
     return try base.input(indices[index])
+  }
+  public func batch(_ indices: [Int], epoch: Int, seed: UInt64) throws -> Batch {
+    for index in indices { requireExample(index) }
+    let batch = try base.varyingBatch(indices.map { self.indices[$0] }, epoch: epoch, seed: seed)
+    return Batch(inputs: batch.inputs, labels: batch.labels, examples: indices)
   }
 }
 

@@ -13,6 +13,13 @@ public struct MissingAnnotation: Error, Equatable, CustomStringConvertible {
   public let example: Int
   /// What it lacks.
   public let what: String
+
+  /// Picture `example` has no `what`.
+  public init(example: Int, what: String) {
+    self.example = example
+    self.what = what
+  }
+
   public var description: String { "picture \(example) has no \(what)" }
 }
 

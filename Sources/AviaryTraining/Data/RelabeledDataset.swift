@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// Another data set with its classes renumbered: into a longer list, of which it has some, or in another order.
-public struct RelabeledDataset: Dataset {
+public struct RelabeledDataset: Dataset, VaryingData {
   private let base: any Dataset
   private let classes: [Int]
   public let classNames: [String]
@@ -20,4 +20,8 @@ public struct RelabeledDataset: Dataset {
   public var count: Int { base.count }
   public func label(_ index: Int) -> Int { classes[base.label(index)] }
   public func input(_ index: Int) throws -> Tensor { try base.input(index) }
+  public func batch(_ indices: [Int], epoch: Int, seed: UInt64) throws -> Batch {
+    let batch = try base.varyingBatch(indices, epoch: epoch, seed: seed)
+    return Batch(inputs: batch.inputs, labels: Tensor(indices.map { Int64(label($0)) }), examples: indices)
+  }
 }

@@ -19,6 +19,8 @@ public struct DataLoader<Batch: Sendable>: Sendable {
   public let order: ExampleOrder
   /// Whether a last batch with fewer examples is left out.
   public let dropsLast: Bool
+  /// Whether examples that look different in every epoch do; false for validation.
+  public let isVarying: Bool
   /// Threads that make batches. Without any, whoever asks for a batch makes it.
   public let workers: Int
   /// Batches that may be ready or under way beyond the one in use: what bounds memory.
@@ -27,7 +29,7 @@ public struct DataLoader<Batch: Sendable>: Sendable {
   /// A loader with the properties of these names. One worker is enough where a batch takes less time to make than to learn from.
   public init(
     _ data: any TrainingData<Batch>, batchSize: Int, seed: UInt64 = 0, order: ExampleOrder = .shuffled,
-    dropsLast: Bool = false, workers: Int = 1, prefetch: Int = 2
+    dropsLast: Bool = false, isVarying: Bool = true, workers: Int = 1, prefetch: Int = 2
   ) {
     require(
       batchSize > 0 && workers >= 0 && prefetch > 0,
@@ -37,6 +39,7 @@ public struct DataLoader<Batch: Sendable>: Sendable {
     self.seed = seed
     self.order = order
     self.dropsLast = dropsLast
+    self.isVarying = isVarying
     self.workers = workers
     self.prefetch = prefetch
   }
@@ -54,9 +57,10 @@ public struct DataLoader<Batch: Sendable>: Sendable {
   public func epoch(_ epoch: Int, startingAt first: Int = 0) -> LoadedBatches<Batch> {
     require(epoch >= 0 && 0...batchCount ~= first, "batch \(first) of \(batchCount) in epoch \(epoch)")
     let indices = indices(epoch: epoch)
-    let (data, seed) = (data, seed)
+    let (data, seed, isVarying) = (data, seed, isVarying)
     return LoadedBatches(first..<indices.count, workers: workers, prefetch: prefetch) { number in
-      try data.varyingBatch(indices[number], epoch: epoch, seed: seed)
+      isVarying
+        ? try data.varyingBatch(indices[number], epoch: epoch, seed: seed) : try data.batch(indices[number])
     }
   }
 }

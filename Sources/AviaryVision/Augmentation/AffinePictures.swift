@@ -19,7 +19,7 @@ extension Image {
     return Image(width: width, height: height, model: model) { target in
       pixels.withUnsafeBufferPointer { source in
         target.update(repeating: fill)
-        places.forEach { new, old in
+        places.forEachPair { new, old in
           for channel in 0..<channels { target[new * channels + channel] = source[old * channels + channel] }
         }
       }
@@ -56,7 +56,7 @@ extension LabelMap {
   /// The labels seen through a map from new pixels to old ones, to the nearest as pictures are; outside there is `fill`.
   public func transformed(by inverse: AffineMap, fill: UInt8 = LabelMap.ignored) -> LabelMap {
     var moved = [UInt8](repeating: fill, count: labels.count)
-    NearestPlaces(inverse, width: width, height: height).forEach { moved[$0] = labels[$1] }
+    NearestPlaces(inverse, width: width, height: height).forEachPair { moved[$0] = labels[$1] }
     return LabelMap(width: width, height: height, labels: moved)
   }
 }
@@ -65,7 +65,7 @@ extension Mask {
   /// The mask seen through a map from new pixels to old ones, to the nearest as pictures are; outside there is nothing.
   public func transformed(by inverse: AffineMap) -> Mask {
     var moved = [Bool](repeating: false, count: pixels.count)
-    NearestPlaces(inverse, width: width, height: height).forEach { moved[$0] = pixels[$1] }
+    NearestPlaces(inverse, width: width, height: height).forEachPair { moved[$0] = pixels[$1] }
     return Mask(width: width, height: height, pixels: moved)
   }
 }
@@ -82,7 +82,7 @@ private struct NearestPlaces {
   }
 
   /// Calls `body` with the places (row by row) of new and old pixels; new ones that show nothing are left out.
-  func forEach(_ body: (_ new: Int, _ old: Int) -> Void) {
+  func forEachPair(_ body: (_ new: Int, _ old: Int) -> Void) {
     if map.b == 0 && map.d == 0 { return forEachScaled(body) }
     let isSmall = [(0, 0), (width, height), (0, height), (width, 0)].allSatisfy { corner in
       let (x, y) = map(Double(corner.0), Double(corner.1))

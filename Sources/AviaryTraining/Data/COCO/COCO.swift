@@ -178,9 +178,9 @@ public struct COCO: AnnotatedPictures {
         }
         // Two files about one picture name it twice.
         if entries[picture.id] != nil || missing.contains(picture.id) { continue }
-        let file = "\(folder)/\(picture.file_name)"
-        let parts = picture.file_name.split(separator: "/", omittingEmptySubsequences: false)
-        let isInside = !picture.file_name.utf8.contains(0) && !parts.contains("..") && parts.first != ""
+        let file = "\(folder)/\(picture.fileName)"
+        let parts = picture.fileName.split(separator: "/", omittingEmptySubsequences: false)
+        let isInside = !picture.fileName.utf8.contains(0) && !parts.contains("..") && parts.first != ""
         guard isInside, picture.width > 0, picture.height > 0, case .file = FileKind.of(file) else {
           leftOut.add(.noFile)
           missing.insert(picture.id)
@@ -192,18 +192,18 @@ public struct COCO: AnnotatedPictures {
 
     /// Whether an annotation's picture is there.
     private mutating func hasPicture(_ annotation: COCODocument.Annotation) -> Bool {
-      if entries[annotation.image_id] != nil { return true }
+      if entries[annotation.imageID] != nil { return true }
       leftOut.add(.noPicture)
       return false
     }
 
     mutating func addObjects(_ annotations: [COCODocument.Annotation], labels: [Int: Int]) {
       for annotation in annotations where hasPicture(annotation) {
-        guard let label = annotation.category_id.flatMap({ labels[$0] }) else {
+        guard let label = annotation.categoryID.flatMap({ labels[$0] }) else {
           leftOut.add(.unknownCategory)
           continue
         }
-        let entry = entries[annotation.image_id]!
+        let entry = entries[annotation.imageID]!
         guard
           let box = Box(coco: (annotation.bbox ?? []).map { Float($0) })?
             .clipped(width: entry.width, height: entry.height), box.width > 0, box.height > 0
@@ -211,7 +211,7 @@ public struct COCO: AnnotatedPictures {
           leftOut.add(.degenerateBox)
           continue
         }
-        entries[annotation.image_id]!.objects.append(
+        entries[annotation.imageID]!.objects.append(
           Object(
             id: annotation.id, box: box, label: label, isCrowd: (annotation.iscrowd ?? 0) != 0,
             segmentation: usable(annotation.segmentation)))
@@ -232,7 +232,7 @@ public struct COCO: AnnotatedPictures {
           leftOut.add(.noCaption)
           continue
         }
-        entries[annotation.image_id]!.captions.append(caption)
+        entries[annotation.imageID]!.captions.append(caption)
       }
     }
   }

@@ -4,19 +4,30 @@ import Foundation
 struct COCODocument: Decodable {
   struct Picture: Decodable {
     let id: Int
-    let file_name: String
+    let fileName: String
     let width: Int
     let height: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case id, width, height
+      case fileName = "file_name"
+    }
   }
 
   struct Annotation: Decodable {
     let id: Int
-    let image_id: Int
-    let category_id: Int?
+    let imageID: Int
+    let categoryID: Int?
     let bbox: [Double]?
     let iscrowd: Int?
     let segmentation: Segmentation?
     let caption: String?
+
+    private enum CodingKeys: String, CodingKey {
+      case id, bbox, iscrowd, segmentation, caption
+      case imageID = "image_id"
+      case categoryID = "category_id"
+    }
   }
 
   /// Polygons, or runs of pixels column by column.
