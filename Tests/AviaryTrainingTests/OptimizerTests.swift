@@ -9,7 +9,7 @@ struct OptimizerTests {
   @Test("the fixture is complete")
   func fixture() throws {
     _ = try OptimizerFixture.file.get()
-    #expect(OptimizerFixture.runs.count == 30)
+    #expect(OptimizerFixture.runs.count == 31)
   }
 
   @Test("twenty steps are PyTorch's, or Keras'", arguments: OptimizerFixture.runs)
