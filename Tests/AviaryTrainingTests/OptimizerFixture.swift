@@ -92,8 +92,9 @@ extension OptimizerFixture.Run {
     if flag("halving"), index == 10 { optimizer.learningRate /= 2 }
     let loss = optimizer.step(model) {
       var result = valueAndGradient(of: model) {
-        let outputs = model(inputs)
-        return meanSquaredError(name == "lbfgs" ? outputs.tanh() : outputs, targets)
+        guard let l2 = options["l2"]?.float else { return meanSquaredError(model(inputs), targets) }
+        let isPositive = (targets .> Tensor(Float(0))).cast(to: .float32)
+        return sigmoidCrossEntropy(model(inputs), targets: isPositive) + WeightPenalty(l2: l2)(model)
       }
       if let limit = options["norm"]?.float { result.gradients.clip(norm: limit) }
       if let limit = options["value"]?.float { result.gradients.clip(value: limit) }

@@ -68,6 +68,19 @@ struct ScheduleTests {
     }
   }
 
+  @Test("schedules begin at 1 and fall as they say")
+  func milestones() {
+    #expect(Schedule.constant.factor(progress: 0.7, epochs: 10) == 1)
+    let steps = Schedule.step(every: .epochs(2), factor: 0.1)
+    #expect(steps.factor(progress: 0.19, epochs: 10) == 1)
+    #expect(abs(steps.factor(progress: 0.45, epochs: 10) - 0.01) < 1e-6)
+    #expect(Schedule.cosine.factor(progress: 0, epochs: 10) == 1)
+    #expect(abs(Schedule.cosine.factor(progress: 1, epochs: 10)) < 1e-6)
+    let warm = Schedule.warmup(.share(0.1), then: .cosine)
+    #expect(abs(warm.factor(progress: 0.05, epochs: 10) - 0.5) < 1e-6)
+    #expect(warm.factor(progress: 0.1, epochs: 10) == 1)
+  }
+
   @Test("short runs, and steps beyond the end, have finite factors", arguments: schedules)
   func edges(name: String, schedule: Schedule) {
     for steps in 0...5 {

@@ -125,18 +125,6 @@ struct TrainerTests {
     let empty = TensorDataset(inputs: .zeros([0, 4]), labels: [], classNames: ["a", "b"])
     #expect(throws: TrainingError.noExamples) { try trainer.fit(empty, epochs: 1) }
   }
-
-  @Test("schedules begin at 1 and fall as they say")
-  func schedules() {
-    #expect(Schedule.constant.factor(progress: 0.7, epochs: 10) == 1)
-    #expect(Schedule.step(epochs: 2, factor: 0.1).factor(progress: 0.19, epochs: 10) == 1)
-    #expect(abs(Schedule.step(epochs: 2, factor: 0.1).factor(progress: 0.45, epochs: 10) - 0.01) < 1e-6)
-    #expect(Schedule.cosine.factor(progress: 0, epochs: 10) == 1)
-    #expect(abs(Schedule.cosine.factor(progress: 0.5, epochs: 10) - 0.5) < 1e-6)
-    #expect(abs(Schedule.cosine.factor(progress: 1, epochs: 10)) < 1e-6)
-    #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.05, epochs: 10) == 0.5)
-    #expect(Schedule.warmupCosine(warmup: 0.1).factor(progress: 0.1, epochs: 10) == 1)
-  }
 }
 
 extension TensorDataset {

@@ -3,7 +3,7 @@ import AviaryTensors
 /// The multi-class hinge loss Σ_{j≠y} max(0, s_j − s_y + Δ) (Weston & Watkins 1999) of `scores` N×C with int64 `labels` N, or the sum of its
 /// squares; by default averaged over the batch.
 ///
-/// PyTorch's `multi_margin_loss` is this divided by C.
+/// PyTorch's `multi_margin_loss` is this divided by C; a NaN among the wrong classes, which it drops, makes the loss NaN here.
 public func hingeLoss(
   _ scores: Tensor, labels: Tensor, margin: Float = 1, isSquared: Bool = false, reduction: Reduction = .mean
 ) -> Tensor {
