@@ -9,7 +9,7 @@ struct ResumeTests {
   private let program: String
 
   init() throws {
-    let tests = try #require(Bundle.main.executablePath ?? CommandLine.arguments.first)
+    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     program = URL(filePath: tests).deletingLastPathComponent().appending(path: "aviary").path
     try #require(FileManager.default.isExecutableFile(atPath: program))
   }
@@ -24,11 +24,14 @@ struct ResumeTests {
       #expect(whole.status == 0, "\(whole.errors)")
       for moment in [20, 55, 90, 70, 130, 110] {
         _ = try shell(
-          "timeout -s KILL 0.\(moment < 100 ? "0" : "")\(moment) \(run) --resume --output '\(folder)/killed.safetensors'; true")
+          "timeout -s KILL 0.\(moment < 100 ? "0" : "")\(moment) \(run) --resume --output '\(folder)/killed.safetensors'; true"
+        )
       }
       let last = try shell("\(run) --resume --output '\(folder)/killed.safetensors'")
       #expect(last.status == 0, "\(last.errors)")
-      let files = try ["whole", "killed"].map { try Data(contentsOf: URL(filePath: "\(folder)/\($0).safetensors")) }
+      let files = try ["whole", "killed"].map {
+        try Data(contentsOf: URL(filePath: "\(folder)/\($0).safetensors"))
+      }
       #expect(files[0] == files[1])
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/killed.checkpoint.safetensors"))
     }
@@ -44,15 +47,19 @@ struct ResumeTests {
       let checkpoint = "\(folder)/a.checkpoint.safetensors"
       struct Killed: Error {}
       trainer.onState = { state in
-        let settings: Settings = ["epochs": .array([.string("9")]), "data": .array([.string("\(folder)/shapes")])]
+        let settings: Settings = [
+          "epochs": .array([.string("9")]), "data": .array([.string("\(folder)/shapes")]),
+        ]
         try TrainingCheckpoint(of: learner, state, settings: settings, model: "lenet").write(to: checkpoint)
         throw Killed()
       }
-      let data = TensorDataset(inputs: .zeros([8, 1, 28, 28]), labels: [0, 1, 2, 3, 0, 1, 2, 3], classNames: ["a", "b", "c", "d"])
+      let data = TensorDataset(
+        inputs: .zeros([8, 1, 28, 28]), labels: [0, 1, 2, 3, 0, 1, 2, 3], classNames: ["a", "b", "c", "d"])
       #expect(throws: Killed.self) { try trainer.fit(data, epochs: 9) }
 
       func finetune(_ more: String...) -> Outcome {
-        aviary(["finetune", "lenet", "--data", "\(folder)/shapes", "--output", "\(folder)/a.safetensors"] + more)
+        aviary(
+          ["finetune", "lenet", "--data", "\(folder)/shapes", "--output", "\(folder)/a.safetensors"] + more)
       }
       let kept = finetune()
       #expect(kept.status == 2 && kept.errors.contains("--resume goes on with it"), "\(kept.errors)")
@@ -61,7 +68,8 @@ struct ResumeTests {
       let inspected = aviary("inspect", checkpoint)
       #expect(inspected.status == 0)
       #expect(
-        inspected.output.contains("checkpoint of a training run of lenet: epoch 1 of 9, 1 of 9 steps taken, batches of 32"))
+        inspected.output.contains(
+          "checkpoint of a training run of lenet: epoch 1 of 9, 1 of 9 steps taken, batches of 32"))
       let json = aviary("inspect", checkpoint, "--json")
       #expect(json.output.contains("\"training\"") && json.output.contains("\"steps_taken\"") == false)
       // Data of another length are another run's.

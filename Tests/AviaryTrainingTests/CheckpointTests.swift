@@ -16,7 +16,9 @@ struct CheckpointTests {
   }
 
   private func model() -> Sequential {
-    withRandomSeed(5) { Sequential(Linear(4, 16), BatchNorm(16), Activate(.relu), Dropout(0.1), Linear(16, 2)) }
+    withRandomSeed(5) {
+      Sequential(Linear(4, 16), BatchNorm(16), Activate(.relu), Dropout(0.1), Linear(16, 2))
+    }
   }
 
   private func learner(_ kind: String) -> ClassifierLearner {
@@ -59,7 +61,8 @@ struct CheckpointTests {
       let first = trainer(learner(kind))
       first.onState = { state in
         guard state.stepsTaken == 6 else { return }
-        try TrainingCheckpoint(of: first.learner, state, settings: ["x": .integer(1)], model: "m").write(to: path)
+        try TrainingCheckpoint(of: first.learner, state, settings: ["x": .integer(1)], model: "m").write(
+          to: path)
         throw Killed()
       }
       #expect(throws: Killed.self) {

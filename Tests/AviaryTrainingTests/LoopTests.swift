@@ -148,7 +148,7 @@ extension [EpochReport] {
   fileprivate func withoutTimes(_ model: Sequential) -> (weights: [[Float]], reports: [EpochReport]) {
     let reports = map { report in
       var report = report
-      report.seconds = 0
+      (report.seconds, report.secondsWaited) = (0, 0)
       return report
     }
     return (model.stateEntries.map { $0.value.values() }, reports)

@@ -9,7 +9,7 @@ struct ReportTests {
     EpochReport(
       epoch: epoch, training: Evaluation(loss: loss, count: 10, metrics: ["accuracy": 0.5]),
       validation: accuracy.map { Evaluation(loss: loss + 0.1, count: 5, metrics: ["accuracy": $0]) },
-      learningRate: 0.1, seconds: 2)
+      learningRate: 0.1, seconds: 2, secondsWaited: 0)
   }
 
   @Test("a page with curves, matrix and pictures, and nothing that a name could break or that is fetched")
