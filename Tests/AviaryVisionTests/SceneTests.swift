@@ -34,9 +34,9 @@ struct SceneTests {
         }
       }
       #expect(labels == picture.labelMap?.labels)
-      // Backgrounds are dark: at most 90 plus noise of 30.
+      // Backgrounds are dark: at most 60 plus noise of 30.
       for (place, label) in labels.enumerated() where label == 0 {
-        #expect(picture.image.pixels[3 * place..<3 * place + 3].allSatisfy { $0 <= 120 })
+        #expect(picture.image.pixels[3 * place..<3 * place + 3].allSatisfy { $0 <= 90 })
       }
     }
   }
