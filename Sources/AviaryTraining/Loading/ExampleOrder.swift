@@ -29,9 +29,11 @@ public enum ExampleOrder: Sendable, Hashable {
         "\(weights.count) weights for \(count) examples; none below 0, at least one above")
       var sums: [Double] = []
       for weight in weights { sums.append((sums.last ?? 0) + Double(weight)) }
+      // A Float's 24 bits would not tell the examples of a large data set apart.
+      let most = Int(UInt32.max)
       return (0..<count).map { _ in
         // The first sum above the draw: examples without weight are never it.
-        let draw = Double(generator.uniform()) * sums[count - 1]
+        let draw = Double(generator.integer(in: 0..<most)) / Double(most) * sums[count - 1]
         var (low, high) = (0, count - 1)
         while low < high {
           let middle = (low + high) / 2

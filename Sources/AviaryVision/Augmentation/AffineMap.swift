@@ -43,7 +43,9 @@ public struct AffineMap: Sendable, Hashable, Codable {
       let scaled = (value * 1e15).rounded(.toNearestOrEven)
       return abs(scaled) < 9e15 ? scaled / 1e15 : value
     }
-    let angle = -degrees * .pi / 180
+    // Between 0 and 360 first, as there: it decides about the last bit.
+    let rest = degrees.truncatingRemainder(dividingBy: 360)
+    let angle = -(rest < 0 ? rest + 360 : rest) * (.pi / 180)
     var map = AffineMap(
       rounded(cos(angle)), rounded(sin(angle)), 0, rounded(-sin(angle)), rounded(cos(angle)), 0)
     let (x, y) = map(-centre.x, -centre.y)
@@ -61,7 +63,8 @@ public struct AffineMap: Sendable, Hashable, Codable {
     shear: (x: Double, y: Double) = (0, 0), centre: (x: Double, y: Double)
   ) -> AffineMap {
     require(scale > 0, "pictures cannot be scaled by \(scale)")
-    let (turn, sx, sy) = (degrees * .pi / 180, shear.x * .pi / 180, shear.y * .pi / 180)
+    // The quotient first, as Python's `radians`: the last bit decides about halves of pixels.
+    let (turn, sx, sy) = (degrees * (.pi / 180), shear.x * (.pi / 180), shear.y * (.pi / 180))
     let a = cos(turn - sy) / cos(sy)
     let b = -cos(turn - sy) * tan(sx) / cos(sy) - sin(turn)
     let c = sin(turn - sy) / cos(sy)

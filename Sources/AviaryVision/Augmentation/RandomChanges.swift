@@ -92,7 +92,7 @@ public struct RandomErasing: Sendable, Hashable, Codable {
   /// Rectangles as torchvision has them; others by the properties.
   public init() {}
 
-  /// A square of one size, always: cutout (DeVries & Taylor 2017) as far as it lies in the picture.
+  /// A square of one size in every picture: cutout (DeVries & Taylor 2017), but always whole, never half outside.
   public static func cutout(share: Float) -> RandomErasing {
     var erasing = RandomErasing()
     erasing.probability = 1

@@ -65,7 +65,7 @@ struct SceneLayers {
   /// The picture: the objects on a background that the generator draws.
   func painted(on background: SceneGenerator.Background, using generator: RandomGenerator) -> Image {
     func dark() -> SIMD3<Float> {
-      SIMD3((0..<3).map { _ in generator.uniform(in: 10..<90) })
+      SIMD3((0..<3).map { _ in generator.uniform(in: 10..<60) })
     }
     let (from, to) = (dark(), dark())
     let angle = 2 * Float.pi * generator.uniform()

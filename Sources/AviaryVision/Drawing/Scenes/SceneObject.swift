@@ -90,12 +90,12 @@ public enum SceneTexture: String, Sendable, Hashable, Codable, CaseIterable {
     func isOdd(_ place: Float) -> Bool { Int((place * 2.5).rounded(.down)) & 1 != 0 }
     switch self {
     case .plain: return 1
-    case .striped: return isOdd(x) ? 0.5 : 1
-    case .checked: return isOdd(x) != isOdd(y) ? 0.5 : 1
+    case .striped: return isOdd(x) ? 0.55 : 1
+    case .checked: return isOdd(x) != isOdd(y) ? 0.55 : 1
     case .dotted:
       let (dx, dy) = (x * 2.5 - (x * 2.5).rounded(), y * 2.5 - (y * 2.5).rounded())
-      return dx * dx + dy * dy < 0.09 ? 0.4 : 1
-    case .noisy: return 0.5 + 0.5 * noise
+      return dx * dx + dy * dy < 0.09 ? 0.5 : 1
+    case .noisy: return 0.55 + 0.45 * noise
     }
   }
 }
