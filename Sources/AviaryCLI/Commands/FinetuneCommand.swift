@@ -22,24 +22,26 @@ enum FinetuneCommand: Command {
         "let the head read all values of the last stage instead of each channel's mean: many weights, one size of picture"
       ),
       Option("epochs", "N", "by default 5"), Option("batch", "N", "pictures per step, by default 16"),
-      Option("learning-rate", "X", "of Adam, by default 0.0001"),
       Option("validation", "SHARE", "of the pictures, by default 0.2"), Option("seed", "N", "by default 0"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
       Option("unfreeze", "STAGES", "stages that learn although --freeze covers them"),
       Option("unfreeze-at", "EPOCH=STAGES", "stages that learn from an epoch on; may be given several times"),
+      Option(
+        "augment", "flip|crop|randaugment",
+        "vary the pictures: mirrored; also cut and resized at random; also changed by RandAugment"),
+      Option("balance", nil, "draw examples so that each class comes equally often"),
       Option("no-feature-cache", nil, "compute what frozen stages return in each epoch anew"),
       Option(
         "sanity", nil, "check only: is the first loss that of guessing, can one small batch be learned?"),
       Option(
         "find-learning-rate", nil, "only try growing learning rates and say where the loss falls fastest"),
-    ] + TrainingOptions.options + [Option.json]
+    ] + Optimisation.options + TrainingOptions.options + [Option.json]
   static let example =
     "aviary finetune vgg19 --weights vgg19.h5 --data flowers --freeze block1...block3 --head 256,5 --output flowers.safetensors"
 
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
     let folder = try arguments.required("data")
-    let rate = try arguments.number("learning-rate", default: 1e-4, in: 0...10)
     let share = try arguments.number("validation", default: 0.2, in: 0...0.9)
     let seed = UInt64(try arguments.integer("seed", default: 0, in: 0...Int.max))
     let options = try TrainingOptions(
@@ -52,18 +54,30 @@ enum FinetuneCommand: Command {
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
     if let stages = arguments.string("unfreeze") { try loaded.model.unfreeze(parsing: stages) }
 
-    let (training, validation) = data.split(validation: share, seed: seed)
-    if arguments.has("sanity") { return try checkSanity(loaded, training, rate, arguments) }
-    if arguments.has("find-learning-rate") { return try findRate(loaded, training, options, arguments) }
-    let run = TrainingRun(
-      loaded: loaded, optimizer: Adam(learningRate: rate), training: training,
+    let optimisation = try Optimisation(arguments, for: loaded.model)
+    let varied = try varied(data, loaded, arguments)
+    let (training, validation) = (varied ?? data).split(validation: share, seed: seed)
+    let balance = ClassBalance(training)
+    if !options.isQuiet, balance.imbalance > 1.5 {
+      Console.print("\(balance)\(arguments.has("balance") ? "" : "; --balance draws them equally often")")
+    }
+    if arguments.has("sanity") { return try checkSanity(loaded, training, optimisation, arguments) }
+    if arguments.has("find-learning-rate") {
+      return try findRate(loaded, training, options, optimisation, arguments)
+    }
+    var run = TrainingRun(
+      loaded: loaded, optimizer: optimisation.optimizer, training: training,
       validation: validation.count > 0 ? validation : nil, options: options)
+    run.schedule = optimisation.schedule
+    run.configure = optimisation.configure
+    run.isVaried = varied != nil
+    if arguments.has("balance") { run.order = .balanced(training) }
     let reports = try run.fit()
     if let path = options.report {
       let facts = [
         ("network", "\(name), \(loaded.model.parameterCount.grouped) parameters"),
         ("pictures", LabelledData.summary(data)),
-        ("frozen", arguments.string("freeze") ?? "nothing"), ("optimiser", "Adam, learning rate \(rate)"),
+        ("frozen", arguments.string("freeze") ?? "nothing"), ("optimiser", optimisation.summary),
         ("batch", "\(options.batch)"), ("seed", "\(seed)"),
       ]
       let best = try Zoo.load(name, weights: options.output)
@@ -89,10 +103,34 @@ enum FinetuneCommand: Command {
     }
   }
 
+  /// The pictures of a folder as `--augment` varies them in training; nil when it was not given.
+  private static func varied(
+    _ data: any Dataset, _ loaded: LoadedModel, _ arguments: Arguments
+  ) throws -> (any Dataset)? {
+    guard let kind = arguments.string("augment") else { return nil }
+    guard let folder = data as? FolderDataset else {
+      throw UsageError("--augment varies the pictures of a folder, and --data names none")
+    }
+    let flip = Augmentation.horizontalFlip(probability: 0.5)
+    let side = max(loaded.inputShape[1], loaded.inputShape[2])
+    let crop = Augmentation.resizedCrop(RandomResizedCrop(width: side, height: side))
+    let augmentation: Augmentation
+    switch kind {
+    case "flip": augmentation = flip
+    case "crop": augmentation = .sequence([crop, flip])
+    case "randaugment": augmentation = .sequence([crop, flip, .randAugment(RandAugment())])
+    default: throw UsageError("--augment takes flip, crop or randaugment, not \(kind)")
+    }
+    return AugmentedPictures<Batch>(
+      folder, augmentation: augmentation, preprocessing: loaded.preprocessing)
+  }
+
   private static func checkSanity(
-    _ loaded: LoadedModel, _ data: any Dataset, _ rate: Float, _ arguments: Arguments
+    _ loaded: LoadedModel, _ data: any Dataset, _ optimisation: Optimisation, _ arguments: Arguments
   ) throws {
-    let learner = ClassifierLearner(loaded.model, Adam(learningRate: max(rate, 1e-3)))
+    // A batch by heart takes larger steps than fine-tuning.
+    optimisation.optimizer.learningRate = max(optimisation.optimizer.learningRate, 1e-3)
+    let learner = ClassifierLearner(loaded.model, optimisation.optimizer)
     let check = try SanityCheck(learner, data)
     if arguments.has("json") { return try Console.printJSON(check) }
     Console.print(
@@ -106,10 +144,12 @@ enum FinetuneCommand: Command {
   }
 
   private static func findRate(
-    _ loaded: LoadedModel, _ data: any Dataset, _ options: TrainingOptions, _ arguments: Arguments
+    _ loaded: LoadedModel, _ data: any Dataset, _ options: TrainingOptions,
+    _ optimisation: Optimisation, _ arguments: Arguments
   ) throws {
     let finder = try LearningRateFinder(
-      ClassifierLearner(loaded.model, Adam()), data, batchSize: options.batch, seed: options.seed)
+      ClassifierLearner(loaded.model, optimisation.optimizer), data, batchSize: options.batch,
+      seed: options.seed)
     if arguments.has("json") { return try Console.printJSON(finder.points) }
     Console.print(
       Console.table(

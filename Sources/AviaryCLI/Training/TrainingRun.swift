@@ -9,9 +9,14 @@ struct TrainingRun {
   /// Nil when there are no examples to validate on.
   let validation: (any Dataset)?
   let options: TrainingOptions
+  /// Whether the training's pictures look different in every epoch.
+  var isVaried = false
   /// Changes a batch of inputs before a step.
   var augment: ((Tensor) -> Tensor)?
   var schedule = Schedule.constant
+  /// What else the learner shall do.
+  var configure: (ClassifierLearner) -> Void = { _ in }
+  var order = ExampleOrder.shuffled
 
   /// Trains, reports every epoch, and keeps the best epoch's weights.
   func fit() throws -> [EpochReport] {
@@ -19,6 +24,8 @@ struct TrainingRun {
     let learner = trainer.learner
     learner.useAuxiliaryClassifiers()
     learner.augment = augment
+    configure(learner)
+    trainer.order = order
     trainer.schedule = schedule
     trainer.patience = options.patience
     let (training, validation) = withFeatures(learner)
@@ -77,7 +84,7 @@ struct TrainingRun {
     _ learner: ClassifierLearner
   ) -> (training: any Dataset, validation: (any Dataset)?) {
     // What an epoch unfreezes is not the same in the next, and what augments inputs comes before all stages.
-    guard options.unfreezing.isEmpty, augment == nil,
+    guard options.unfreezing.isEmpty, augment == nil, !isVaried,
       let prefix = FrozenPrefix(loaded.model, inputShape: loaded.inputShape)
     else { return (training, validation) }
     let rest = prefix.rest(of: loaded.model)
