@@ -60,7 +60,8 @@ let package = Package(
     .target(
       name: "AviaryVision",
       dependencies: ["AviaryTensors", "CPNG", "CJPEG", "CWebP", "CGIF", "CTIFF", "CZlib"]),
-    .target(name: "AviaryTraining", dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "CZlib"]),
+    .target(
+      name: "AviaryTraining", dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "CZlib"]),
     .target(
       name: "AviaryZoo",
       dependencies: ["AviaryLayers", "AviaryWeights", "AviaryVision", "AviaryTraining"],

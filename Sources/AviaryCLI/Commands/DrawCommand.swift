@@ -4,27 +4,76 @@ import Foundation
 enum DrawCommand: Command {
   static let name = "draw"
   static let summary =
-    "Draws labelled 28×28 pictures to try things on, one sub-folder per class: digits, or shapes."
-  static let operands = "digits|shapes FOLDER"
+    "Draws labelled pictures to try things on, one sub-folder per class: digits or shapes of 28×28, or coloured scenes of any size."
+  static let operands = "digits|shapes|scenes FOLDER"
   static let options = [
     Option("count", "N", "pictures per class, by default 50"), Option("seed", "N", "by default 0"),
+    Option("size", "N", "height and width of scenes, by default 64"),
+    Option(
+      "shapes", "LIST",
+      "of scenes, with commas; by default all: \(SceneShape.allCases.map(\.rawValue).joined(separator: ","))"),
   ]
   static let example = "aviary draw shapes shapes --count 60"
 
   static func run(_ arguments: Arguments) throws {
     let operands = try arguments.operands(2)
-    guard let sketch = Sketch(rawValue: operands[0]) else {
-      throw UsageError("there are digits and shapes to draw, not \(operands[0])")
-    }
     let count = try arguments.integer("count", default: 50, in: 1...100_000)
-    let generator = RandomGenerator(seed: UInt64(try arguments.integer("seed", default: 0, in: 0...Int.max)))
+    let seed = UInt64(try arguments.integer("seed", default: 0, in: 0...Int.max))
+    if operands[0] == "scenes" { return try drawScenes(in: operands[1], count, seed, arguments) }
+    guard let sketch = Sketch(rawValue: operands[0]) else {
+      throw UsageError("there are digits, shapes and scenes to draw, not \(operands[0])")
+    }
+    for option in ["size", "shapes"] where arguments.has(option) {
+      throw UsageError("--\(option) is for scenes: \(operands[0]) have 28×28 pixels")
+    }
+    let generator = RandomGenerator(seed: seed)
     for (label, name) in sketch.classNames.enumerated() {
-      let folder = "\(operands[1])/\(name)"
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      let folder = try made("\(operands[1])/\(name)")
       for index in 0..<count {
         try sketch.draw(label, using: generator).write(to: "\(folder)/\(name)-\(index).png")
       }
     }
     Console.print("\(operands[1]): \(sketch.classNames.count) classes of \(count) pictures")
+  }
+
+  /// One object in each picture, in the folder of its shape.
+  private static func drawScenes(
+    in folder: String, _ count: Int, _ seed: UInt64, _ arguments: Arguments
+  ) throws {
+    let side = try arguments.integer("size", default: 64, in: 8...4096)
+    var generator = SceneGenerator.singles(width: side, height: side)
+    if let text = arguments.string("shapes") {
+      generator.shapes = try text.split(separator: ",").map { name in
+        guard let shape = SceneShape(rawValue: String(name)) else {
+          throw UsageError(
+            "there is no shape \(name); there are \(SceneShape.allCases.map(\.rawValue).joined(separator: ", "))"
+          )
+        }
+        return shape
+      }
+      guard !generator.shapes.isEmpty else { throw UsageError("--shapes names none") }
+    }
+    let names = generator.classNames
+    let folders = try names.map { try made("\(folder)/\($0)") }
+    var missing = names.map { _ in count }
+    let bar = ProgressBar()
+    var index = 0
+    while missing.contains(where: { $0 > 0 }) {
+      defer { index += 1 }
+      guard let label = generator.label(index, seed: seed), missing[label] > 0 else { continue }
+      let name = "\(names[label])-\(count - missing[label]).png"
+      try generator.picture(index, seed: seed).image.write(to: "\(folders[label])/\(name)")
+      missing[label] -= 1
+      let total = count * names.count
+      bar.update("draw", done: total - missing.reduce(0, +), total: total)
+    }
+    bar.finish()
+    Console.print("\(folder): \(names.count) classes of \(count) pictures")
+  }
+
+  /// The folder, made where there is none.
+  private static func made(_ folder: String) throws -> String {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return folder
   }
 }
