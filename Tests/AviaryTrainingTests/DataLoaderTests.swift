@@ -23,6 +23,12 @@ struct DataLoaderTests {
       (self.count, self.damaged, self.pause) = (count, damaged, pause)
     }
 
+    /// Until so many were made, or for ten seconds; then a moment in which more could be.
+    func wait(for count: Int) {
+      for _ in 0..<1000 where made.withLock({ $0.count }) < count { Thread.sleep(forTimeInterval: 0.01) }
+      Thread.sleep(forTimeInterval: 0.05)
+    }
+
     func batch(_ indices: [Int]) throws -> [Int] {
       if pause > 0 { Thread.sleep(forTimeInterval: pause) }
       made.withLock { $0 += indices }
@@ -140,7 +146,7 @@ struct DataLoaderTests {
       data, batchSize: 1, order: .sequential, workers: workers, prefetch: 3
     ).epoch(0)
     #expect(try batches?.next() == [0])
-    Thread.sleep(forTimeInterval: 0.1)
+    data.wait(for: 4)
     // One was taken; three are ahead.
     #expect(data.made.withLock { $0.count } == 4)
     batches = nil
@@ -175,8 +181,9 @@ struct DataLoaderTests {
     let slow = DataLoader(Watched(5, pause: 0.02), batchSize: 1).epoch(0)
     _ = try all(slow)
     #expect(slow.secondsWaited > 0.06)
-    let ahead = DataLoader(Watched(5, pause: 0.002), batchSize: 1, prefetch: 5).epoch(0)
-    Thread.sleep(forTimeInterval: 0.3)
+    let quick = Watched(5)
+    let ahead = DataLoader(quick, batchSize: 1, prefetch: 5).epoch(0)
+    quick.wait(for: 5)
     _ = try all(ahead)
     #expect(ahead.secondsWaited < 0.01)
   }
