@@ -108,4 +108,61 @@ struct TrainingCommandTests {
       #expect(aviary("evaluate", "lenet", "--data", "\(folder)/digits").output.contains("top-5"))
     }
   }
+
+  @Test(
+    "finetune takes an optimiser, a schedule, averages and augmentation; another run stands beside it in the page"
+  )
+  func optimisation() throws {
+    try withShapes { folder in
+      let scratch = finetune(folder, "s.safetensors", "--from-scratch", "--json")
+      #expect(scratch.status == 0, "\(scratch.errors)")
+      try scratch.output.write(toFile: "\(folder)/scratch.json", atomically: true, encoding: .utf8)
+      let tuned = finetune(
+        folder, "t.safetensors", "--optimizer", "adamw", "--schedule", "cosine", "--warmup", "0.1", "--ema",
+        "0.9",
+        "--clip", "1", "--micro-batch", "5", "--label-smoothing", "0.1", "--layer-decay", "0.8", "--augment",
+        "flip",
+        "--balance", "--report", "\(folder)/r.html", "--beside", "scratch=\(folder)/scratch.json")
+      #expect(tuned.status == 0, "\(tuned.errors)")
+      let page = try String(contentsOfFile: "\(folder)/r.html", encoding: .utf8)
+      #expect(page.contains("scratch: validation") && page.contains("lenet: validation"))
+      for (words, part) in [
+        (["--optimizer", "lion"], "--optimizer takes adam"), (["--schedule", "square"], "--schedule takes"),
+        (["--augment", "blur"], "--augment takes"),
+        (["--from-scratch", "--freeze", "block1"], "goes not with --freeze"),
+        (["--schedule", "onecycle", "--warmup", "0.1"], "goes not with --warmup"),
+        (["--beside", "x=\(folder)/scratch.json"], "with --report only"),
+      ] {
+        let outcome = aviary(
+          ["finetune", "lenet", "--data", "\(folder)/shapes", "--output", "\(folder)/x.safetensors"] + words)
+        #expect(outcome.status == 2 && outcome.errors.contains(part), "\(words): \(outcome.errors)")
+      }
+    }
+  }
+
+  @Test("scenes are drawn in any size, by class, the same for the same seed")
+  func scenes() throws {
+    try withTemporaryFolder { folder in
+      for name in ["a", "b"] {
+        let outcome = aviary(
+          "draw", "scenes", "\(folder)/\(name)", "--count", "2", "--size", "40", "--shapes", "star,ring")
+        #expect(
+          outcome.status == 0 && outcome.output.contains("2 classes of 2 pictures"), "\(outcome.errors)")
+      }
+      let pictures = try ["a", "b"].map { try Image(contentsOf: "\(folder)/\($0)/star/star-1.png") }
+      #expect(pictures[0] == pictures[1] && pictures[0].width == 40 && pictures[0].model == .rgb)
+      #expect(
+        aviary("draw", "scenes", "\(folder)/c", "--shapes", "egg").errors.contains("there is no shape egg"))
+      #expect(aviary("draw", "digits", "\(folder)/c", "--size", "40").errors.contains("--size is for scenes"))
+    }
+  }
+
+  @Test("a recipe that draws its pictures trains without data, and takes none")
+  func recipe() throws {
+    #expect(
+      aviary("train", "vit_scenes", "--data", "x", "--output", "y.safetensors").errors.contains(
+        "takes no --data"))
+    #expect(aviary("train", "vgg16", "--output", "y.safetensors").errors.contains("no recipe called vgg16"))
+    #expect(aviary("train", "lenet", "--output", "y.safetensors").errors.contains("--data is missing"))
+  }
 }

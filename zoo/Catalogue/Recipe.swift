@@ -1,9 +1,10 @@
 import AviaryLayers
 import AviaryTensors
 import AviaryTraining
+import AviaryVision
 import Foundation
 
-/// How a model's shipped weights were trained: a JSON file beside the model.
+/// How weights were trained: a JSON file beside the model.
 public struct Recipe: Sendable, Codable, Hashable {
   /// The catalogue's name of the model.
   public var model: String
@@ -19,23 +20,43 @@ public struct Recipe: Sendable, Codable, Hashable {
   public var weightDecay: Float
   /// How the learning rate changes over the steps.
   public var schedule: Schedule
-  /// Pictures are shifted by up to this many pixels in each direction, at random.
-  public var shift: Int
+  /// How each picture is varied before a step; nil for not at all.
+  public var augmentation: Augmentation?
+  /// The share of the target that is spread over all classes; nil for none.
+  public var labelSmoothing: Float?
+  /// Height and width of the input, where they are not the model's own.
+  public var size: Int?
+  /// Pictures that are drawn, where they are the data.
+  public var scenes: Scenes?
   /// The share of the training data that the best epoch is chosen on.
   public var validation: Float
   /// What the first values, the validation data and the order of the pictures are drawn from.
   public var seed: UInt64
 
-  /// A model has no recipe.
+  /// There is no such recipe.
   public struct Missing: Error, CustomStringConvertible {
     /// The name that was asked for.
-    public let model: String
-    public var description: String { "the zoo has no recipe for \(model)" }
+    public let name: String
+    public var description: String {
+      "the zoo has no recipe called \(name); there are \(Recipe.names.joined(separator: ", "))"
+    }
   }
 
-  /// The recipe of a model.
-  public static func named(_ model: String) throws -> Recipe {
-    guard let url = try? Resources.url("\(model).recipe", "json") else { throw Missing(model: model) }
+  /// The names of all recipes.
+  public static var names: [String] {
+    let ending = ".recipe.json"
+    return (Bundle.module.urls(forResourcesWithExtension: "json", subdirectory: nil) ?? [])
+      .compactMap(\.lastPathComponent).filter { $0.hasSuffix(ending) }.map {
+        String($0.dropLast(ending.count))
+      }
+      .sorted()
+  }
+
+  /// The recipe of a name: that of the model whose weights it makes, or of another kind of data, `vit_scenes`.
+  ///
+  /// - Throws: ``Missing``.
+  public static func named(_ name: String) throws -> Recipe {
+    guard let url = try? Resources.url("\(name).recipe", "json") else { throw Missing(name: name) }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try decoder.decode(Recipe.self, from: Data(contentsOf: url))
@@ -46,16 +67,18 @@ public struct Recipe: Sendable, Codable, Hashable {
     Adam.decoupled(learningRate: learningRate, weightDecay: weightDecay)
   }
 
-  /// A batch N×C×H×W with each picture shifted at random; zeros move in.
-  @Sendable public func augment(_ batch: Tensor) -> Tensor {
-    guard shift > 0 else { return batch }
-    let offsets = Tensor.uniform([2 * batch.shape[0]]).values().map { Int($0 * Float(2 * shift + 1)) }
-    let padded = batch.padded(spatially: Padding([shift, shift]))
-    let pictures = (0..<batch.shape[0]).map { index in
-      let (y, x) = (offsets[2 * index], offsets[2 * index + 1])
-      return padded.sliced(0, index..<(index + 1)).sliced(2, y..<(y + batch.shape[2]))
-        .sliced(3, x..<(x + batch.shape[3]))
+  /// Pictures of scenes to learn from and to be tested on.
+  public struct Scenes: Sendable, Codable, Hashable {
+    /// What is drawn.
+    public var generator: SceneGenerator
+    /// Pictures to learn from, those for the validation included.
+    public var training: Int
+    /// Pictures for the test.
+    public var test: Int
+
+    /// The pictures to learn from, or those for the test.
+    public func pictures(isTraining: Bool) -> ScenePictures {
+      ScenePictures(generator, count: isTraining ? training : test, seed: isTraining ? 1 : 2)
     }
-    return concatenate(pictures, axis: 0)
   }
 }

@@ -24,6 +24,8 @@ enum FinetuneCommand: Command {
       Option("epochs", "N", "by default 5"), Option("batch", "N", "pictures per step, by default 16"),
       Option("validation", "SHARE", "of the pictures, by default 0.2"), Option("seed", "N", "by default 0"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
+      Option(
+        "from-scratch", nil, "begin with first values instead of weights: what fine-tuning is compared with"),
       Option("unfreeze", "STAGES", "stages that learn although --freeze covers them"),
       Option("unfreeze-at", "EPOCH=STAGES", "stages that learn from an epoch on; may be given several times"),
       Option(
@@ -48,7 +50,7 @@ enum FinetuneCommand: Command {
       arguments, epochs: 5, batch: try arguments.integer("batch", default: 16, in: 1...4096), seed: seed,
       unfreezing: try unfreezing(arguments.strings("unfreeze-at")))
 
-    let (loaded, data) = try withRandomSeed(seed) { try prepared(name, folder, arguments) }
+    let (loaded, data) = try withRandomSeed(seed) { try FinetunedNetwork.prepared(name, folder, arguments) }
     loaded.tellChanges()
     if !options.isQuiet { Console.print(LabelledData.summary(data)) }
     if let stages = arguments.string("freeze") { try loaded.model.freeze(parsing: stages) }
@@ -61,9 +63,11 @@ enum FinetuneCommand: Command {
     if !options.isQuiet, balance.imbalance > 1.5 {
       Console.print("\(balance)\(arguments.has("balance") ? "" : "; --balance draws them equally often")")
     }
-    if arguments.has("sanity") { return try checkSanity(loaded, training, optimisation, arguments) }
+    if arguments.has("sanity") {
+      return try TrainingLooks.checkSanity(loaded, training, optimisation, arguments)
+    }
     if arguments.has("find-learning-rate") {
-      return try findRate(loaded, training, options, optimisation, arguments)
+      return try TrainingLooks.findRate(loaded, training, options, optimisation, arguments)
     }
     var run = TrainingRun(
       loaded: loaded, optimizer: optimisation.optimizer, training: training,
@@ -81,8 +85,9 @@ enum FinetuneCommand: Command {
         ("batch", "\(options.batch)"), ("seed", "\(seed)"),
       ]
       let best = try Zoo.load(name, weights: options.output)
-      let page = try RunReport.page(
+      var page = try RunReport.page(
         best, on: validation.count > 0 ? validation : training, reports, facts: facts)
+      page.runs += options.beside
       try page.write(to: path)
     }
     if options.isQuiet { return try Console.printJSON(reports) }
@@ -123,80 +128,5 @@ enum FinetuneCommand: Command {
     }
     return AugmentedPictures<Batch>(
       folder, augmentation: augmentation, preprocessing: loaded.preprocessing)
-  }
-
-  private static func checkSanity(
-    _ loaded: LoadedModel, _ data: any Dataset, _ optimisation: Optimisation, _ arguments: Arguments
-  ) throws {
-    // A batch by heart takes larger steps than fine-tuning.
-    optimisation.optimizer.learningRate = max(optimisation.optimizer.learningRate, 1e-3)
-    let learner = ClassifierLearner(loaded.model, optimisation.optimizer)
-    let check = try SanityCheck(learner, data)
-    if arguments.has("json") { return try Console.printJSON(check) }
-    Console.print(
-      String(
-        format: """
-          loss before training  %.4f; guessing among the classes costs %.4f: \(check.beginsByGuessing ? "as it should be" : "NOT about the same")
-          one small batch       loss %.4f, accuracy %.2f after %d steps: \(check.canOverfit ? "learned by heart" : "NOT learned by heart")
-          """, check.initialLoss, check.guessingLoss, check.overfittedLoss, check.overfittedAccuracy,
-        check.steps))
-    if !check.canOverfit { throw ToldFailure() }
-  }
-
-  private static func findRate(
-    _ loaded: LoadedModel, _ data: any Dataset, _ options: TrainingOptions,
-    _ optimisation: Optimisation, _ arguments: Arguments
-  ) throws {
-    let finder = try LearningRateFinder(
-      ClassifierLearner(loaded.model, optimisation.optimizer), data, batchSize: options.batch,
-      seed: options.seed)
-    if arguments.has("json") { return try Console.printJSON(finder.points) }
-    Console.print(
-      Console.table(
-        ["learning rate", "loss"],
-        finder.points.map { [String(format: "%.2e", $0.rate), String(format: "%.4f", $0.loss)] },
-        right: [0, 1]))
-    Console.print(
-      finder.suggestion.map { String(format: "the loss falls fastest at %.1e", $0) }
-        ?? "the loss falls at no rate")
-  }
-
-  /// The network with a head for the folder's classes: its own form with `--classes`, else linear layers behind a stage.
-  private static func prepared(
-    _ name: String, _ folder: String, _ arguments: Arguments
-  ) throws -> (LoadedModel, any Dataset) {
-    guard let classes = try arguments.adaptation.classes else {
-      let branch = arguments.string("branch")
-      let pretrained = try arguments.model(name, branch.map { .through($0) } ?? .features)
-      let data = try LabelledData.forTraining(folder, pretrained)
-      let widths = try head(arguments.string("head"), classes: data.classNames.count, folder: folder)
-      return (
-        try pretrained.withHead(
-          widths, branch: branch, junction: arguments.has("flatten") ? .flatten : .average,
-          labels: data.classNames), data
-      )
-    }
-    guard !arguments.has("head"), !arguments.has("branch"), !arguments.has("flatten") else {
-      throw UsageError(
-        "--classes keeps the model's own form of head: it goes with none of --head, --branch and --flatten")
-    }
-    var loaded = try arguments.model(name)
-    let data = try LabelledData.forTraining(folder, loaded)
-    guard data.classNames.count == classes else {
-      throw UsageError("--classes is \(classes), but \(folder) has \(data.classNames.count)")
-    }
-    loaded.labels = data.classNames
-    return (loaded, data)
-  }
-
-  private static func head(_ text: String?, classes: Int, folder: String) throws -> [Int] {
-    guard let text else { return [classes] }
-    let widths = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard widths.allSatisfy({ 1...1_000_000 ~= $0 }), widths.last == classes else {
-      throw UsageError(
-        "--head takes widths of which the last is the number of classes, \(classes) in \(folder), not \(text)"
-      )
-    }
-    return widths
   }
 }

@@ -8,14 +8,14 @@ enum LabelledData {
     _ folder: String, isTraining: Bool, _ loaded: LoadedModel, minimumClasses: Int = 2
   ) throws -> any Dataset {
     try loaded.requirePictures()
-    if folder.hasSuffix(".bin") || folder.hasSuffix(".bin.gz") {
+    if let files = cifar(folder, isTraining: isTraining) {
       let preprocessing = loaded.preprocessing
       guard preprocessing.channels == .rgb else {
         throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR-10 has RGB")
       }
       try loaded.check(input: TensorSpec([1, 3, 32, 32]), named: folder)
       return try CIFAR10(
-        files: [folder], divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
+        files: files, divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
     }
     if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
       try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)
@@ -25,6 +25,17 @@ enum LabelledData {
     return try FolderDataset(folder, minimumClasses: minimumClasses) { path in
       try pictures.input(try Image(contentsOf: path), named: path).squeezed(0)
     }
+  }
+
+  /// CIFAR-10's binary files: the one that is named, or those of a folder, which are called `data_batch_1.bin` and `test_batch.bin`, or
+  /// otherwise after what they are for.
+  private static func cifar(_ path: String, isTraining: Bool) -> [String]? {
+    func isBinary(_ name: String) -> Bool { name.hasSuffix(".bin") || name.hasSuffix(".bin.gz") }
+    if isBinary(path) { return [path] }
+    let beginnings = isTraining ? ["data_batch", "train"] : ["test"]
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let files = names.filter { name in isBinary(name) && beginnings.contains { name.hasPrefix($0) } }
+    return files.isEmpty ? nil : files.sorted().map { "\(path)/\($0)" }
   }
 
   /// As ``open(_:isTraining:_:minimumClasses:)`` for a training, which no picture shall end: those that are damaged are left out. Says on

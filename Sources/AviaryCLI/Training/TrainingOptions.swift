@@ -13,6 +13,8 @@ struct TrainingOptions {
   let tensorboard: String?
   /// An HTML file.
   let report: String?
+  /// Other runs for the page.
+  let beside: [TrainingReport.Run]
   /// Whether features of frozen stages are kept from epoch to epoch.
   let keepsFeatures: Bool
   /// Stages that learn from an epoch on, counted from 1.
@@ -28,10 +30,12 @@ struct TrainingOptions {
 
   /// Options that do not change the course of a run.
   private static let aside: Set = [
-    "json", "resume", "report", "tensorboard", "checkpoint", "checkpoint-every", "output", "no-feature-cache",
+    "json", "resume", "report", "beside", "tensorboard", "checkpoint", "checkpoint-every", "output",
+    "no-feature-cache",
   ]
 
   static let options = [
+    Option("beside", "NAME=FILE", "with --report: show another run, of which FILE has what --json printed"),
     Option(
       "checkpoint", "FILE",
       "where the run can be gone on from, by default beside the output; removed when the run ends"),
@@ -56,6 +60,8 @@ struct TrainingOptions {
       arguments.has("patience") ? try arguments.integer("patience", default: 0, in: 1...100_000) : nil
     tensorboard = arguments.string("tensorboard")
     report = arguments.string("report")
+    beside = try arguments.strings("beside").map(Self.run)
+    guard beside.isEmpty || report != nil else { throw UsageError("--beside makes sense with --report only") }
     keepsFeatures = !arguments.has("no-feature-cache")
     isQuiet = arguments.has("json")
     checkpoint = arguments.string("checkpoint") ?? Self.checkpoint(beside: output)
@@ -73,6 +79,20 @@ struct TrainingOptions {
         "\(checkpoint) is of a run that did not end: --resume goes on with it, and without that file a new one begins"
       )
     }
+  }
+
+  /// `scratch=scratch.json`: a name, and what `--json` printed of a run.
+  private static func run(_ text: String) throws -> TrainingReport.Run {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, let data = FileManager.default.contents(atPath: parts[1]) else {
+      throw UsageError("--beside takes a name and a file, such as scratch=scratch.json, not \(text)")
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let epochs = try? decoder.decode([EpochReport].self, from: data) else {
+      throw UsageError("\(parts[1]) does not hold what --json prints of a run")
+    }
+    return TrainingReport.Run(parts[0], epochs)
   }
 
   /// `flowers.checkpoint.safetensors` beside `flowers.safetensors`.
