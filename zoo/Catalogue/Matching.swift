@@ -119,16 +119,7 @@ struct Matching {
   // MARK: By description
 
   private func described(_ metadata: PortableMetadata, _ dialectName: String) throws -> Match {
-    if let name = metadata.model, name != entry.name {
-      throw WeightsError(
-        .mismatched, "the file holds weights of \(name), but \(entry.name) was asked for", file: file.path)
-    }
-    guard let dialect = entry.dialect(named: dialectName) else {
-      throw WeightsError(
-        .mismatched,
-        "the file's weights are of the dialect \(dialectName), but \(entry.name) was to be read as \(entry.dialects.map(\.name).joined(separator: " or "))",
-        file: file.path)
-    }
+    let dialect = try entry.dialect(dialectName, of: metadata, file: file.path)
     let promised = metadata.numClasses ?? card.classes
     guard promised > 0, promised < 1 << 24 else {
       throw WeightsError(.malformed, "\(promised) classes are promised", file: file.path)
@@ -164,6 +155,23 @@ struct Matching {
     }
     tell(report, classes: classes, in: &loaded)
     return (loaded, weights)
+  }
+}
+
+extension ZooEntry {
+  /// The dialect that a portable file names; throws `WeightsError` when the file is of another model, or of a dialect that was not asked for.
+  func dialect(_ dialectName: String, of metadata: PortableMetadata, file: String) throws -> Dialect {
+    if let model = metadata.model, model != name {
+      throw WeightsError(
+        .mismatched, "the file holds weights of \(model), but \(name) was asked for", file: file)
+    }
+    guard let dialect = dialect(named: dialectName) else {
+      throw WeightsError(
+        .mismatched,
+        "the file's weights are of the dialect \(dialectName), but \(name) was to be read as \(dialects.map(\.name).joined(separator: " or "))",
+        file: file)
+    }
+    return dialect
   }
 }
 

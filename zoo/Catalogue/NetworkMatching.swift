@@ -70,16 +70,7 @@ struct NetworkMatching {
   }
 
   private func described(_ metadata: PortableMetadata, _ dialectName: String) throws -> Match {
-    if let name = metadata.model, name != entry.name {
-      throw WeightsError(
-        .mismatched, "the file holds weights of \(name), but \(entry.name) was asked for", file: file.path)
-    }
-    guard let dialect = entry.dialect(named: dialectName) else {
-      throw WeightsError(
-        .mismatched,
-        "the file's weights are of the dialect \(dialectName), but \(entry.name) was to be read as \(entry.dialects.map(\.name).joined(separator: " or "))",
-        file: file.path)
-    }
+    let dialect = try entry.dialect(dialectName, of: metadata, file: file.path)
     var (loaded, weights) = try fitted(dialect, file.archive, known: metadata.configuration ?? [:])
     try loaded.report!.requireComplete(
       file: file.path, allowingUnexpected: allowing.contains(.unexpected), hint: Allowance.unexpected.hint)
