@@ -19,12 +19,12 @@ extension DETR.Configuration: NetworkConfiguration {
     func integer(_ key: CodingKeys, _ range: ClosedRange<Int>, _ missing: Int) throws -> Int {
       try entries.integer(key.rawValue, range, missing: missing)
     }
-    transformer.width = try integer(.width, 4...65_536, transformer.width)
+    transformer.width = try integer(.width, 4...8192, transformer.width)
     transformer.heads = try integer(.heads, 1...1024, transformer.heads)
     transformer.hidden = try integer(.hidden, 1...65_536, transformer.hidden)
     encoderLayers = try integer(.encoderLayers, 1...Self.mostLayers, encoderLayers)
     decoderLayers = try integer(.decoderLayers, 1...Self.mostLayers, decoderLayers)
-    queries = try integer(.queries, 1...65_536, queries)
+    queries = try integer(.queries, 1...8192, queries)
     labels = try integer(.labels, 1...65_536, labels)
     try entries.finish()
     guard transformer.width % 4 == 0 else {
