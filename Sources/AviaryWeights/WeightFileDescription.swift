@@ -40,7 +40,7 @@ extension WeightFile {
     /// What a portable file says of its model; absent in others.
     public let portable: PortableMetadata?
     /// The layers and spellings of a Keras file; absent where none is known.
-    public let keras: KerasStructure?
+    package let keras: KerasStructure?
   }
 
   /// Format, names, types, shapes and metadata, and whether a digest holds, for which all data is read.

@@ -20,7 +20,7 @@ public struct AuxiliaryClassifier {
   /// The stage whose result it reads.
   public let stage: String
   /// From that stage's result N×C×H×W to logits N×classes.
-  public let classifier: any Layer
+  package let classifier: any Layer
   /// What its loss is multiplied by.
   public let lossWeight: Float
 }

@@ -7,15 +7,15 @@ import Synchronization
 /// in every epoch.
 ///
 /// They run compiled, a picture at a time, so that a picture's features do not depend on what else is in its batch.
-public struct FrozenPrefix: Sendable {
+package struct FrozenPrefix: Sendable {
   /// The names of the stages.
-  public let stages: [String]
+  package let stages: [String]
   /// What they return for one input, without a batch axis.
-  public let outputShape: Shape
+  package let outputShape: Shape
   private let graph: CompiledGraph
 
   /// The longest such beginning of a network for inputs of `inputShape` (C×H×W), which may be the whole of it; nil when there is none.
-  public init?(_ model: any StagedModel, inputShape: Shape) {
+  package init?(_ model: any StagedModel, inputShape: Shape) {
     let frozen = model.stages.prefix { stage in
       stage.layers.allSatisfy { $0.layer.isFrozen && !$0.layer.dependsOnChance }
     }
@@ -28,10 +28,10 @@ public struct FrozenPrefix: Sendable {
   }
 
   /// What the stages return for one input C×H×W, without a batch axis too.
-  public func features(of input: Tensor) -> Tensor { graph(input.expandedAxis(at: 0)).squeezed(0) }
+  package func features(of input: Tensor) -> Tensor { graph(input.expandedAxis(at: 0)).squeezed(0) }
 
   /// What follows the stages in the network they are of: from their results N×… to logits.
-  public func rest(of model: any StagedModel) -> (Tensor) -> Tensor {
+  package func rest(of model: any StagedModel) -> (Tensor) -> Tensor {
     let count = stages.count
     return { features in model.stages.dropFirst(count).reduce(features) { $1($0) } }
   }
@@ -67,7 +67,7 @@ extension Module {
 }
 
 /// Examples as what the frozen beginning of a network returns for them.
-public final class FeatureDataset: Dataset {
+package final class FeatureDataset: Dataset {
   private let base: any Dataset
   private let prefix: FrozenPrefix
   /// By example; nil where nothing is kept.
@@ -75,17 +75,17 @@ public final class FeatureDataset: Dataset {
 
   /// - Parameter keepsFeatures: whether what was computed for an example is kept for later epochs: right where `base` gives the same input
   ///   each time.
-  public init(_ base: any Dataset, _ prefix: FrozenPrefix, keepsFeatures: Bool) {
+  package init(_ base: any Dataset, _ prefix: FrozenPrefix, keepsFeatures: Bool) {
     self.base = base
     self.prefix = prefix
     kept = keepsFeatures ? Mutex([:]) : nil
   }
 
-  public var count: Int { base.count }
-  public var classNames: [String] { base.classNames }
-  public func label(_ index: Int) -> Int { base.label(index) }
+  package var count: Int { base.count }
+  package var classNames: [String] { base.classNames }
+  package func label(_ index: Int) -> Int { base.label(index) }
 
-  public func input(_ index: Int) throws -> Tensor {
+  package func input(_ index: Int) throws -> Tensor {
     if let known = kept?.withLock({ $0[index] }) { return known }
     let features = prefix.features(of: try base.input(index))
     kept?.withLock { $0[index] = features }
@@ -93,5 +93,5 @@ public final class FeatureDataset: Dataset {
   }
 
   /// Bytes of all features as float32, when all are kept.
-  public var byteCount: Int { count * prefix.outputShape.elementCount * 4 }
+  package var byteCount: Int { count * prefix.outputShape.elementCount * 4 }
 }

@@ -16,7 +16,7 @@ public final class TransferModel: StagedModel, Container {
   /// The kept stages, and `head`.
   public let stages: [Stage]
   /// What makes logits N×classes of the last kept stage: the junction, then linear layers with ReLU between them.
-  public let head: Sequential
+  package let head: Sequential
   /// The last stage that was kept.
   public let branch: String
   /// The widths of the head's linear layers, the last being the number of classes.

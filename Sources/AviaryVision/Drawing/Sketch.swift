@@ -1,14 +1,14 @@
 import AviaryTensors
 
 /// Small pictures that the library draws itself, white on black, for trying networks without any data: digits and simple shapes.
-public enum Sketch: String, Sendable, CaseIterable {
+package enum Sketch: String, Sendable, CaseIterable {
   /// 0 to 9, as by hand.
   case digits
   /// Circles, crosses, squares and triangles.
   case shapes
 
   /// One name per class.
-  public var classNames: [String] {
+  package var classNames: [String] {
     switch self {
     case .digits: (0...9).map(String.init)
     case .shapes: ["circle", "cross", "square", "triangle"]
@@ -16,7 +16,7 @@ public enum Sketch: String, Sendable, CaseIterable {
   }
 
   /// A picture of a class, `side`×`side`; size, place, slant and pen vary with the generator.
-  public func draw(_ label: Int, side: Int = 28, using generator: RandomGenerator = .current) -> Image {
+  package func draw(_ label: Int, side: Int = 28, using generator: RandomGenerator = .current) -> Image {
     let draws = Tensor.uniform([6], in: -1..<1, using: generator).values()
     switch self {
     case .digits:

@@ -17,7 +17,7 @@ func editDistance(_ a: String, _ b: String) -> Int {
 
 /// The candidate that looks most like what was given, for error messages; nil where none is near: more than two letters and more than a
 /// third of them differ, and none continues what was given.
-public func nearestName(to name: String, in candidates: [String]) -> String? {
+package func nearestName(to name: String, in candidates: [String]) -> String? {
   let name = name.lowercased()
   let limit = max(name.utf8.count / 3, min(name.utf8.count / 2, 2))
   let distances = candidates.map { (candidate: $0, distance: editDistance(name, $0.lowercased())) }

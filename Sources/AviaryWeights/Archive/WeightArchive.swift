@@ -60,7 +60,7 @@ public struct WeightArchive: Sendable {
   /// Other models that the same file holds: the plain weights beside averaged ones.
   public var alternatives: [WeightArchive] = []
   /// The layers of a Keras file: their order and how each spells its weights.
-  public var keras: KerasStructure?
+  package var keras: KerasStructure?
 
   /// An archive without tensors and metadata.
   public init() {}

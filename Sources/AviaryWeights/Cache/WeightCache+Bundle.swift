@@ -5,7 +5,7 @@ extension WeightCache {
   /// Copies the files called `names` with an index into a new folder, which ``add(bundle:)`` takes on another machine.
   ///
   /// Throws ``WeightsError`` when one is missing or damaged, or the folder exists; nothing is left then.
-  public func bundle(_ names: [String], to target: String) throws {
+  package func bundle(_ names: [String], to target: String) throws {
     guard !FileManager.default.fileExists(atPath: target) else {
       throw WeightsError(.unwritable, "it exists already", file: target)
     }
@@ -34,7 +34,7 @@ extension WeightCache {
   /// Links are not followed, and nothing is taken but files that are called by their digests and can be read as weights.
   /// - Parameter published: what the publisher of a name says of its content: a bundle must not bring another file under it.
   /// - Throws: ``WeightsError`` or ``DownloadError`` naming the first file that is not right; those before it stay.
-  public func add(
+  package func add(
     bundle source: String, published: (_ name: String) -> PublishedDigest? = { _ in nil }
   ) throws -> [Entry] {
     guard FileManager.default.fileExists(atPath: "\(source)/\(CacheIndex.fileName)") else {

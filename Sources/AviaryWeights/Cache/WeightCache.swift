@@ -108,7 +108,7 @@ public struct WeightCache: Sendable {
   ///   - accept: throws `WeightsError` for a file that can be read but is not what it should be.
   ///   - waiting: called when another process is fetching it.
   /// - Throws: ``DownloadError`` or ``WeightsError``; the cache is then as it was.
-  public func pull(
+  package func pull(
     _ name: String, file: String, _ download: Download, publishedAt origin: String? = nil,
     isForced: Bool = false,
     policy: Download.Policy = .init(), accept: (WeightFile) throws -> Void = { _ in },

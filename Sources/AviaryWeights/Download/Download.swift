@@ -3,11 +3,11 @@ import Foundation
 /// A file of weights to be fetched: from where, and what its publisher says of it.
 public struct Download: Sendable {
   /// Where it is fetched from, by HTTP or HTTPS.
-  public let url: String
+  package let url: String
   /// What the complete file is compared with; nil where nothing is published.
-  public let digest: PublishedDigest?
+  package let digest: PublishedDigest?
   /// The exact length, where it is known.
-  public let byteCount: Int?
+  package let byteCount: Int?
   /// The file is not longer than this.
   private let mostBytes: Int
 
@@ -38,7 +38,7 @@ public struct Download: Sendable {
   private static let allAttempts = 100
 
   /// - Parameter mostBytes: no more are received than these, or than `byteCount` where it is known, or than the server announces.
-  public init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil, mostBytes: Int? = nil) {
+  package init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil, mostBytes: Int? = nil) {
     self.url = url
     self.digest = digest
     self.byteCount = byteCount

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What a publisher says of a file's content.
-public enum PublishedDigest: Sendable, Hashable {
+package enum PublishedDigest: Sendable, Hashable {
   /// 64 hexadecimal digits.
   case sha256(String)
   /// The first digits of a SHA-256, as torchvision's file names end.

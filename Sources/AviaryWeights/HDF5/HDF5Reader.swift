@@ -1,13 +1,13 @@
 import AviaryTensors
 
 /// Reads HDF5 files: the two forms of Keras, and any other as datasets by path.
-public enum HDF5Reader {
+package enum HDF5Reader {
   /// The tensors of an HDF5 file.
   ///
   /// A Keras file gives `<layer>/<weight>` as spelled in the file, with its layers in ``WeightArchive/keras`` and without the
   /// optimiser's state; any other gives every dataset of numbers under its path.
   /// Throws ``WeightsError`` when the file is damaged, dishonest, or leads to other files.
-  public static func read(_ path: String) throws -> WeightArchive {
+  package static func read(_ path: String) throws -> WeightArchive {
     try naming(path) { try read(FileWindow(try MappedFile(path: path))) }
   }
 

@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// Writes the legacy HDF5 weights of Keras, which Keras 1, 2 and 3 load with `model.load_weights("x.h5")`.
-public enum KerasLegacyWriter {
+package enum KerasLegacyWriter {
   /// Writes the layers of `archive.keras` in their order, every weight under the name it has there, complete or not at all.
   ///
   /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
@@ -9,7 +9,7 @@ public enum KerasLegacyWriter {
   /// bfloat16 goes out as float32, which holds the same numbers: Keras writes it to this format but cannot load it from there.
   /// Layers of another format, and canonical names without layers, are spelled first (see ``KerasSpelling``).
   /// Throws ``WeightsError`` when the names are not Keras names or the file cannot be written.
-  public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+  package static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     let structure = try naming(path) {
       let isLegacy = archive.keras.map { $0.layout != .attributePaths } ?? false
       return try (isLegacy ? archive : KerasSpelling.legacy(archive)).checkedKerasStructure()

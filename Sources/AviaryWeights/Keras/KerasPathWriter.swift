@@ -1,14 +1,14 @@
 import AviaryTensors
 
 /// Writes the `.weights.h5` files of Keras 3.
-public enum KerasPathWriter {
+package enum KerasPathWriter {
   /// Writes the layers of `archive.keras` under their paths, complete or not at all.
   ///
   /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
   ///
   /// Layers of a legacy file, and canonical names without layers, get paths first (see ``KerasSpelling``).
   /// Throws ``WeightsError`` when that is not possible or the file cannot be written.
-  public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+  package static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     let structure = try naming(path) {
       let hasPaths = archive.keras?.layout == .attributePaths
       return try (hasPaths ? archive : KerasSpelling.attributePaths(archive)).checkedKerasStructure()

@@ -3,11 +3,11 @@ import AviaryTensors
 /// Gives weights the layers and spellings of a Keras format, for the writers.
 ///
 /// The tensors stay; only ``WeightArchive/keras`` changes. Weights from elsewhere need canonical names first (`conv1/kernel`).
-public enum KerasSpelling {
+package enum KerasSpelling {
   /// The layers of a legacy `.h5` file as Keras 3 spells them.
   ///
   /// - Parameter classes: the class in snake case of each layer, where it is known.
-  public static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive
+  package static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive
   {
     var result = archive
     result.keras = KerasStructure(
@@ -24,7 +24,7 @@ public enum KerasSpelling {
   /// The layers of a `.weights.h5` file of Keras 3: a group per class and number.
   ///
   /// Throws ``WeightsError`` for nested models, whose paths a flat file does not tell, and for layers whose class stays unknown.
-  public static func attributePaths(_ archive: WeightArchive, classes: [String: String] = [:]) throws
+  package static func attributePaths(_ archive: WeightArchive, classes: [String: String] = [:]) throws
     -> WeightArchive
   {
     var numbers: [String: Int] = [:]

@@ -1,9 +1,9 @@
 /// The layers of a Keras file: their order, and how each spells its weights.
 ///
 /// The archive's tensors keep the file's own names; this says which layer each belongs to.
-public struct KerasStructure: Codable, Hashable, Sendable {
+package struct KerasStructure: Codable, Hashable, Sendable {
   /// The three kinds of file.
-  public enum Layout: String, Codable, Sendable {
+  package enum Layout: String, Codable, Sendable {
     /// `layer_names` at the root: `model.save_weights("x.h5")` of Keras 1 and 2, and of Keras 3 by that name.
     case legacyWeights
     /// The same inside `model_weights`, beside the model's configuration: `model.save("x.h5")`.
@@ -13,18 +13,18 @@ public struct KerasStructure: Codable, Hashable, Sendable {
   }
 
   /// One layer, or one nested model of a legacy file.
-  public struct Layer: Codable, Hashable, Sendable {
+  package struct Layer: Codable, Hashable, Sendable {
     /// The layer's own name.
-    public var name: String
+    package var name: String
     /// In a file of attribute paths, the group that holds `vars`: `layers/conv2d_3`.
-    public var path: String?
+    package var path: String?
     /// The layer's class in snake case, where it is known: `conv2d`, `batch_normalization`.
-    public var className: String?
+    package var className: String?
     /// In the layer's own order; empty for a layer without weights.
-    public var weights: [Weight]
+    package var weights: [Weight]
 
     /// A layer; in a file of attribute paths Keras finds its weights only by a `path`.
-    public init(name: String, path: String? = nil, className: String? = nil, weights: [Weight]) {
+    package init(name: String, path: String? = nil, className: String? = nil, weights: [Weight]) {
       self.name = name
       self.className = className
       self.path = path
@@ -33,14 +33,14 @@ public struct KerasStructure: Codable, Hashable, Sendable {
   }
 
   /// One weight of a layer: its name there and in the archive.
-  public struct Weight: Codable, Hashable, Sendable {
+  package struct Weight: Codable, Hashable, Sendable {
     /// As the file spells it: `conv1/kernel:0`, `block1_conv1_W_1:0`, or the position `0` in a file of attribute paths.
-    public var name: String
+    package var name: String
     /// The tensor's name in the archive.
-    public var tensor: String
+    package var tensor: String
 
     /// The weight that the file spells `name` and the archive calls `tensor`.
-    public init(name: String, tensor: String) {
+    package init(name: String, tensor: String) {
       self.name = name
       self.tensor = tensor
     }
@@ -50,18 +50,18 @@ public struct KerasStructure: Codable, Hashable, Sendable {
   static let topLevel = "top_level_model_weights"
 
   /// The kind of file that the weights came from.
-  public var layout: Layout
+  package var layout: Layout
   /// Absent in files of Keras 1.
-  public var version: String?
+  package var version: String?
   /// What Keras computed with, where a legacy file says it: `theano`; nil is written as `tensorflow`.
-  public var backend: String?
+  package var backend: String?
   /// The model's configuration, a JSON text that is kept and never interpreted.
-  public var modelConfig: String?
+  package var modelConfig: String?
   /// In the order of the file, which counts where Keras loads by position.
-  public var layers: [Layer]
+  package var layers: [Layer]
 
   /// A structure; to be written, its `layers` have to name each tensor of the archive exactly once.
-  public init(
+  package init(
     layout: Layout, version: String? = nil, backend: String? = nil, modelConfig: String? = nil,
     layers: [Layer]
   ) {

@@ -3,7 +3,7 @@ import AviaryTensors
 /// How a weight lies in another framework, mostly Keras, and how it lies here, with an exact way in both directions.
 ///
 /// Letters: k spatial extents of a kernel, I input channels, O output channels, M depth multiplier, C×H×W what a flatten flattened.
-public enum LayoutTransform: Hashable, Sendable {
+package enum LayoutTransform: Hashable, Sendable {
   /// The same in both: biases, statistics, embeddings.
   case identity
   /// k…×I×O ↔ O×I×k…
@@ -22,10 +22,10 @@ public enum LayoutTransform: Hashable, Sendable {
   case flipped
 
   /// From their layout to ours. Throws ``WeightsError`` when the shape does not allow it.
-  public func apply(_ tensor: Tensor) throws -> Tensor { try importing(tensor.shape)(tensor) }
+  package func apply(_ tensor: Tensor) throws -> Tensor { try importing(tensor.shape)(tensor) }
 
   /// From our layout to theirs: undoes ``apply(_:)`` bit for bit. Throws ``WeightsError`` when the shape does not allow it.
-  public func undo(_ tensor: Tensor) throws -> Tensor { try exporting(tensor.shape)(tensor) }
+  package func undo(_ tensor: Tensor) throws -> Tensor { try exporting(tensor.shape)(tensor) }
 
   /// The way from their layout, of the given shape, to ours.
   func importing(_ theirs: Shape) throws -> AxisMove {

@@ -10,7 +10,7 @@ import Foundation
 /// ```
 /// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer; `stacked` makes one tensor of
 /// several, whose names have a word in the place of a `*`; `lstm` makes PyTorch's four tensors of a cell's kernel and bias.
-public struct NameMap: Sendable {
+package struct NameMap: Sendable {
   private struct Rule {
     let theirs: NamePattern
     let ours: NamePattern
@@ -20,14 +20,14 @@ public struct NameMap: Sendable {
   }
 
   /// What a translation gives.
-  public struct Translation: Sendable {
+  package struct Translation: Sendable {
     /// Tensors under the other side's names.
-    public let archive: WeightArchive
+    package let archive: WeightArchive
     /// Tensors that no rule matches, as they were; those of a Keras file have their canonical names.
-    public let rest: WeightArchive
+    package let rest: WeightArchive
 
     /// The names that no rule matches.
-    public var unmatched: [String] { rest.names }
+    package var unmatched: [String] { rest.names }
   }
 
   let document: NameMapDocument
@@ -37,13 +37,13 @@ public struct NameMap: Sendable {
   private let order: LayerOrder
 
   /// What the map is for, in one line.
-  public var summary: String { document.summary }
+  package var summary: String { document.summary }
 
   /// Whose names it translates: `keras`, `timm`, …
-  public var theirs: String { document.theirs }
+  package var theirs: String { document.theirs }
 
   /// Reads the map in the JSON file at `path`; throws ``WeightsError`` naming it.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let map = try naming(path) {
       guard let data = FileManager.default.contents(atPath: path) else {
         throw WeightsError(.unreadable, "the name map cannot be read")
@@ -54,7 +54,7 @@ public struct NameMap: Sendable {
   }
 
   /// Reads a map from JSON text; throws ``WeightsError`` when a pattern or a field is wrong.
-  public init(json: [UInt8]) throws {
+  package init(json: [UInt8]) throws {
     try self.init(JSONValue.decode(NameMapDocument.self, from: json, what: "the name map"))
   }
 
@@ -71,7 +71,7 @@ public struct NameMap: Sendable {
   /// The same map with rules for dense layers of its own, such as a new head's: `ours` to Keras' name `theirs`.
   ///
   /// - Parameter flattened: channels, height and width before a flatten in front of the first of them.
-  public func adding(dense layers: [(theirs: String, ours: String)], flattened: [Int]) throws -> NameMap {
+  package func adding(dense layers: [(theirs: String, ours: String)], flattened: [Int]) throws -> NameMap {
     var document = document
     document.rules += layers.enumerated().map { index, layer in
       NameMapDocument.Rule(
@@ -121,7 +121,7 @@ extension NameMap {
   ///   - prefix: cut off their names first, where it stands: `resnet50/` of a nested model.
   ///   - expected: our names of the model's tensors. Needed only for files of Keras 3 that number their layers and do not name them.
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
-  public func imported(
+  package func imported(
     _ archive: WeightArchive, strippingPrefix prefix: String = "", expecting expected: [String] = []
   ) throws -> Translation {
     var source = archive
@@ -150,7 +150,7 @@ extension NameMap {
   /// For Keras the result carries layers, so that its writers can spell them. PyTorch's `num_batches_tracked` has no counterpart
   /// and is left out without being reported.
   /// - Throws: ``WeightsError`` when a shape does not allow its transform or two weights get one name.
-  public func exported(_ archive: WeightArchive) throws -> Translation {
+  package func exported(_ archive: WeightArchive) throws -> Translation {
     let counted = archive.names.filter { !$0.hasSuffix("num_batches_tracked") }
     let whole = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
       theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.exporting($0) }) }

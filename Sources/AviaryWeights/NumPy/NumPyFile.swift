@@ -1,13 +1,13 @@
 import AviaryTensors
 
 /// Reads and writes NumPy arrays: `.npy` holds one, `.npz` several by name.
-public enum NumPyFile {
+package enum NumPyFile {
   // MARK: One array
 
   /// The array in a `.npy` file, mapped where its bytes can stay as they are.
   ///
   /// Throws ``WeightsError`` for anything but a plain array of numbers or Booleans.
-  public static func readArray(_ path: String) throws -> Tensor {
+  package static func readArray(_ path: String) throws -> Tensor {
     try naming(path) {
       let file = FileWindow(try MappedFile(path: path))
       let header = try header(of: file)
@@ -50,7 +50,7 @@ public enum NumPyFile {
   }
 
   /// Writes `tensor` as a `.npy` file, complete or not at all. bfloat16 goes out as `|V2`, as NumPy itself stores it.
-  public static func writeArray(_ tensor: Tensor, to path: String) throws {
+  package static func writeArray(_ tensor: Tensor, to path: String) throws {
     try AtomicFile.write(to: path) { file in
       try file.append(NpyHeader.bytes(dtype: tensor.dtype, shape: tensor.shape))
       try tensor.withUnsafeBytes { try file.append($0) }
@@ -62,7 +62,7 @@ public enum NumPyFile {
   /// The arrays of a `.npz` file by name.
   ///
   /// Throws ``WeightsError`` when a member is damaged or is not a plain array.
-  public static func readArchive(_ path: String) throws -> WeightArchive {
+  package static func readArchive(_ path: String) throws -> WeightArchive {
     try naming(path) {
       let file = FileWindow(try MappedFile(path: path))
       return try readArchive(file, try ZipDirectory(file))
@@ -113,7 +113,7 @@ public enum NumPyFile {
   /// Writes the tensors of `archive` as a `.npz` file of stored arrays, complete or not at all.
   ///
   /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
-  public static func writeArchive(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+  package static func writeArchive(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     try AtomicFile.write(to: path) { file in
       var zip = ZipWriter(to: file)
       for name in archive.names {

@@ -38,7 +38,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   /// SHA-256 of the data after the header, 64 lower-case hexadecimal digits. Set by the writer.
   public var dataSHA256: String?
   /// The layers and spellings of the Keras file these weights came from, which lets them go back unchanged.
-  public var keras: KerasStructure?
+  package var keras: KerasStructure?
 
   /// Metadata of the current version that says nothing but the model and its dialect.
   public init(model: String? = nil, dialect: String? = nil) {

@@ -1,7 +1,7 @@
 import AviaryTensors
 
 /// Reads and writes safetensors files; the ones written are Aviary's portable format, see `PortableFormat.md`.
-public enum SafetensorsFile {
+package enum SafetensorsFile {
   private static let alignment = 64
 
   // MARK: Reading
@@ -9,7 +9,7 @@ public enum SafetensorsFile {
   /// The tensors of any safetensors file, mapped where the bytes are aligned and need no conversion.
   ///
   /// Throws ``WeightsError`` when the file cannot be read or does not keep the format's rules.
-  public static func read(_ path: String) throws -> WeightArchive {
+  package static func read(_ path: String) throws -> WeightArchive {
     try naming(path) { try read(FileWindow(try MappedFile(path: path))).archive }
   }
 
@@ -54,7 +54,7 @@ public enum SafetensorsFile {
   ///
   /// - Parameter floats: the type that floating-point tensors are stored in; nil keeps each one's own.
   /// - Throws: ``WeightsError`` when the file cannot be written.
-  public static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+  package static func write(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     require(floats?.isFloatingPoint ?? true, "floating-point tensors cannot be stored as \(floats!)")
     try write(archive, to: path, floats: floats, described: true)
   }
@@ -62,7 +62,7 @@ public enum SafetensorsFile {
   /// Writes `archive` as a plain safetensors file, without Aviary's metadata, complete or not at all.
   ///
   /// Parameters and errors are those of ``write(_:to:floats:)``.
-  public static func writePlain(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
+  package static func writePlain(_ archive: WeightArchive, to path: String, floats: DType? = nil) throws {
     try write(archive, to: path, floats: floats, described: false)
   }
 

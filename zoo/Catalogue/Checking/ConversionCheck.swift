@@ -4,24 +4,24 @@ import AviaryWeights
 import Foundation
 
 /// Proof that a converted file holds what its source holds.
-public struct ConversionCheck: Sendable {
+package struct ConversionCheck: Sendable {
   /// Tensors that were read back and are bit-equal to the source's, rounded to the type they are stored in.
-  public let tensorCount: Int
+  package let tensorCount: Int
   /// Tensors of the source that the result does not hold.
-  public let leftOut: [String]
+  package let leftOut: [String]
   /// Tensors of the result that follow from the architecture and were not in the source.
-  public let madeAnew: [String]
+  package let madeAnew: [String]
   /// The outputs of the source's network and the result's for the deterministic picture; nil for files of no model of the zoo.
-  public let outputs: Outputs?
+  package let outputs: Outputs?
 
   /// How far apart the outputs of the two networks are, as absolute values.
-  public struct Outputs: Sendable {
+  package struct Outputs: Sendable {
     /// The largest difference, once the source's weights are rounded as the result's are.
-    public let difference: Float
+    package let difference: Float
     /// The largest difference from the source's own weights: what rounding costs.
-    public let roundingDifference: Float
+    package let roundingDifference: Float
     /// The largest output.
-    public let largest: Float
+    package let largest: Float
   }
 
   /// Equal weights give equal outputs but for the order in which threads add up.
@@ -30,7 +30,7 @@ public struct ConversionCheck: Sendable {
   /// Compares the file at `path` with the source it was written from; floating-point tensors were to be stored as `floats`.
   ///
   /// Throws `WeightsError` naming what differs, or what no network can use, unless `allowing` says that it may be there.
-  public init(
+  package init(
     of source: WeightFile, at path: String, floats: DType?, model entry: ZooEntry?,
     allowing: Allowance = []
   ) throws {

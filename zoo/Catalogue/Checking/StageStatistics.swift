@@ -5,13 +5,13 @@ import Foundation
 
 extension Tensor {
   /// The picture that files of weights are compared on: 1×C×H×W values from -2 up to 2 that any language can make.
-  public static func deterministicPicture(_ shape: Shape) -> Tensor {
+  package static func deterministicPicture(_ shape: Shape) -> Tensor {
     Tensor(deterministicValues(shape.elementCount).map { 4 * $0 - 2 }, shape: [1] + shape)
   }
 }
 
 /// Mean and magnitude of what a stage of a network returns.
-public typealias StageStatistics = PortableMetadata.StageStatistics
+package typealias StageStatistics = PortableMetadata.StageStatistics
 
 extension StageStatistics {
   init(_ name: String, _ output: Tensor) {
@@ -47,7 +47,7 @@ extension Double {
 
 extension StagedModel {
   /// What each stage returns for an input, in numbers. The model is put into evaluation mode.
-  public func stageStatistics(_ input: Tensor) -> [StageStatistics] {
+  package func stageStatistics(_ input: Tensor) -> [StageStatistics] {
     evaluate()
     return withExactArithmetic {
       var value = input
@@ -61,14 +61,14 @@ extension StagedModel {
 
 extension LoadedModel {
   /// What each stage returns for the deterministic picture, in numbers.
-  public func stageStatistics() -> [StageStatistics] {
+  package func stageStatistics() -> [StageStatistics] {
     model.stageStatistics(.deterministicPicture(inputShape))
   }
 }
 
 extension LoadedNetwork {
   /// What each stage of a network that has some, or each stretch of another one and its outputs, returns for the example inputs, in numbers.
-  public func stageStatistics() -> [StageStatistics] { stageStatistics(of: network) }
+  package func stageStatistics() -> [StageStatistics] { stageStatistics(of: network) }
 
   /// The same for another network with this one's signature.
   func stageStatistics(of network: any Network) -> [StageStatistics] {
@@ -93,7 +93,7 @@ extension [StageStatistics] {
 
 extension Zoo {
   /// What the stages of a model with a file's weights return, once these are rounded to `floats`; nil when that cannot be stored.
-  public static func stages(
+  package static func stages(
     _ entry: ZooEntry, _ file: WeightFile, roundedTo floats: DType?, allowing: Allowance = []
   ) throws -> [StageStatistics]? {
     let loaded = try network(entry, file, allowing: allowing)

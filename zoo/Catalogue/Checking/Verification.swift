@@ -3,9 +3,9 @@ import AviaryTensors
 import AviaryWeights
 
 /// Whether a network with the weights of a file computes, stage by stage, what is expected of it.
-public struct Verification: Sendable {
+package struct Verification: Sendable {
   /// Where the expected numbers come from.
-  public enum Origin: Sendable, Equatable {
+  package enum Origin: Sendable, Equatable {
     /// The file was written with them.
     case file
     /// The card of the model.
@@ -15,27 +15,27 @@ public struct Verification: Sendable {
   }
 
   /// A stage as it is and as it should be.
-  public struct Row: Sendable {
+  package struct Row: Sendable {
     /// What it returns for the deterministic picture.
-    public let found: StageStatistics
+    package let found: StageStatistics
     /// What is expected of it; nil where nothing is known of a stage of this name.
-    public let expected: StageStatistics?
+    package let expected: StageStatistics?
     /// Whether the two differ by no more than rounding; false where nothing is expected.
-    public let agrees: Bool
+    package let agrees: Bool
   }
 
   /// Where the expected numbers come from.
-  public let origin: Origin
+  package let origin: Origin
   /// One for each stage of the network, in its order.
-  public let rows: [Row]
+  package let rows: [Row]
   /// Other readings of the same tensors that would give what is expected.
-  public let fittingReadings: [String]
+  package let fittingReadings: [String]
 
   /// The first stage that differs; nil when all agree.
-  public var firstDivergence: String? { rows.first { !$0.agrees }?.found.name }
+  package var firstDivergence: String? { rows.first { !$0.agrees }?.found.name }
 
   /// What most often makes a stage differ like that, most likely first; empty when all agree.
-  public var likelyCauses: [String] {
+  package var likelyCauses: [String] {
     guard let index = rows.firstIndex(where: { !$0.agrees }), let expected = rows[index].expected else {
       return []
     }
@@ -56,7 +56,7 @@ public struct Verification: Sendable {
 
 extension LoadedNetwork {
   /// Compares the stages with expected ones; where they differ, tries other readings of the same tensors.
-  public func verification(against expected: [StageStatistics], from origin: Verification.Origin) throws
+  package func verification(against expected: [StageStatistics], from origin: Verification.Origin) throws
     -> Verification
   {
     let found = stageStatistics()
@@ -74,7 +74,7 @@ extension LoadedNetwork {
   /// The expected numbers that belong to these weights: those of the file, else of the card when the weights are the card's.
   ///
   /// - Parameter isPublished: whether the weights came with the zoo or were pulled.
-  public func expectedStages(
+  package func expectedStages(
     isPublished: Bool
   ) throws -> (stages: [StageStatistics], origin: Verification.Origin)? {
     if let stages = metadata.stages { return (stages, .file) }

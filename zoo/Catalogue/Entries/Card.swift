@@ -70,7 +70,7 @@ public struct Card: Sendable, Codable, Hashable {
     /// As the framework counts them, running statistics included where it includes them.
     public var parameters: Int?
     /// What the stages return for the picture of `PortableFormat.md`, section 3.1.
-    public var stages: [StageStatistics]?
+    package var stages: [StageStatistics]?
     /// The command that made weights of this project's own.
     public var recipe: String?
   }

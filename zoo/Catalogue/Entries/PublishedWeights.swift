@@ -15,7 +15,7 @@ public struct PublishedWeights: Sendable {
   public var file: String { card.file ?? card.url?.split(separator: "/").last.map(String.init) ?? name }
 
   /// The digest that its publisher gives, if any.
-  public var digest: PublishedDigest? {
+  package var digest: PublishedDigest? {
     card.sha256.map { .sha256($0) } ?? card.sha256Prefix.map { .sha256Prefix($0) }
       ?? card.md5.map { .md5($0) }
   }

@@ -5,45 +5,45 @@ import AviaryVision
 import Foundation
 
 /// How weights were trained: a JSON file beside the model.
-public struct Recipe: Sendable, Codable, Hashable {
+package struct Recipe: Sendable, Codable, Hashable {
   /// The catalogue's name of the model.
-  public var model: String
+  package var model: String
   /// The data set, as its publisher calls it.
-  public var data: String
+  package var data: String
   /// How often the training data is gone through.
-  public var epochs: Int
+  package var epochs: Int
   /// Pictures in a step.
-  public var batch: Int
+  package var batch: Int
   /// The optimizer's highest learning rate, which the schedule scales.
-  public var learningRate: Float
+  package var learningRate: Float
   /// The decoupled decay of AdamW (Loshchilov & Hutter 2019).
-  public var weightDecay: Float
+  package var weightDecay: Float
   /// How the learning rate changes over the steps.
-  public var schedule: Schedule
+  package var schedule: Schedule
   /// How each picture is varied before a step; nil for not at all.
-  public var augmentation: Augmentation?
+  package var augmentation: Augmentation?
   /// The share of the target that is spread over all classes; nil for none.
-  public var labelSmoothing: Float?
+  package var labelSmoothing: Float?
   /// Height and width of the input, where they are not the model's own.
-  public var size: Int?
+  package var size: Int?
   /// Pictures that are drawn, where they are the data.
-  public var scenes: Scenes?
+  package var scenes: Scenes?
   /// The share of the training data that the best epoch is chosen on.
-  public var validation: Float
+  package var validation: Float
   /// What the first values, the validation data and the order of the pictures are drawn from.
-  public var seed: UInt64
+  package var seed: UInt64
 
   /// There is no such recipe.
-  public struct Missing: Error, CustomStringConvertible {
+  package struct Missing: Error, CustomStringConvertible {
     /// The name that was asked for.
-    public let name: String
-    public var description: String {
+    package let name: String
+    package var description: String {
       "the zoo has no recipe called \(name); there are \(Recipe.names.joined(separator: ", "))"
     }
   }
 
   /// The names of all recipes.
-  public static var names: [String] {
+  package static var names: [String] {
     let ending = ".recipe.json"
     return (Bundle.module.urls(forResourcesWithExtension: "json", subdirectory: nil) ?? [])
       .compactMap(\.lastPathComponent).filter { $0.hasSuffix(ending) }.map {
@@ -55,7 +55,7 @@ public struct Recipe: Sendable, Codable, Hashable {
   /// The recipe of a name: that of the model whose weights it makes, or of another kind of data, `vit_scenes`.
   ///
   /// - Throws: ``Missing``.
-  public static func named(_ name: String) throws -> Recipe {
+  package static func named(_ name: String) throws -> Recipe {
     guard let url = try? Resources.url("\(name).recipe", "json") else { throw Missing(name: name) }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -63,21 +63,21 @@ public struct Recipe: Sendable, Codable, Hashable {
   }
 
   /// AdamW with the recipe's numbers.
-  public func makeOptimizer() -> any Optimizer {
+  package func makeOptimizer() -> any Optimizer {
     Adam.decoupled(learningRate: learningRate, weightDecay: weightDecay)
   }
 
   /// Pictures of scenes to learn from and to be tested on.
-  public struct Scenes: Sendable, Codable, Hashable {
+  package struct Scenes: Sendable, Codable, Hashable {
     /// What is drawn.
-    public var generator: SceneGenerator
+    package var generator: SceneGenerator
     /// Pictures to learn from, those for the validation included.
-    public var training: Int
+    package var training: Int
     /// Pictures for the test.
-    public var test: Int
+    package var test: Int
 
     /// The pictures to learn from, or those for the test.
-    public func pictures(isTraining: Bool) -> ScenePictures {
+    package func pictures(isTraining: Bool) -> ScenePictures {
       ScenePictures(generator, count: isTraining ? training : test, seed: isTraining ? 1 : 2)
     }
   }

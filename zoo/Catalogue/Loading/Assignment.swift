@@ -50,7 +50,7 @@ extension Dialect {
   }
 
   /// The map between a framework's names and ours, if there is one; with the layers of the model's new head when it has one.
-  public func loadNameMap(for model: (any Module)? = nil, theirs: String = "keras") throws -> NameMap? {
+  package func loadNameMap(for model: (any Module)? = nil, theirs: String = "keras") throws -> NameMap? {
     try loadNameMaps(for: model).first { $0.theirs == theirs }
   }
 

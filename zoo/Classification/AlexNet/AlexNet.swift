@@ -7,9 +7,9 @@ import AviaryTensors
 /// Input N×3×224×224. Names as torchvision's.
 public final class AlexNet: StagedModel {
   /// The five convolutions with their ReLUs and 3×3 maxima: N×3×224×224 to N×256×6×6.
-  public let features: Sequential
+  package let features: Sequential
   /// Three linear layers behind the mean to 6×6, with dropout before the first two.
-  public let classifier: Sequential
+  package let classifier: Sequential
 
   /// A network with first values; `dropout` is the share of features dropped before the first two linear layers.
   public init(classes: Int = 1000, dropout: Float = 0.5) {

@@ -7,9 +7,9 @@ import AviaryVision
 /// Input N×3×H×W. Names as torchvision's.
 public final class ConvNeXt: StagedModel {
   /// For each stage what reduces the resolution (first the stem of 4×4 patches), then its blocks: to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// A normalization over the channels of the mean, and a linear layer.
-  public let classifier: Sequential
+  package let classifier: Sequential
 
   /// Section 3.
   public struct Configuration: Sendable, Hashable {

@@ -8,9 +8,9 @@ import AviaryTensors
 /// networks differ in their batch normalization constants and preprocessing alone.
 public final class DenseNet: StagedModel {
   /// The stem, the blocks with a transition after each but the last, and a last normalization: to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// From the mean over all places to logits.
-  public let classifier: Linear
+  package let classifier: Linear
   /// The places in `features` where the stem, the blocks with their transitions, and the last block with its normalization end.
   private let stageEnds: [Int]
 
@@ -96,15 +96,15 @@ public final class DenseNet: StagedModel {
 }
 
 /// x and k new channels H(x): BN, ReLU, 1×1 convolution to 4k channels, BN, ReLU, 3×3 convolution (section 3, "Bottleneck layers").
-public final class DenseLayer: Layer {
+package final class DenseLayer: Layer {
   /// Of everything that came before in the block.
-  public let norm1: BatchNorm
+  package let norm1: BatchNorm
   /// The bottleneck, 1×1 to 4k channels.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the bottleneck's 4k channels.
-  public let norm2: BatchNorm
+  package let norm2: BatchNorm
   /// 3×3 to the k channels that the layer adds.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
 
   init(_ inputs: Int, growth: Int, _ batchNorm: BatchNormStyle) {
     norm1 = batchNorm(inputs)
@@ -114,7 +114,7 @@ public final class DenseLayer: Layer {
   }
 
   /// N×C×H×W to N×(C+k)×H×W, the input's channels first.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     concatenate([input, conv2(norm2.rectified(conv1(norm1.rectified(input))))], axis: 1)
   }
 }

@@ -7,11 +7,11 @@ import AviaryVision
 /// Input N×3×H×W; each variant has a resolution of its own. Names as torchvision's; Keras' networks pad and normalize differently.
 public final class EfficientNet: StagedModel {
   /// Stages 1 to 8 of table 1 and the 1×1 convolution of stage 9: N×3×H×W to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// Dropout and the linear layer of stage 9.
-  public let classifier: Sequential
+  package let classifier: Sequential
   /// The scaling of pixels that Keras keeps among the weights; nil in torchvision's form.
-  public let normalization: PixelNormalization?
+  package let normalization: PixelNormalization?
 
   /// Stages 2 to 8 of table 1: expansion of the MBConv blocks, kernel, stride of the first, channels, layers.
   private static let rows: [(expansion: Int, kernel: Int, stride: Int, channels: Int, layers: Int)] = [

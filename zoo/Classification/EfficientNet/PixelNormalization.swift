@@ -7,13 +7,13 @@ import AviaryWeights
 ///
 /// Their graph divides the pixels by 255, subtracts `mean` and divides by √`variance`. Here the preprocessing does that, so pixels pass as they
 /// are, and files get the statistics of the preprocessing they are written with.
-public final class PixelNormalization: Layer {
+package final class PixelNormalization: Layer {
   let mean = Buffer(fixed: Tensor(EfficientNet.pixelMean))
   let variance = Buffer(fixed: Tensor(EfficientNet.pixelDeviation.map { $0 * $0 }))
   let count = Buffer(fixed: Tensor([Int64(0)], shape: []))
 
   /// The input as it is: N×3×H×W.
-  public func callAsFunction(_ input: Tensor) -> Tensor { input }
+  package func callAsFunction(_ input: Tensor) -> Tensor { input }
 }
 
 extension Preprocessing {

@@ -2,11 +2,11 @@ import AviaryLayers
 import AviaryTensors
 
 /// A convolution without bias, batch normalization, ReLU: what Inception networks are made of.
-public final class BasicConvolution: Layer {
+package final class BasicConvolution: Layer {
   /// The convolution, without bias.
-  public let conv: Conv2d
+  package let conv: Conv2d
   /// The normalization, which stands for the bias.
-  public let bn: BatchNorm
+  package let bn: BatchNorm
 
   /// - Parameter deviation: standard deviation of the kernel's first values.
   init(
@@ -20,28 +20,28 @@ public final class BasicConvolution: Layer {
   }
 
   /// N×C×H×W to N×O×H×W, less where the convolution has a stride or no padding; never negative.
-  public func callAsFunction(_ input: Tensor) -> Tensor { bn.rectified(conv(input)) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { bn.rectified(conv(input)) }
 }
 
 /// Sequences of layers side by side on one input, their results concatenated along the channels.
 ///
 /// The names of all layers are those of this module's parts; layers without parameters, and branches inside a branch, have none.
-public final class Branches: Layer, Container {
+package final class Branches: Layer, Container {
   /// Layers one after another under the names of their tensors; "" for those without any.
-  public typealias Branch = [(name: String, layer: any Layer)]
+  package typealias Branch = [(name: String, layer: any Layer)]
   private let branches: [Branch]
 
   init(_ branches: Branch...) { self.branches = branches }
 
   /// The layers of all branches, those of branches inside a branch among them.
-  public var namedChildren: [(name: String, module: any Module)] {
+  package var namedChildren: [(name: String, module: any Module)] {
     branches.flatMap(\.self).flatMap { part in
       (part.layer as? Branches)?.namedChildren ?? [(part.name, part.layer)]
     }
   }
 
   /// The branches' results N×Cᵢ×H×W, in their order, as N×ΣCᵢ×H×W.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     concatenate(branches.map { callInSequence($0.map(\.layer), on: input) }, axis: 1)
   }
 }

@@ -110,7 +110,7 @@ public final class GoogLeNet: AuxiliaryClassifiers, Container {
   /// The mean over 4×4 pieces, a 1×1 convolution, two linear layers (section 5).
   public final class Auxiliary: Layer {
     /// The 1×1 convolution to 128 channels.
-    public let conv: BasicConvolution
+    package let conv: BasicConvolution
     /// From 128 channels at 4×4 places to 1024 features.
     public let fc1: Linear
     /// From those features to logits.

@@ -76,9 +76,9 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
   /// The mean of 5×5 windows, two convolutions, a linear layer (figure 8).
   public final class Auxiliary: Layer {
     /// The 1×1 convolution to 128 channels.
-    public let conv0: BasicConvolution
+    package let conv0: BasicConvolution
     /// The 5×5 convolution to 768 channels.
-    public let conv1: BasicConvolution
+    package let conv1: BasicConvolution
     /// From the mean over all places to logits.
     public let fc: Linear
 

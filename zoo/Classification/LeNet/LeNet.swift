@@ -6,15 +6,15 @@ import AviaryTensors
 /// Two stages of convolution and subsampling, then three linear layers. Input N×1×28×28 in 0…1, digits white on black.
 public final class LeNet: StagedModel {
   /// C1, 5×5.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// C3, 5×5; it reads all maps of S2, where the paper's reads some (table I).
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// C5, whose 5×5 kernels cover all of S4: a linear layer.
-  public let fc1: Linear
+  package let fc1: Linear
   /// F6.
-  public let fc2: Linear
+  package let fc2: Linear
   /// The output layer: a logit per class.
-  public let fc3: Linear
+  package let fc3: Linear
   private let configuration: Configuration
 
   /// What differs between the networks that go by this name.

@@ -43,7 +43,7 @@ struct ConvolutionStyle: Sendable, Hashable {
 
 /// A 1×1 convolution to more channels, a depthwise one, squeeze-and-excitation, a 1×1 convolution to fewer channels without activation, and
 /// a shortcut between the narrow ends (Sandler et al. 2018, figure 3b; Howard et al. 2019, figure 4).
-public final class InvertedResidual: Layer, Container {
+package final class InvertedResidual: Layer, Container {
   struct Configuration: Sendable, Hashable {
     var inputs: Int
     /// Channels of the depthwise convolution; the first convolution is left out where these are the inputs'.
@@ -99,12 +99,12 @@ public final class InvertedResidual: Layer, Container {
   }
 
   /// The layers, under torchvision's name for their sequence.
-  public var namedChildren: [(name: String, module: any Module)] {
+  package var namedChildren: [(name: String, module: any Module)] {
     [(naming.rawValue, layers), ("", dropPath)]
   }
 
   /// N×C×H×W to N×O×H×W, or half of H and W; with stride 1 and C = O the input is added.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     hasShortcut ? input + dropPath(layers(input)) : layers(input)
   }
 }

@@ -9,11 +9,11 @@ import AviaryVision
 /// Layers are named as Keras names them; its networks pad a stride-2 convolution at the end only.
 public final class MobileNet: StagedModel {
   /// The first convolution and the thirteen pairs, each with normalization and activation: to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// The classifier of Keras' form, a 1×1 convolution.
-  public let convPreds: Conv2d?
+  package let convPreds: Conv2d?
   /// The classifier of MLPerf Tiny's form.
-  public let fc: Linear?
+  package let fc: Linear?
   private let dropout: Dropout
 
   /// What differs between the networks that go by this name.

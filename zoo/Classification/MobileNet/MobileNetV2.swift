@@ -8,9 +8,9 @@ import AviaryVision
 /// Input N×3×224×224. Names as torchvision's; Keras' networks pad and normalize differently.
 public final class MobileNetV2: StagedModel {
   /// The first convolution, the rows of bottlenecks and the last 1×1 convolution: to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// Dropout and a linear layer, on the mean over all places.
-  public let classifier: Sequential
+  package let classifier: Sequential
 
   /// The rows of table 2: expansion t, channels c, repetitions n, stride s of the first.
   private static let rows: [(t: Int, c: Int, n: Int, s: Int)] = [

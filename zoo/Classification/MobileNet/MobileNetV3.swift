@@ -8,9 +8,9 @@ import AviaryVision
 /// scaling inside their graph is this dialect's preprocessing.
 public final class MobileNetV3: StagedModel {
   /// The first convolution, the tables' rows of bottlenecks and the last 1×1 convolution: to N×C×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// Two linear layers with h-swish and dropout between them, on the mean over all places.
-  public let classifier: Sequential
+  package let classifier: Sequential
   /// The places in `features` where the resolution is halved, and the last convolution.
   private let stageEnds: [Int]
 

@@ -8,17 +8,17 @@ import AviaryVision
 /// Input N×3×32×32. Names as in the implementation whose weights are in use (Y. Idelbayev's, in PyTorch).
 public final class CIFARResNet: StagedModel {
   /// The first convolution, 3×3 to 16 channels at full resolution.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution.
-  public let bn1: BatchNorm
+  package let bn1: BatchNorm
   /// The first group: n blocks of 16 channels at 32×32.
-  public let layer1: Sequential
+  package let layer1: Sequential
   /// The second group: n blocks of 32 channels at 16×16.
-  public let layer2: Sequential
+  package let layer2: Sequential
   /// The third group: n blocks of 64 channels at 8×8.
-  public let layer3: Sequential
+  package let layer3: Sequential
   /// From the mean over all places to logits.
-  public let linear: Linear
+  package let linear: Linear
 
   /// - Parameter blocks: n, the blocks of each group.
   public init(blocks: Int, classes: Int = 10) {
@@ -47,15 +47,15 @@ public final class CIFARResNet: StagedModel {
 
 /// y = ReLU(F(x) + x) with two 3×3 convolutions in F; where channels double and the resolution halves, x is subsampled and zeros take the
 /// place of the new channels, half of them before and half after (option A of section 3.3, without parameters).
-public final class CIFARResidualBlock: Layer {
+package final class CIFARResidualBlock: Layer {
   /// 3×3, with a stride of 2 where channels double.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution, before its ReLU.
-  public let bn1: BatchNorm
+  package let bn1: BatchNorm
   /// 3×3, stride 1.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// Of the second convolution, before the sum.
-  public let bn2: BatchNorm
+  package let bn2: BatchNorm
   private let newChannels: Int
 
   init(_ inputs: Int, _ outputs: Int) {
@@ -72,7 +72,7 @@ public final class CIFARResidualBlock: Layer {
   }
 
   /// N×C×H×W to the same or to N×2C×H/2×W/2.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     (bn2(conv2(bn1.rectified(conv1(input)))) + shortcut(input)).relu()
   }
 

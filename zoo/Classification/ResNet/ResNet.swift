@@ -10,19 +10,19 @@ import AviaryTensors
 /// Keras' are as in the paper and have biases in their convolutions.
 public final class ResNet: StagedModel {
   /// conv1 of table 1: 7×7 to 64 channels, stride 2.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution, before its ReLU and the 3×3 maximum.
-  public let bn1: any RectifiableLayer
+  package let bn1: any RectifiableLayer
   /// conv2_x of table 1, at H/4×W/4.
-  public let layer1: Sequential
+  package let layer1: Sequential
   /// conv3_x of table 1, at H/8×W/8.
-  public let layer2: Sequential
+  package let layer2: Sequential
   /// conv4_x of table 1, at H/16×W/16.
-  public let layer3: Sequential
+  package let layer3: Sequential
   /// conv5_x of table 1, at H/32×W/32.
-  public let layer4: Sequential
+  package let layer4: Sequential
   /// nil in the body of another network, which ends with what layer4 returns.
-  public let fc: Linear?
+  package let fc: Linear?
 
   /// A column of table 1.
   public struct Configuration: Sendable, Hashable {
@@ -140,21 +140,21 @@ public final class ResNet: StagedModel {
 }
 
 /// y = ReLU(F(x) + x), equations 1 and 2; where shapes change, a 1×1 convolution takes the place of x (option B of section 3.3).
-public final class ResidualBlock: Layer {
+package final class ResidualBlock: Layer {
   /// The first convolution of F: 3×3 in a basic block, 1×1 to the inner width in a bottleneck.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution, before its ReLU.
-  public let bn1: any RectifiableLayer
+  package let bn1: any RectifiableLayer
   /// The second convolution of F, 3×3, grouped in ResNeXt.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// Of the second convolution.
-  public let bn2: any RectifiableLayer
+  package let bn2: any RectifiableLayer
   /// The last 1×1 of a bottleneck, to four times the width; nil in a basic block.
-  public let conv3: Conv2d?
+  package let conv3: Conv2d?
   /// Of the third convolution; nil in a basic block.
-  public let bn3: (any RectifiableLayer)?
+  package let bn3: (any RectifiableLayer)?
   /// The 1×1 convolution in place of x and its normalization; nil where x itself is added.
-  public let downsample: Sequential?
+  package let downsample: Sequential?
 
   init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
     let dialect = configuration.dialect
@@ -186,7 +186,7 @@ public final class ResidualBlock: Layer {
   }
 
   /// N×C×H×W to N×O×H×W, or half of H and W.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     let hidden = bn1.rectified(conv1(input))
     let residual =
       if let conv3, let bn3 { bn3(conv3(bn2.rectified(conv2(hidden)))) } else { bn2(conv2(hidden)) }

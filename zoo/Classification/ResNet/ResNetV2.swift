@@ -8,19 +8,19 @@ import AviaryTensors
 /// ``ResNet``'s.
 public final class ResNetV2: StagedModel {
   /// 7×7 to 64 channels, stride 2, with a bias, since no normalization follows.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// conv2_x: its last block goes from H/4×W/4 to half of it.
-  public let layer1: Sequential
+  package let layer1: Sequential
   /// conv3_x: its last block goes from H/8×W/8 to half of it.
-  public let layer2: Sequential
+  package let layer2: Sequential
   /// conv4_x: its last block goes from H/16×W/16 to half of it.
-  public let layer3: Sequential
+  package let layer3: Sequential
   /// conv5_x, at H/32×W/32 throughout.
-  public let layer4: Sequential
+  package let layer4: Sequential
   /// Of the last sum, which no block activates.
-  public let norm: BatchNorm
+  package let norm: BatchNorm
   /// From the mean over all places to logits.
-  public let fc: Linear
+  package let fc: Linear
 
   static let batchNorm = BatchNormStyle.keras(epsilon: 1.001e-5)
 
@@ -58,21 +58,21 @@ public final class ResNetV2: StagedModel {
 
 /// y = F(ReLU(BN(x))) + h(x) (figure 4e): h is x itself, subsampled where F has a stride, or a 1×1 convolution of the activated x where
 /// channels change.
-public final class PreactivationBlock: Layer {
+package final class PreactivationBlock: Layer {
   /// Of x, before the first ReLU.
-  public let bn1: BatchNorm
+  package let bn1: BatchNorm
   /// 1×1 to the inner width.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution.
-  public let bn2: BatchNorm
+  package let bn2: BatchNorm
   /// 3×3, with the block's stride.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// Of the second convolution.
-  public let bn3: BatchNorm
+  package let bn3: BatchNorm
   /// 1×1 to four times the inner width, with a bias.
-  public let conv3: Conv2d
+  package let conv3: Conv2d
   /// The 1×1 convolution of the activated x; nil where channels stay the same.
-  public let downsample: Conv2d?
+  package let downsample: Conv2d?
   private let stride: Int
 
   init(_ inputs: Int, _ width: Int, stride: Int) {
@@ -92,7 +92,7 @@ public final class PreactivationBlock: Layer {
   }
 
   /// N×C×H×W to N×O×H×W, or half of H and W.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     let activated = bn1.rectified(input)
     let residual = conv3(bn3.rectified(conv2(bn2.rectified(conv1(activated)))))
     return residual + shortcut(input, activated: activated)

@@ -9,17 +9,17 @@ import AviaryVision
 /// names of ``ResNet``'s.
 public final class TinyResNet: StagedModel {
   /// The first convolution, 3×3 to 16 channels at full resolution.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution.
-  public let bn1: BatchNorm
+  package let bn1: BatchNorm
   /// The block of 16 channels at 32×32.
-  public let layer1: TinyResidualBlock
+  package let layer1: TinyResidualBlock
   /// The block of 32 channels at 16×16.
-  public let layer2: TinyResidualBlock
+  package let layer2: TinyResidualBlock
   /// The block of 64 channels at 8×8.
-  public let layer3: TinyResidualBlock
+  package let layer3: TinyResidualBlock
   /// From the mean over all places to logits.
-  public let fc: Linear
+  package let fc: Linear
 
   static let batchNorm = BatchNormStyle.keras()
 
@@ -53,17 +53,17 @@ public final class TinyResNet: StagedModel {
 
 /// y = ReLU(F(x) + h(x)) with two 3×3 convolutions in F: h is x itself, or a 1×1 convolution without normalization where channels double
 /// and the resolution halves.
-public final class TinyResidualBlock: Layer {
+package final class TinyResidualBlock: Layer {
   /// 3×3, with a stride of 2 where channels double.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// Of the first convolution, before its ReLU.
-  public let bn1: BatchNorm
+  package let bn1: BatchNorm
   /// 3×3, stride 1.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// Of the second convolution, before the sum.
-  public let bn2: BatchNorm
+  package let bn2: BatchNorm
   /// h where channels double, 1×1 with a stride of 2; nil where h is x itself.
-  public let downsample: Conv2d?
+  package let downsample: Conv2d?
 
   init(_ inputs: Int, _ outputs: Int) {
     let stride = outputs / inputs
@@ -75,7 +75,7 @@ public final class TinyResidualBlock: Layer {
   }
 
   /// N×C×H×W to the same or to N×2C×H/2×W/2.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     (bn2(conv2(bn1.rectified(conv1(input)))) + (downsample?(input) ?? input)).relu()
   }
 }

@@ -8,9 +8,9 @@ import AviaryTensors
 /// Input N×3×224×224. Names as torchvision's.
 public final class SqueezeNet: StagedModel {
   /// The first convolution and the Fire modules, with 3×3 maxima between them: to N×512×h×w.
-  public let features: Sequential
+  package let features: Sequential
   /// Dropout, a 1×1 convolution to one map per class, ReLU, and the mean of each map.
-  public let classifier: Sequential
+  package let classifier: Sequential
   /// The places in `features` where a maximum ends a stage.
   private let stageEnds: [Int]
 
@@ -74,13 +74,13 @@ public final class SqueezeNet: StagedModel {
 }
 
 /// A 1×1 convolution to few channels, then 1×1 and 3×3 convolutions of those side by side (figure 1).
-public final class Fire: Layer {
+package final class Fire: Layer {
   /// 1×1 to few channels (s₁ₓ₁).
-  public let squeeze: Conv2d
+  package let squeeze: Conv2d
   /// 1×1 on the squeezed channels (e₁ₓ₁), the first half of the result.
-  public let expand1x1: Conv2d
+  package let expand1x1: Conv2d
   /// 3×3 on the squeezed channels (e₃ₓ₃), the second half of the result.
-  public let expand3x3: Conv2d
+  package let expand3x3: Conv2d
 
   /// - Parameter expand: channels of each of the two expanding convolutions.
   init(_ inputs: Int, squeeze width: Int, expand: Int) {
@@ -90,7 +90,7 @@ public final class Fire: Layer {
   }
 
   /// N×C×H×W to N×2E×H×W, E being the expand width.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     let squeezed = squeeze.rectified(input)
     return concatenate([expand1x1.rectified(squeezed), expand3x3.rectified(squeezed)], axis: 1)
   }

@@ -8,11 +8,11 @@ import AviaryVision
 /// Input N×3×H×W; between the layers lie N×H×W×C. Names as torchvision's.
 public final class Swin: StagedModel {
   /// The partition into patches and the mergings, each before the blocks of its stage: to N×H/32×W/32×8C.
-  public let features: Sequential
+  package let features: Sequential
   /// Of the last stage's tokens, before their mean.
-  public let norm: LayerNorm
+  package let norm: LayerNorm
   /// From the mean over all tokens to logits.
-  public let head: Linear
+  package let head: Linear
 
   /// Section 3.3.
   public struct Configuration: Sendable, Hashable {

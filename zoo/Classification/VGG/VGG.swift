@@ -7,9 +7,9 @@ import AviaryTensors
 /// Names as torchvision's. Keras' networks are the same functions of differently preprocessed pictures.
 public final class VGG: StagedModel {
   /// The five blocks with their maxima: N×3×224×224 to N×512×7×7.
-  public let features: Sequential
+  package let features: Sequential
   /// FC-4096 twice, with ReLU and dropout, and the layer of logits.
-  public let classifier: Sequential
+  package let classifier: Sequential
   /// The places in `features` where the five blocks end.
   private let blockEnds: [Int]
 

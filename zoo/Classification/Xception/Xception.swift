@@ -7,9 +7,9 @@ import AviaryTensors
 /// Input N×3×299×299 in −1…1. Names as Keras' layers'.
 public final class Xception: StagedModel {
   /// block1 to block14 of Keras' names: N×3×H×W to N×2048×H/32×W/32.
-  public let features: Sequential
+  package let features: Sequential
   /// From the mean over all places to logits.
-  public let predictions: Linear
+  package let predictions: Linear
 
   /// Channels of the separable convolutions in each module between the plain convolutions and the exit.
   private static let entry = [[128, 128], [256, 256], [728, 728]]
@@ -61,11 +61,11 @@ public final class Xception: StagedModel {
 }
 
 /// A 3×3 convolution of each channel, then a 1×1 convolution across channels, with nothing between them (section 2).
-public final class SeparableConv2d: Layer {
+package final class SeparableConv2d: Layer {
   /// 3×3 within each channel.
-  public let depthwise: Conv2d
+  package let depthwise: Conv2d
   /// 1×1 across the channels.
-  public let pointwise: Conv2d
+  package let pointwise: Conv2d
 
   init(_ inputs: Int, _ outputs: Int) {
     depthwise = Conv2d(inputs, inputs, kernel: 3, padding: 1, groups: inputs, bias: false)
@@ -73,12 +73,12 @@ public final class SeparableConv2d: Layer {
   }
 
   /// N×C×H×W to N×O×H×W.
-  public func callAsFunction(_ input: Tensor) -> Tensor { pointwise(depthwise(input)) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { pointwise(depthwise(input)) }
 }
 
 /// ReLU, separable convolution and batch normalization two or three times, and a shortcut around them: a 1×1 convolution where the module
 /// ends in a maximum that halves the resolution, else the input itself.
-public final class XceptionModule: Layer, Container {
+package final class XceptionModule: Layer, Container {
   private let body: [(name: String, layer: any Layer)]
   private let shortcut: Sequential?
 
@@ -102,12 +102,12 @@ public final class XceptionModule: Layer, Container {
   }
 
   /// The main path's layers by their names, and `shortcut` where it is a convolution.
-  public var namedChildren: [(name: String, module: any Module)] {
+  package var namedChildren: [(name: String, module: any Module)] {
     body.map { ($0.name, $0.layer) } + (shortcut.map { [("shortcut", $0)] } ?? [])
   }
 
   /// N×C×H×W to N×O×H×W, or half of H and W, rounded up.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     callInSequence(body.map(\.layer), on: input) + (shortcut?(input) ?? input)
   }
 }

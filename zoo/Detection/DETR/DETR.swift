@@ -27,17 +27,17 @@ public final class DETR: Network {
   }
 
   /// From the picture to a map N×C×H/32×W/32 and its positions.
-  public let backbone: DETRBackbone
+  package let backbone: DETRBackbone
   /// The 1×1 convolution from the map's C channels to D.
-  public let inputProj: Conv2d
+  package let inputProj: Conv2d
   /// The object queries Q×D, learned positions of the decoder.
-  public let queryEmbed: Embedding
+  package let queryEmbed: Embedding
   /// From the map's places N×T×D and the queries to objects N×Q×D.
-  public let transformer: Transformer
+  package let transformer: Transformer
   /// From objects to logits of the labels, "no object" the last.
-  public let classEmbed: Linear
+  package let classEmbed: Linear
   /// From objects to boxes before the sigmoid: three layers with ReLU between them.
-  public let bboxEmbed: MLP
+  package let bboxEmbed: MLP
   let configuration: Configuration
 
   /// An encoder without a normalization of its own at the end, and a decoder with one.

@@ -5,9 +5,9 @@ import AviaryTensors
 /// appendix A.4).
 ///
 /// Batch normalization is frozen. facebookresearch joins the body to the positions, which have no weights: it is layer 0 of a sequence.
-public final class DETRBackbone: Module, Container {
+package final class DETRBackbone: Module, Container {
   /// The residual network, which ends with layer4.
-  public let body: ResNet
+  package let body: ResNet
   /// C of the map.
   let channels: Int
 
@@ -17,7 +17,7 @@ public final class DETRBackbone: Module, Container {
   }
 
   /// The body as `0.body`.
-  public var namedChildren: [(name: String, module: any Module)] { [("0.body", body)] }
+  package var namedChildren: [(name: String, module: any Module)] { [("0.body", body)] }
 
   /// What the transformer's encoder looks at: the map N×C×H/32×W/32, and of its T places the positions N×T×D and the padding N×T.
   ///

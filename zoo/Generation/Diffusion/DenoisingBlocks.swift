@@ -2,21 +2,21 @@ import AviaryLayers
 import AviaryTensors
 
 /// y = F(x, t) + x with two convolutions, between which the embedding of time is added to each channel.
-public final class TimedResidualBlock: Module {
+package final class TimedResidualBlock: Module {
   /// Of the input, before SiLU and the first convolution.
-  public let norm1: GroupNorm
+  package let norm1: GroupNorm
   /// 3×3 to the block's channels.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// From the embedding of time N×E to what each channel is shifted by, N×O.
-  public let timeEmbProj: Linear
+  package let timeEmbProj: Linear
   /// Of the shifted features, before SiLU, dropout and the second convolution.
-  public let norm2: GroupNorm
+  package let norm2: GroupNorm
   /// Before the second convolution, while training.
-  public let dropout: Dropout
+  package let dropout: Dropout
   /// 3×3, channels as they are.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// A 1×1 convolution in place of x where the number of channels changes.
-  public let convShortcut: Conv2d?
+  package let convShortcut: Conv2d?
   private let scale: Float
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: DenoisingUNet.Configuration, scale: Float = 1) {
@@ -33,7 +33,7 @@ public final class TimedResidualBlock: Module {
   /// - Parameters:
   ///   - input: N×C×H×W.
   ///   - time: N×E.
-  public func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
     let shift = timeEmbProj(Activation.silu(time))  // N×O
     let hidden =
       conv1(Activation.silu(norm1(input))) + shift.reshaped(shift.shape + [1, 1])  // N×O×H×W
@@ -43,17 +43,17 @@ public final class TimedResidualBlock: Module {
 }
 
 /// Self-attention over all pixels, with a residual connection around it.
-public final class PixelAttention: Module {
+package final class PixelAttention: Module {
   /// Of the input, before queries, keys and values are made.
-  public let groupNorm: GroupNorm
+  package let groupNorm: GroupNorm
   /// From pixels to queries, N×HW×C.
-  public let toQ: Linear
+  package let toQ: Linear
   /// From pixels to keys, N×HW×C.
-  public let toK: Linear
+  package let toK: Linear
   /// From pixels to values, N×HW×C.
-  public let toV: Linear
+  package let toV: Linear
   /// One linear map, in a list as diffusers has it.
-  public let toOut: [Linear]
+  package let toOut: [Linear]
   private let heads: Int
   private let scale: Float
 
@@ -68,7 +68,7 @@ public final class PixelAttention: Module {
   }
 
   /// N×C×H×W to the same.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     let (samples, channels) = (input.shape[0], input.shape[1])
     let tokens = groupNorm(input).reshaped([samples, channels, -1]).transposed()  // N×HW×C
     let looked = attention(
@@ -84,9 +84,9 @@ extension Tensor {
 }
 
 /// Half the height and width by a convolution of stride 2.
-public final class Downsample: Layer {
+package final class Downsample: Layer {
   /// 3×3 with a stride of 2, channels as they are.
-  public let conv: Conv2d
+  package let conv: Conv2d
 
   /// Without padding, zeros come below and to the right alone, as in the first DDPM, written for TensorFlow.
   init(_ channels: Int, padding: Int) {
@@ -96,18 +96,18 @@ public final class Downsample: Layer {
   }
 
   /// N×C×H×W to N×C×H/2×W/2.
-  public func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
 }
 
 /// Twice the height and width: every pixel four times, then a convolution.
-public final class Upsample: Layer {
+package final class Upsample: Layer {
   /// 3×3 on the enlarged features, channels as they are.
-  public let conv: Conv2d
+  package let conv: Conv2d
 
   init(_ channels: Int) { conv = Conv2d(channels, channels, kernel: 3, padding: 1) }
 
   /// N×C×H×W to N×C×2H×2W.
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor) -> Tensor {
     conv(input.interpolated(to: [2 * input.shape[2], 2 * input.shape[3]], .nearest))
   }
 }

@@ -8,19 +8,19 @@ import AviaryTensors
 /// `UNet2DModel`.
 public final class DenoisingUNet: Network {
   /// 3×3 from the sample to the first block's channels.
-  public let convIn: Conv2d
+  package let convIn: Conv2d
   /// From the features of the time steps to the embedding N×E that all blocks read.
-  public let timeEmbedding: TimestepEmbedding
+  package let timeEmbedding: TimestepEmbedding
   /// The way down, the highest resolution first.
-  public let downBlocks: [DownBlock]
+  package let downBlocks: [DownBlock]
   /// The way up, the lowest resolution first.
-  public let upBlocks: [UpBlock]
+  package let upBlocks: [UpBlock]
   /// Between the two ways; nil where the configuration has none.
-  public let midBlock: MidBlock?
+  package let midBlock: MidBlock?
   /// Of the way up's result, before SiLU and the last convolution.
-  public let convNormOut: GroupNorm
+  package let convNormOut: GroupNorm
   /// 3×3 to the noise.
-  public let convOut: Conv2d
+  package let convOut: Conv2d
   /// What the network was built from.
   public let configuration: Configuration
 
@@ -79,13 +79,13 @@ public final class DenoisingUNet: Network {
 }
 
 /// Residual blocks of one resolution, then half of it.
-public final class DownBlock: Module {
+package final class DownBlock: Module {
   /// The residual blocks; the first one changes the number of channels.
-  public let resnets: [TimedResidualBlock]
+  package let resnets: [TimedResidualBlock]
   /// As many as residual blocks, or none.
-  public let attentions: [PixelAttention]
+  package let attentions: [PixelAttention]
   /// One that halves the resolution; none in the last block.
-  public let downsamplers: [Downsample]
+  package let downsamplers: [Downsample]
 
   init(
     _ inputs: Int, _ outputs: Int, _ kind: DenoisingUNet.BlockKind, isLast: Bool,
@@ -99,7 +99,7 @@ public final class DownBlock: Module {
   }
 
   /// The result and all on the way to it are appended to `skips`.
-  public func callAsFunction(_ input: Tensor, time: Tensor, keeping skips: inout [Tensor]) -> Tensor {
+  package func callAsFunction(_ input: Tensor, time: Tensor, keeping skips: inout [Tensor]) -> Tensor {
     var hidden = input
     for (index, resnet) in resnets.enumerated() {
       hidden = resnet(hidden, time: time)
@@ -115,11 +115,11 @@ public final class DownBlock: Module {
 }
 
 /// Two residual blocks with attention between them at the lowest resolution.
-public final class MidBlock: Module {
+package final class MidBlock: Module {
   /// One, between the residual blocks, or none.
-  public let attentions: [PixelAttention]
+  package let attentions: [PixelAttention]
   /// The two residual blocks.
-  public let resnets: [TimedResidualBlock]
+  package let resnets: [TimedResidualBlock]
 
   init(_ channels: Int, _ configuration: DenoisingUNet.Configuration) {
     let scale = configuration.midBlockScaleFactor
@@ -129,20 +129,20 @@ public final class MidBlock: Module {
   }
 
   /// Features N×C×H×W and the embedding of time N×E to N×C×H×W.
-  public func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor, time: Tensor) -> Tensor {
     let first = resnets[0](input, time: time)
     return resnets[1](attentions.first?(first) ?? first, time: time)
   }
 }
 
 /// Residual blocks of one resolution, each joined with what the way down kept, then twice the resolution.
-public final class UpBlock: Module {
+package final class UpBlock: Module {
   /// The residual blocks, each reading what came before it and one of the kept tensors.
-  public let resnets: [TimedResidualBlock]
+  package let resnets: [TimedResidualBlock]
   /// As many as residual blocks, or none.
-  public let attentions: [PixelAttention]
+  package let attentions: [PixelAttention]
   /// One that doubles the resolution; none in the last block.
-  public let upsamplers: [Upsample]
+  package let upsamplers: [Upsample]
 
   /// `below` and `above` are the widths of the next lower and the next higher resolution.
   init(
@@ -160,7 +160,7 @@ public final class UpBlock: Module {
   }
 
   /// The last of `skips` are used up.
-  public func callAsFunction(_ input: Tensor, time: Tensor, taking skips: inout [Tensor]) -> Tensor {
+  package func callAsFunction(_ input: Tensor, time: Tensor, taking skips: inout [Tensor]) -> Tensor {
     var hidden = input
     for (index, resnet) in resnets.enumerated() {
       hidden = resnet(concatenate([hidden, skips.removeLast()], axis: 1), time: time)

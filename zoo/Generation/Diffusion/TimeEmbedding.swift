@@ -28,11 +28,11 @@ struct TimeFeatures: Sendable, Hashable {
 }
 
 /// Two linear maps that make the embedding of time of its features.
-public final class TimestepEmbedding: Layer, Container {
+package final class TimestepEmbedding: Layer, Container {
   /// From the features N×D to N×E, before SiLU.
-  public let linear1: Linear
+  package let linear1: Linear
   /// From N×E to the embedding N×E.
-  public let linear2: Linear
+  package let linear2: Linear
 
   init(_ features: Int, _ width: Int) {
     linear1 = Linear(features, width)
@@ -40,10 +40,10 @@ public final class TimestepEmbedding: Layer, Container {
   }
 
   /// diffusers sets an underscore where ours have none.
-  public var namedChildren: [(name: String, module: any Module)] {
+  package var namedChildren: [(name: String, module: any Module)] {
     [("linear_1", linear1), ("linear_2", linear2)]
   }
 
   /// Features N×D of time steps to their embedding N×E.
-  public func callAsFunction(_ features: Tensor) -> Tensor { linear2(Activation.silu(linear1(features))) }
+  package func callAsFunction(_ features: Tensor) -> Tensor { linear2(Activation.silu(linear1(features))) }
 }

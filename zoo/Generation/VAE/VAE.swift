@@ -8,15 +8,15 @@ import AviaryTensors
 /// N×20. Names as in PyTorch's examples.
 public final class VAE: Network, ModeDependent {
   /// The encoder's hidden layer.
-  public let fc1: Linear
+  package let fc1: Linear
   /// The code's means.
-  public let fc21: Linear
+  package let fc21: Linear
   /// The logarithms of its variances.
-  public let fc22: Linear
+  package let fc22: Linear
   /// The decoder's hidden layer.
-  public let fc3: Linear
+  package let fc3: Linear
   /// From the decoder's hidden layer to the pixels' logits.
-  public let fc4: Linear
+  package let fc4: Linear
   /// What the network was built from.
   public let configuration: Configuration
   /// Whether a code is drawn for the reconstruction; in evaluation its mean is taken.

@@ -25,11 +25,11 @@ public final class CharRNN: Network {
   }
 
   /// A vector for each character: N×T to N×T×D.
-  public let embedding: Embedding
+  package let embedding: Embedding
   /// The recurrent layers, which carry the state.
-  public let lstm: LSTM
+  package let lstm: LSTM
   /// From the last layer's results to a logit for each character.
-  public let fc: Linear
+  package let fc: Linear
   private let configuration: Configuration
 
   /// A model with first values, ready to be trained.

@@ -8,27 +8,27 @@ import AviaryTensors
 /// the softmax. Names are the numbers of the eleven convolutions.
 public final class RetinaUNet: Network {
   /// 3×3 from the picture to 32 channels, at full resolution.
-  public let conv1: Conv2d
+  package let conv1: Conv2d
   /// 3×3, 32 channels at full resolution; its result is kept for the way up.
-  public let conv2: Conv2d
+  package let conv2: Conv2d
   /// 3×3 to 64 channels, at half the resolution.
-  public let conv3: Conv2d
+  package let conv3: Conv2d
   /// 3×3, 64 channels at half the resolution; its result is kept for the way up.
-  public let conv4: Conv2d
+  package let conv4: Conv2d
   /// 3×3 to 128 channels, at a quarter of the resolution.
-  public let conv5: Conv2d
+  package let conv5: Conv2d
   /// 3×3, 128 channels at a quarter of the resolution.
-  public let conv6: Conv2d
+  package let conv6: Conv2d
   /// 3×3 to 64 channels, on ``conv6``'s result doubled and ``conv4``'s.
-  public let conv7: Conv2d
+  package let conv7: Conv2d
   /// 3×3, 64 channels at half the resolution.
-  public let conv8: Conv2d
+  package let conv8: Conv2d
   /// 3×3 to 32 channels, on ``conv8``'s result doubled and ``conv2``'s.
-  public let conv9: Conv2d
+  package let conv9: Conv2d
   /// 3×3, 32 channels at full resolution.
-  public let conv10: Conv2d
+  package let conv10: Conv2d
   /// 1×1 to the logits of the two classes.
-  public let conv11: Conv2d
+  package let conv11: Conv2d
 
   /// `image` to `logits`.
   public let signature = Signature(

@@ -8,25 +8,25 @@ import AviaryTensors
 /// `image` N×C×H×W to `logits` N×classes×H×W, H and W at least 16. Names as in milesial's Pytorch-UNet.
 public final class UNet: Network {
   /// From the picture to 64 channels at full resolution.
-  public let inc: DoubleConvolution
+  package let inc: DoubleConvolution
   /// To 128 channels at H/2×W/2.
-  public let down1: Contraction
+  package let down1: Contraction
   /// To 256 channels at H/4×W/4.
-  public let down2: Contraction
+  package let down2: Contraction
   /// To 512 channels at H/8×W/8.
-  public let down3: Contraction
+  package let down3: Contraction
   /// To 1024 channels at H/16×W/16; 512 where upsampling is bilinear.
-  public let down4: Contraction
+  package let down4: Contraction
   /// Back to H/8×W/8 and 512 channels, joined with ``down3``'s result; half as many where upsampling is bilinear.
-  public let up1: Expansion
+  package let up1: Expansion
   /// Back to H/4×W/4 and 256 channels, joined with ``down2``'s result; half as many where upsampling is bilinear.
-  public let up2: Expansion
+  package let up2: Expansion
   /// Back to H/2×W/2 and 128 channels, joined with ``down1``'s result; half as many where upsampling is bilinear.
-  public let up3: Expansion
+  package let up3: Expansion
   /// Back to H×W and 64 channels, joined with ``inc``'s result.
-  public let up4: Expansion
+  package let up4: Expansion
   /// From those to the logits.
-  public let outc: PixelClassifier
+  package let outc: PixelClassifier
   /// `image` to `logits`.
   public let signature: Signature
 
@@ -109,9 +109,9 @@ public final class UNet: Network {
 }
 
 /// Twice a padded 3×3 convolution, batch normalization and ReLU.
-public final class DoubleConvolution: Layer {
+package final class DoubleConvolution: Layer {
   /// Places 0 and 3 are the convolutions, 1 and 4 their normalizations.
-  public let doubleConv: Sequential
+  package let doubleConv: Sequential
 
   init(_ inputs: Int, _ outputs: Int, middle: Int, bias: Bool) {
     doubleConv = Sequential(
@@ -120,29 +120,29 @@ public final class DoubleConvolution: Layer {
   }
 
   /// N×C×H×W to N×O×H×W.
-  public func callAsFunction(_ input: Tensor) -> Tensor { doubleConv(input) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { doubleConv(input) }
 }
 
 /// A step of the contracting path: half the height and width by 2×2 max pooling, then convolutions.
-public final class Contraction: Layer {
+package final class Contraction: Layer {
   /// The pooling at place 0, the convolutions at place 1.
-  public let maxpoolConv: Sequential
+  package let maxpoolConv: Sequential
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
     maxpoolConv = Sequential(MaxPool2d(kernel: 2), configuration.doubleConvolution(inputs, outputs))
   }
 
   /// N×C×H×W to N×O×⌊H/2⌋×⌊W/2⌋.
-  public func callAsFunction(_ input: Tensor) -> Tensor { maxpoolConv(input) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { maxpoolConv(input) }
 }
 
 /// A step of the expansive path: twice the height and width, joined with the contracting path's features of that size, then
 /// convolutions.
-public final class Expansion: Module {
+package final class Expansion: Module {
   /// The up-convolution; nil where upsampling is bilinear.
-  public let up: ConvTranspose2d?
+  package let up: ConvTranspose2d?
   /// The convolutions on both tensors' channels, the contracting path's first.
-  public let conv: DoubleConvolution
+  package let conv: DoubleConvolution
   private let alignsCorners: Bool
 
   init(_ inputs: Int, _ outputs: Int, _ configuration: UNet.Configuration) {
@@ -160,7 +160,7 @@ public final class Expansion: Module {
   /// - Parameters:
   ///   - input: N×C×h×w.
   ///   - skip: N×S×H×W with H = 2h or 2h + 1 and W likewise: what pooling dropped at an odd edge comes back as zeros.
-  public func callAsFunction(_ input: Tensor, skip: Tensor) -> Tensor {
+  package func callAsFunction(_ input: Tensor, skip: Tensor) -> Tensor {
     let doubled =
       up?(input)
       ?? input.interpolated(
@@ -173,10 +173,10 @@ public final class Expansion: Module {
 }
 
 /// The 1×1 convolution that gives each pixel its logits.
-public final class PixelClassifier: Layer {
+package final class PixelClassifier: Layer {
   /// 1×1, with a bias.
-  public let conv: Conv2d
+  package let conv: Conv2d
   init(_ inputs: Int, _ classes: Int) { conv = Conv2d(inputs, classes, kernel: 1) }
   /// N×C×H×W to N×classes×H×W.
-  public func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
+  package func callAsFunction(_ input: Tensor) -> Tensor { conv(input) }
 }
