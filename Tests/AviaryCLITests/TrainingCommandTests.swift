@@ -43,6 +43,21 @@ struct TrainingCommandTests {
     }
   }
 
+  @Test("pictures are mixed, and L-BFGS takes steps of several evaluations")
+  func mixedAndSearched() throws {
+    try withShapes { folder in
+      let mixed = ["mixup", "cutmix"].map {
+        finetune(folder, "\($0).safetensors", "--mix", $0, "--batch", "8")
+      }
+      #expect(mixed.allSatisfy { $0.status == 0 && $0.output.contains("epoch 3") }, "\(mixed)")
+      let searched = finetune(folder, "l.safetensors", "--optimizer", "lbfgs", "--batch", "512")
+      #expect(searched.status == 0 && searched.output.contains("epoch 3"), "\(searched.errors)")
+      #expect(finetune(folder, "m.safetensors", "--mix", "paste").errors.contains("mixup or cutmix"))
+      let decayed = finetune(folder, "m.safetensors", "--optimizer", "lbfgs", "--weight-decay", "0.1")
+      #expect(decayed.status == 2 && decayed.errors.contains("goes not with --weight-decay"))
+    }
+  }
+
   @Test("unfreeze takes back a part of what freeze covers")
   func unfreeze() throws {
     try withShapes { folder in

@@ -1,3 +1,4 @@
+import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryVision
@@ -41,10 +42,10 @@ struct BalanceTests {
   @Test("mixup is the weighted mean of inputs and classes, with one ratio")
   func mixup() throws {
     let batch = try data.batch([0, 6, 8])
-    let mixed = BatchMixing.mixup(alpha: 0.4)(batch, classes: 4, using: RandomGenerator(seed: 2))
-    let targets = mixed.targets.values()
+    let mixed = BatchMixing.mixup(alpha: 0.4)(batch, using: RandomGenerator(seed: 2))
+    let targets = mixed.targets(classes: 4).values()
     let share = targets[0]
-    #expect(share > 0 && share < 1 && mixed.targets.shape == [3, 4] && mixed.examples == [0, 6, 8])
+    #expect(share > 0 && share < 1 && mixed.targets(classes: 4).shape == [3, 4])
     #expect(targets == [share, 0, 0, 1 - share, 1 - share, share, 0, 0, 0, 1 - share, 0, share])
     // The one before the first is the last.
     #expect(mixed.inputs.values()[0] == share * 0 + (1 - share) * 32)
@@ -57,9 +58,9 @@ struct BalanceTests {
     let batch = Batch(inputs: inputs, labels: Tensor([Int64(0), 1]))
     var areas: Set<Int> = []
     for seed in 0..<40 {
-      let mixed = BatchMixing.cutmix(alpha: 1)(batch, classes: 2, using: RandomGenerator(seed: UInt64(seed)))
+      let mixed = BatchMixing.cutmix(alpha: 1)(batch, using: RandomGenerator(seed: UInt64(seed)))
       let other = mixed.inputs[0].values().reduce(0, +) / 3
-      #expect(abs(mixed.targets.values()[1] - other / 64) < 1e-6)
+      #expect(abs(mixed.targets(classes: 2).values()[1] - other / 64) < 1e-6)
       #expect(mixed.inputs[0].values()[..<64] == mixed.inputs[0].values()[64..<128])
       areas.insert(Int(other))
     }
@@ -72,7 +73,7 @@ struct BalanceTests {
     let generator = RandomGenerator(seed: 1)
     let one = Batch(inputs: Tensor([Float(0), 1], shape: [2, 1]), labels: Tensor([Int64(0), 1]))
     let draws = (0..<4000).map { _ in
-      BatchMixing.mixup(alpha: alpha)(one, classes: 2, using: generator).targets.values()[0]
+      BatchMixing.mixup(alpha: alpha)(one, using: generator).targets(classes: 2).values()[0]
     }
     let mean = draws.reduce(0, +) / 4000
     let squares: [Float] = draws.map { ($0 - mean) * ($0 - mean) }
@@ -82,19 +83,30 @@ struct BalanceTests {
     #expect(abs(variance - expected) < 0.01)
   }
 
-  @Test("mixed data are the same for the same seed and epoch")
-  func mixedData() throws {
-    let mixed = MixedData(data, .mixup(alpha: 1), classes: 4)
-    let loader = DataLoader(mixed, batchSize: 3, seed: 5)
-    func values(_ epoch: Int) throws -> [[Float]] {
-      let batches = loader.epoch(epoch)
-      var result: [[Float]] = []
-      while let batch = try batches.next() { result.append(batch.inputs.values() + batch.targets.values()) }
-      return result
+  @Test("a step on mixed examples is that of both classes by their shares; the same seed mixes alike")
+  func mixedSteps() throws {
+    let batch = try data.batch([0, 2, 3, 6, 8])
+    func stepped(_ seed: UInt64, _ mixing: BatchMixing?) throws -> (Evaluation, [Float]) {
+      let model = withRandomSeed(3) { Sequential(Flatten(), Linear(4, 4)) }
+      let learner = ClassifierLearner(model, SGD(learningRate: 0.01))
+      learner.mixing = mixing
+      let result = try withRandomSeed(seed) { try learner.learn(from: batch) }
+      return (result, model.parameters.flatMap { $0.value.values() })
     }
-    let first = try values(0)
-    #expect(try values(0) == first)
-    #expect(try values(1) != first)
+    let (result, weights) = try stepped(1, .mixup(alpha: 1))
+    #expect(try stepped(1, .mixup(alpha: 1)).1 == weights)
+    #expect(try stepped(2, .mixup(alpha: 1)).1 != weights)
+    // By hand, with probabilities for targets.
+    let model = withRandomSeed(3) { Sequential(Flatten(), Linear(4, 4)) }
+    let mixed = withRandomSeed(1) { BatchMixing.mixup(alpha: 1)(batch) }
+    let (loss, gradients) = valueAndGradient(of: model) {
+      softmaxCrossEntropy(model(mixed.inputs), probabilities: mixed.targets(classes: 4))
+    }
+    SGD(learningRate: 0.01).update(model, gradients)
+    #expect(abs(result.loss - loss.item()) < 1e-4 * loss.item())
+    for (one, other) in zip(weights, model.parameters.flatMap({ $0.value.values() })) {
+      #expect(abs(one - other) < 1e-4 * max(1, abs(other)))
+    }
   }
 
   @Test("CIFAR-100 has two labels per picture, in a hundred classes of twenty groups")

@@ -13,17 +13,23 @@ struct RecipeTests {
     #expect(recipe.augmentation?.problem == nil)
     #expect(recipe.epochs > 0 && recipe.batch > 0 && 0..<1 ~= recipe.validation)
     guard let scenes = recipe.scenes else { return }
-    let loaded = try Zoo.untrained(
-      entry, Adaptation(classes: scenes.generator.classNames.count, side: recipe.size))
-    #expect([scenes.generator.height, scenes.generator.width] == Array(loaded.inputShape.dropFirst()))
     // The pictures of the test are others than those to learn from.
     let (first, test) = (scenes.pictures(isTraining: true), scenes.pictures(isTraining: false))
     #expect(first.picture(0).image != test.picture(0).image && first.count == scenes.training)
+    guard entry.task == .classification else {
+      let labels = try Zoo.untrainedNetwork(entry).metadata.labels
+      return #expect(labels == ["background"] + scenes.generator.classNames)
+    }
+    let loaded = try Zoo.untrained(
+      entry, Adaptation(classes: scenes.generator.classNames.count, side: recipe.size))
+    #expect([scenes.generator.height, scenes.generator.width] == Array(loaded.inputShape.dropFirst()))
   }
 
   @Test("an unknown recipe is answered with those there are")
   func unknown() {
     let error = #expect(throws: Recipe.Missing.self) { try Recipe.named("vgg16") }
-    #expect(error?.description == "the zoo has no recipe called vgg16; there are lenet, resnet20, vit_scenes")
+    #expect(
+      error?.description
+        == "the zoo has no recipe called vgg16; there are \(Recipe.names.joined(separator: ", "))")
   }
 }

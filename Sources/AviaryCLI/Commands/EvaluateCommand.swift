@@ -9,7 +9,7 @@ enum EvaluateCommand: Command {
     Option.weights, Option.channels, Option.size,
     Option(
       "data", "FOLDER",
-      "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or a file of CIFAR-10 (.bin, .bin.gz); for an autoencoder, pictures; for a language model, a file of text"
+      "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a language model, a file of text"
     ),
     Option("batch", "N", "pictures at a time, by default 64"),
     Option("limit", "N", "the first N pictures of an autoencoder's, or characters of a text"),

@@ -31,6 +31,10 @@ enum FinetuneCommand: Command {
       Option(
         "augment", "flip|crop|randaugment",
         "vary the pictures: mirrored; also cut and resized at random; also changed by RandAugment"),
+      Option(
+        "mix", "mixup|cutmix",
+        "mix the pictures of a batch, classes too: weighted means of two, or a rectangle of the one in the other"
+      ),
       Option("balance", nil, "draw examples so that each class comes equally often"),
       Option("no-feature-cache", nil, "compute what frozen stages return in each epoch anew"),
       Option(
@@ -69,12 +73,13 @@ enum FinetuneCommand: Command {
     if arguments.has("find-learning-rate") {
       return try TrainingLooks.findRate(loaded, training, options, optimisation, arguments)
     }
-    var run = TrainingRun(
+    var run = ClassifierRun(
       loaded: loaded, optimizer: optimisation.optimizer, training: training,
       validation: validation.count > 0 ? validation : nil, options: options)
     run.schedule = optimisation.schedule
     run.configure = optimisation.configure
     run.isVaried = varied != nil
+    run.mixing = try mixing(arguments)
     if arguments.has("balance") { run.order = .balanced(training) }
     let reports = try run.fit()
     if let path = options.report {
@@ -94,6 +99,15 @@ enum FinetuneCommand: Command {
     Console.print(
       "\(options.output): the weights of the best epoch; 'aviary predict \(name) --weights \(options.output) IMAGE' uses them"
     )
+  }
+
+  private static func mixing(_ arguments: Arguments) throws -> BatchMixing? {
+    switch arguments.string("mix") {
+    case nil: nil
+    case "mixup": .mixup(alpha: 0.2)
+    case "cutmix": .cutmix(alpha: 1)
+    case let other?: throw UsageError("--mix takes mixup or cutmix, not \(other)")
+    }
   }
 
   /// `3=block4...block5`: what learns from an epoch on.

@@ -20,69 +20,49 @@ enum TrainCommand: Command {
   }
 
   static func run(_ arguments: Arguments) throws {
-    let name = try arguments.operands(1)[0]
-    let recipe = try Recipe.named(name)
-    let options = try TrainingOptions(
+    let recipe = try FollowedRecipe(arguments)
+    let (reports, test) =
+      switch recipe.entry.task {
+      case .classification: try ClassifierRecipe.run(recipe)
+      case .segmentation: try SegmenterRecipe.run(recipe)
+      case .detection, .generation, .language:
+        throw UsageError(
+          "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
+      }
+    let options = recipe.options
+    if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
+    let metrics = test.metrics.sorted { $0.key < $1.key }.map {
+      String(format: "%@ %.4f", $0.key.replacing("_", with: " "), $0.value)
+    }
+    Console.print(
+      "\(options.output): the best epoch, test \(metrics.joined(separator: ", ")) on \(test.count) examples")
+  }
+}
+
+/// A recipe as the command line wants it followed.
+struct FollowedRecipe {
+  let name: String
+  let recipe: Recipe
+  let entry: ZooEntry
+  let options: TrainingOptions
+  /// The folder of the data; nil where pictures are drawn.
+  let folder: String?
+
+  /// Throws ``UsageError`` for data that are missing, or that the recipe has no use for.
+  init(_ arguments: Arguments) throws {
+    name = try arguments.operands(1)[0]
+    recipe = try Recipe.named(name)
+    options = try TrainingOptions(
       arguments, epochs: recipe.epochs, batch: recipe.batch, seed: recipe.seed)
-    let entry = try Catalogue.entry(recipe.model)
-    let folder = recipe.scenes == nil ? try arguments.required("data") : arguments.string("data") ?? ""
-    guard recipe.scenes == nil || folder.isEmpty else {
+    entry = try Catalogue.entry(recipe.model)
+    guard recipe.scenes == nil || !arguments.has("data") else {
       throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
     }
-    var loaded = try withRandomSeed(recipe.seed) {
-      try Zoo.untrained(
-        entry, Adaptation(classes: recipe.scenes?.generator.classNames.count, side: recipe.size))
-    }
-    // The best epoch is chosen on a part of the training data: the test data is looked at once, at the end.
-    let data = try self.data(recipe, folder, loaded)
-    loaded.labels = data.training.classNames
-    let (training, validation) = data.training.split(validation: recipe.validation, seed: recipe.seed)
-    var run = TrainingRun(
-      loaded: loaded, optimizer: recipe.makeOptimizer(), training: training, validation: validation,
-      options: options)
-    run.schedule = recipe.schedule
-    run.isVaried = recipe.augmentation != nil
-    run.configure = { learner in
-      guard let smoothing = recipe.labelSmoothing else { return }
-      learner.loss = { softmaxCrossEntropy($0, labels: $1, smoothing: smoothing) }
-    }
-    let reports = try run.fit()
-    var best = try Zoo.load(entry.name, weights: options.output)
-    let test = try best.model.evaluation(on: data.test)
-    best.metrics = ["top1": (Double(test.accuracy) * 1e6).rounded() / 1e6]
-    best.source = .init(framework: "aviary")
-    try best.save(to: options.output)
-    if let path = options.report {
-      let facts = [("network", entry.name), ("data", recipe.data), ("recipe", "aviary train \(name)")]
-      var page = try RunReport.page(best, on: validation, reports, facts: facts)
-      page.runs += options.beside
-      try page.write(to: path)
-    }
-    if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
-    Console.print(
-      String(
-        format: "\(options.output): the best epoch, test accuracy %.4f on %d examples", test.accuracy,
-        test.count))
+    folder = recipe.scenes == nil ? try arguments.required("data") : nil
   }
 
-  private static func data(
-    _ recipe: Recipe, _ folder: String, _ loaded: LoadedModel
-  ) throws -> (training: any Dataset, test: any Dataset) {
-    func pictures(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation?) -> any Dataset {
-      AugmentedPictures<Batch>(pictures, augmentation: augmentation, preprocessing: loaded.preprocessing)
-    }
-    if let scenes = recipe.scenes {
-      return (
-        pictures(scenes.pictures(isTraining: true), recipe.augmentation),
-        pictures(scenes.pictures(isTraining: false), nil)
-      )
-    }
-    let training = try LabelledData.forTraining(folder, loaded)
-    let test = try LabelledData.open(folder, isTraining: false, loaded)
-    guard let augmentation = recipe.augmentation else { return (training, test) }
-    guard let annotated = training as? any AnnotatedPictures else {
-      throw UsageError("the pictures of \(folder) cannot be varied as the recipe has it")
-    }
-    return (pictures(annotated, augmentation), test)
+  /// What a page about the run says of it.
+  var facts: [(name: String, value: String)] {
+    [("network", entry.name), ("data", recipe.data), ("recipe", "aviary train \(name)")]
   }
 }

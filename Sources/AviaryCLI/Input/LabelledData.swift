@@ -3,7 +3,7 @@ import Foundation
 
 /// Labelled examples for a model, as `--data` names them.
 enum LabelledData {
-  /// MNIST's files when the folder has them, CIFAR-10's where a file is named, else pictures by class.
+  /// MNIST's files when the folder has them, CIFAR-10's or CIFAR-100's where a file is named or the folder has them, else pictures by class.
   static func open(
     _ folder: String, isTraining: Bool, _ loaded: LoadedModel, minimumClasses: Int = 2
   ) throws -> any Dataset {
@@ -11,11 +11,17 @@ enum LabelledData {
     if let files = cifar(folder, isTraining: isTraining) {
       let preprocessing = loaded.preprocessing
       guard preprocessing.channels == .rgb else {
-        throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR-10 has RGB")
+        throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR has RGB")
       }
       try loaded.check(input: TensorSpec([1, 3, 32, 32]), named: folder)
-      return try CIFAR10(
-        files: files, divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
+      do {
+        return try CIFAR10(
+          files: files, divisor: preprocessing.divisor, mean: preprocessing.mean, std: preprocessing.std)
+      } catch {
+        // Examples of another length: the database of a hundred classes has the same names of files.
+        guard let pictures = try? CIFAR100(files: files) else { throw error }
+        return AugmentedPictures<Batch>(pictures, preprocessing: preprocessing)
+      }
     }
     if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
       try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)

@@ -15,7 +15,10 @@ struct Optimisation {
 
   static let options = [
     Option("learning-rate", "X", "the highest, by default 0.0001"),
-    Option("optimizer", "adam|adamw|sgd|rmsprop|adagrad", "by default adam; sgd has a momentum of 0.9"),
+    Option(
+      "optimizer", "adam|adamw|sgd|rmsprop|adagrad|lbfgs",
+      "by default adam; sgd has a momentum of 0.9; lbfgs searches along lines, and is for batches of all pictures"
+    ),
     Option(
       "weight-decay", "X", "of weights, not of biases and normalisations; by default 0, or 0.01 for adamw"),
     Option("layer-decay", "X", "the learning rate of each stage is X times that of the one above it"),
@@ -36,17 +39,16 @@ struct Optimisation {
     if arguments.has("layer-decay") {
       groups += model.layerwiseGroups(decay: try arguments.number("layer-decay", default: 1, in: 1e-3...1))
     }
-    let optimizer: any FirstOrderOptimizer
-    switch kind {
-    case "adam": optimizer = Adam(learningRate: rate, weightDecay: decay)
-    case "adamw": optimizer = Adam.decoupled(learningRate: rate, weightDecay: decay)
-    case "sgd": optimizer = SGD(learningRate: rate, momentum: 0.9, weightDecay: decay)
-    case "rmsprop": optimizer = RMSProp(learningRate: rate, weightDecay: decay)
-    case "adagrad": optimizer = AdaGrad(learningRate: rate, weightDecay: decay)
-    default: throw UsageError("--optimizer takes adam, adamw, sgd, rmsprop or adagrad, not \(kind)")
+    if kind == "lbfgs" {
+      if let option = ["weight-decay", "layer-decay"].first(where: arguments.has) {
+        throw UsageError("--optimizer lbfgs goes not with --\(option)")
+      }
+      optimizer = LBFGS(
+        learningRate: arguments.has("learning-rate") ? rate : 1, lineSearch: .strongWolfe)
+    } else {
+      optimizer = try Self.firstOrder(kind, rate, decay, groups)
     }
-    optimizer.groups = groups
-    self.optimizer = optimizer
+
     schedule = try Self.schedule(arguments)
     averageDecay =
       arguments.has("ema") ? Double(try arguments.number("ema", default: 0.999, in: 0...0.999999)) : nil
@@ -55,6 +57,22 @@ struct Optimisation {
       arguments.has("micro-batch") ? try arguments.integer("micro-batch", default: 1, in: 1...4096) : nil
     labelSmoothing = try arguments.number("label-smoothing", default: 0, in: 0...0.9)
     summary = "\(kind), learning rate \(rate), \(arguments.string("schedule") ?? "constant")"
+  }
+
+  private static func firstOrder(
+    _ kind: String, _ rate: Float, _ decay: Float, _ groups: [ParameterGroup]
+  ) throws(UsageError) -> any FirstOrderOptimizer {
+    let optimizer: any FirstOrderOptimizer
+    switch kind {
+    case "adam": optimizer = Adam(learningRate: rate, weightDecay: decay)
+    case "adamw": optimizer = Adam.decoupled(learningRate: rate, weightDecay: decay)
+    case "sgd": optimizer = SGD(learningRate: rate, momentum: 0.9, weightDecay: decay)
+    case "rmsprop": optimizer = RMSProp(learningRate: rate, weightDecay: decay)
+    case "adagrad": optimizer = AdaGrad(learningRate: rate, weightDecay: decay)
+    default: throw UsageError("--optimizer takes adam, adamw, sgd, rmsprop, adagrad or lbfgs, not \(kind)")
+    }
+    optimizer.groups = groups
+    return optimizer
   }
 
   private static func schedule(_ arguments: Arguments) throws -> Schedule {

@@ -1,20 +1,62 @@
 import AviaryTensors
 import Foundation
 
-/// A batch whose examples are several classes at once.
+/// A batch whose examples are two classes each.
 public struct MixedBatch: Sendable {
   /// N×….
   public let inputs: Tensor
-  /// Probabilities float32 N×classes; each row adds up to 1.
-  public let targets: Tensor
-  /// The numbers of the examples in their data set, for messages.
-  public let examples: [Int]
+  /// The class of each example, int64 N.
+  public let labels: Tensor
+  /// The other class of each.
+  public let otherLabels: Tensor
+  /// What ``labels`` count, from 0 to 1; ``otherLabels`` count the rest.
+  public let share: Float
 
-  /// Inputs N×… with probabilities N×classes.
-  public init(inputs: Tensor, targets: Tensor, examples: [Int]) {
-    self.inputs = inputs
-    self.targets = targets
-    self.examples = examples
+  /// Probabilities float32 N×classes; each row adds up to 1.
+  public func targets(classes: Int) -> Tensor {
+    let (own, others) = (labels.values(of: Int64.self), otherLabels.values(of: Int64.self))
+    var targets = [Float](repeating: 0, count: own.count * classes)
+    for (example, (label, other)) in zip(own, others).enumerated() {
+      for label in [label, other] {
+        require(0..<Int64(classes) ~= label, "the label \(label), of \(classes) classes")
+      }
+      targets[example * classes + Int(label)] += share
+      targets[example * classes + Int(other)] += 1 - share
+    }
+    return Tensor(targets, shape: [own.count, classes])
+  }
+}
+
+extension MixedBatch {
+  /// A batch whose examples are what they are.
+  init(unmixed batch: Batch) {
+    self.init(inputs: batch.inputs, labels: batch.labels, otherLabels: batch.labels, share: 1)
+  }
+
+  /// Some of the examples.
+  func rows(_ rows: Range<Int>) -> MixedBatch {
+    MixedBatch(
+      inputs: inputs.sliced(0, rows), labels: labels.sliced(0, rows),
+      otherLabels: otherLabels.sliced(0, rows), share: share)
+  }
+
+  /// The loss of logits N×classes for both classes of each example, each by its share.
+  func loss(_ logits: Tensor, by loss: (_ logits: Tensor, _ labels: Tensor) -> Tensor) -> Tensor {
+    guard share < 1 else { return loss(logits, labels) }
+    return loss(logits, labels) * share + loss(logits, otherLabels) * (1 - share)
+  }
+
+  /// How many of the examples have their largest logit at their class: by shares, where they have two.
+  func hits(_ logits: Tensor) -> Float {
+    let hits = Float(logits.hits(labels))
+    return share < 1 ? hits * share + Float(logits.hits(otherLabels)) * (1 - share) : hits
+  }
+}
+
+extension Tensor {
+  /// How many rows of logits N×classes have their largest value at the label.
+  func hits(_ labels: Tensor) -> Int {
+    zip(argMax(1).values(of: Int64.self), labels.values(of: Int64.self)).count { $0 == $1 }
   }
 }
 
@@ -25,12 +67,8 @@ public enum BatchMixing: Sendable, Hashable, Codable {
   /// A rectangle is the other example's (Yun et al. 2019, "CutMix").
   case cutmix(alpha: Float)
 
-  /// The batch mixed; inputs N×C×H×W for ``cutmix(alpha:)``. A batch of one example is only given probabilities.
-  ///
-  /// - Parameter classes: how many there are.
-  public func callAsFunction(
-    _ batch: Batch, classes: Int, using generator: RandomGenerator
-  ) -> MixedBatch {
+  /// The batch mixed; inputs N×C×H×W for ``cutmix(alpha:)``. A batch of one example stays as it is.
+  public func callAsFunction(_ batch: Batch, using generator: RandomGenerator = .current) -> MixedBatch {
     let share: Float
     var values = batch.inputs.values()
     let others = values
@@ -59,17 +97,10 @@ public enum BatchMixing: Sendable, Hashable, Codable {
         }
       }
     }
-    let labels = batch.labels.values(of: Int64.self).map(Int.init)
-    var targets = [Float](repeating: 0, count: batch.count * classes)
-    for (example, label) in labels.enumerated() {
-      require(
-        0..<classes ~= label, "the label \(label) of example \(batch.examples[example]), \(classes) classes")
-      targets[example * classes + label] += share
-      targets[example * classes + labels[other(example)]] += 1 - share
-    }
+    let labels = batch.labels.values(of: Int64.self)
     return MixedBatch(
-      inputs: Tensor(values, shape: batch.inputs.shape),
-      targets: Tensor(targets, shape: [batch.count, classes]), examples: batch.examples)
+      inputs: Tensor(values, shape: batch.inputs.shape), labels: batch.labels,
+      otherLabels: Tensor(labels.indices.map { labels[other($0)] }), share: share)
   }
 
   /// The rectangle of the other example: its middle anywhere, its sides √(1 − share) of the picture's, cut off at the border.
@@ -83,29 +114,6 @@ public enum BatchMixing: Sendable, Hashable, Codable {
     }
     let columns = range(width)
     return (columns, range(height))
-  }
-}
-
-/// Data of classes whose batches are mixed, in a way that seed, epoch and the batch's first example decide.
-public struct MixedData: VaryingData {
-  private let base: any TrainingData<Batch>
-  private let mixing: BatchMixing
-  private let classes: Int
-
-  /// Batches of `base`, which has so many classes, mixed.
-  public init(_ base: any TrainingData<AviaryTraining.Batch>, _ mixing: BatchMixing, classes: Int) {
-    self.base = base
-    self.mixing = mixing
-    self.classes = classes
-  }
-
-  public var count: Int { base.count }
-  public func batch(_ indices: [Int]) throws -> MixedBatch { try batch(indices, epoch: 0, seed: 0) }
-  public func batch(_ indices: [Int], epoch: Int, seed: UInt64) throws -> MixedBatch {
-    let batch = try base.varyingBatch(indices, epoch: epoch, seed: seed)
-    // Apart from the examples' own streams, whose paths have two steps.
-    let generator = RandomGenerator(seed: seed, path: UInt64(epoch), UInt64(indices[0]), 1)
-    return mixing(batch, classes: classes, using: generator)
   }
 }
 

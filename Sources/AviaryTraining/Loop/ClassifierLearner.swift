@@ -30,7 +30,7 @@ public struct TrainingLogits {
 }
 
 /// A network that learns classes from labels.
-public final class ClassifierLearner: Learner {
+public final class ClassifierLearner: SingleNetworkLearner {
   /// The network that learns: inputs to logits N×classes.
   public let model: any Layer
   /// What changes its weights.
@@ -49,6 +49,9 @@ public final class ClassifierLearner: Learner {
   public var average: ExponentialMovingAverage?
   /// Changes a batch of inputs before a step, to vary the examples.
   public var augment: ((Tensor) -> Tensor)?
+  /// Mixes the examples of a batch before a step, after ``augment``; nil for not at all. The loss is then that of both classes by their shares,
+  /// and so is the accuracy.
+  public var mixing: BatchMixing?
 
   /// A classifier that learns by softmax cross-entropy until told otherwise.
   public init(_ model: any Layer, _ optimizer: any Optimizer) {
@@ -58,63 +61,42 @@ public final class ClassifierLearner: Learner {
     predict = { model($0) }
   }
 
-  public var modules: [any Module] { [model] }
-  public var optimizers: [any Optimizer] { [optimizer] }
+  public var network: any Module { model }
 
   public func learn(from batch: Batch) throws -> Evaluation {
-    let inputs = augment?(batch.inputs) ?? batch.inputs
-    var accumulated = GradientAccumulation()
-    var result = Evaluation.none
-    for rows in batch.parts(of: microBatch) {
-      let part = batch.count == rows.count ? inputs : inputs.sliced(0, rows)
-      let labels = batch.count == rows.count ? batch.labels : batch.labels.sliced(0, rows)
-      var hits = 0
-      let (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
-        let output = forward(part)
-        try batch.requireLabels(below: output.logits.shape.last ?? 0)
-        hits = correctCount(output.logits.detached, labels)
-        return output.auxiliary.reduce(loss(output.logits, labels)) { sum, auxiliary in
-          sum + loss(auxiliary.logits, labels) * auxiliary.lossWeight
+    let varied = Batch(
+      inputs: augment?(batch.inputs) ?? batch.inputs, labels: batch.labels, examples: batch.examples)
+    let targets = mixing.map { $0(varied) } ?? MixedBatch(unmixed: varied)
+    var result: Evaluation?
+    let value = try step {
+      var accumulated = GradientAccumulation()
+      var sum = Evaluation.none
+      for rows in batch.parts(of: microBatch) {
+        let part = rows.count == batch.count ? targets : targets.rows(rows)
+        var hits: Float = 0
+        let (value, gradients) = try valueAndGradient(of: model) { () -> Tensor in
+          let output = forward(part.inputs)
+          try batch.requireLabels(below: output.logits.shape.last ?? 0)
+          hits = part.hits(output.logits.detached)
+          return output.auxiliary.reduce(part.loss(output.logits, by: loss)) { sum, auxiliary in
+            sum + part.loss(auxiliary.logits, by: loss) * auxiliary.lossWeight
+          }
         }
+        sum = sum.joined(with: Evaluation(loss: value.item(), hits: hits, of: rows.count))
+        accumulated.add(gradients, weight: Float(rows.count))
       }
-      result = result.joined(with: Evaluation(loss: value.item(), hits: hits, of: rows.count))
-      accumulated.add(gradients, weight: Float(rows.count))
+      // An optimiser that looks at several places begins at the first.
+      result = result ?? sum
+      return (Tensor(sum.loss), accumulated.takeMean())
     }
-    // Such gradients would spoil the weights.
-    guard result.loss.isFinite else { return result }
-    var gradients = accumulated.takeMean()
-    if let limit = gradientNormLimit { gradients.clip(norm: limit) }
-    optimizer.update(model, gradients)
-    average?.update(model)
-    return result
+    return Evaluation(loss: value.item(), count: batch.count, metrics: result?.metrics ?? [:])
   }
 
   public func evaluation(of batch: Batch) throws -> Evaluation {
     let logits = predict(batch.inputs)
     try batch.requireLabels(below: logits.shape.last ?? 0)
     return Evaluation(
-      loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count)
-  }
-
-  public func withWeightsForUse<Result>(_ body: () throws -> Result) rethrows -> Result {
-    guard let average else { return try body() }
-    return try average.withAverages(in: model, body)
-  }
-
-  /// The optimiser's state, and the averages where some are kept.
-  public func savedStates() -> [String: SavedState] {
-    var states = ["optimizer": optimizer.state(of: model)]
-    states["average"] = average?.state(of: model)
-    return states
-  }
-
-  public func restore(_ states: [String: SavedState]) throws(SavedStateError) {
-    guard let state = states["optimizer"] else { throw .missing("optimizer") }
-    guard (average == nil) == (states["average"] == nil) else {
-      throw average == nil ? .unexpected("average") : .missing("average")
-    }
-    try optimizer.restore(state, of: model)
-    if let state = states["average"] { try average?.restore(state, of: model) }
+      loss: loss(logits, batch.labels).item(), hits: Float(logits.hits(batch.labels)), of: batch.count)
   }
 
   /// By accuracy, among equals by loss.
@@ -131,9 +113,8 @@ extension Trainer where Student == ClassifierLearner {
 }
 
 extension Evaluation {
-  fileprivate init(loss: Float, hits: Int, of count: Int) {
-    self.init(
-      loss: loss, count: count, metrics: [Self.accuracy: Float(hits) / Float(max(count, 1))])
+  fileprivate init(loss: Float, hits: Float, of count: Int) {
+    self.init(loss: loss, count: count, metrics: [Self.accuracy: hits / Float(max(count, 1))])
   }
 }
 
@@ -158,7 +139,7 @@ public func evaluation(
     let logits = classifier(batch.inputs)
     return sum.joined(
       with: Evaluation(
-        loss: loss(logits, batch.labels).item(), hits: correctCount(logits, batch.labels), of: batch.count))
+        loss: loss(logits, batch.labels).item(), hits: Float(logits.hits(batch.labels)), of: batch.count))
   }
 }
 
@@ -175,12 +156,5 @@ extension Batch {
     for (place, label) in labels.values(of: Int64.self).enumerated() where !(0..<classes ~= Int(label)) {
       throw .label(Int(label), example: examples[place], classes: classes)
     }
-  }
-}
-
-/// How many rows of `logits` (N×C) have their largest value at the label.
-private func correctCount(_ logits: Tensor, _ labels: Tensor) -> Int {
-  zip(logits.argMax(1).values(of: Int64.self), labels.values(of: Int64.self)).reduce(0) {
-    $0 + ($1.0 == $1.1 ? 1 : 0)
   }
 }

@@ -7,7 +7,8 @@ package enum KerasSpelling {
   /// The layers of a legacy `.h5` file as Keras 3 spells them.
   ///
   /// - Parameter classes: the class in snake case of each layer, where it is known.
-  package static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws -> WeightArchive
+  package static func legacy(_ archive: WeightArchive, classes: [String: String] = [:]) throws
+    -> WeightArchive
   {
     var result = archive
     result.keras = KerasStructure(

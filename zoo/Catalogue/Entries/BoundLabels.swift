@@ -70,7 +70,7 @@ extension LoadedNetwork {
   }
 
   /// How pictures become inputs; throws `WeightsError` when what a file says makes no sense.
-  func preprocessing() throws -> Preprocessing {
+  package func preprocessing() throws -> Preprocessing {
     try Preprocessing(try portablePreprocessing(), file: nil)
   }
 

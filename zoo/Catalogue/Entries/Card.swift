@@ -73,6 +73,8 @@ public struct Card: Sendable, Codable, Hashable {
     package var stages: [StageStatistics]?
     /// The command that made weights of this project's own.
     public var recipe: String?
+    /// How long that took, and on what.
+    public var trainingTime: String?
   }
 
   /// The card of a model.

@@ -22,8 +22,12 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var schedule: Schedule
   /// How each picture is varied before a step; nil for not at all.
   package var augmentation: Augmentation?
-  /// The share of the target that is spread over all classes; nil for none.
+  /// How the examples of a batch are mixed before a step of a classifier; nil for not at all.
+  package var mixing: BatchMixing?
+  /// The share of a classifier's target that is spread over all classes; nil for none.
   package var labelSmoothing: Float?
+  /// What a network for pixels learns from; cross-entropy where absent.
+  package var pixelLoss: PixelLoss?
   /// Height and width of the input, where they are not the model's own.
   package var size: Int?
   /// Pictures that are drawn, where they are the data.
@@ -42,6 +46,15 @@ package struct Recipe: Sendable, Codable, Hashable {
     }
   }
 
+  /// A recipe that cannot be followed.
+  package struct Unsuitable: Error, CustomStringConvertible {
+    /// The recipe's name.
+    package let recipe: String
+    /// What is wrong, in words.
+    package let reason: String
+    package var description: String { "the recipe \(recipe) cannot be followed: \(reason)" }
+  }
+
   /// The names of all recipes.
   package static var names: [String] {
     let ending = ".recipe.json"
@@ -54,12 +67,14 @@ package struct Recipe: Sendable, Codable, Hashable {
 
   /// The recipe of a name: that of the model whose weights it makes, or of another kind of data, `vit_scenes`.
   ///
-  /// - Throws: ``Missing``.
+  /// - Throws: ``Missing``, ``Unsuitable``.
   package static func named(_ name: String) throws -> Recipe {
     guard let url = try? Resources.url("\(name).recipe", "json") else { throw Missing(name: name) }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode(Recipe.self, from: Data(contentsOf: url))
+    let recipe = try decoder.decode(Recipe.self, from: Data(contentsOf: url))
+    if let problem = recipe.augmentation?.problem { throw Unsuitable(recipe: name, reason: problem) }
+    return recipe
   }
 
   /// AdamW with the recipe's numbers.

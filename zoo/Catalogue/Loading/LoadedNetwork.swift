@@ -18,7 +18,7 @@ public struct LoadedNetwork {
   /// What the network was made from, all of it.
   public let settings: Settings
   /// What is bound to the weights: labels, preprocessing, the numbers of the task, source, licence, metrics, and what stages return.
-  public internal(set) var metadata: PortableMetadata
+  public package(set) var metadata: PortableMetadata
   /// What the weights' file held and lacked; nil for first values.
   public internal(set) var report: LoadReport?
   /// What of the file was left out, adapted, or wrong and allowed: a sentence for each.

@@ -1,10 +1,12 @@
 import AviaryLayers
+import AviaryVision
 import AviaryWeights
 
 extension UNet.Configuration: NetworkConfiguration {
   private enum CodingKeys: String, CodingKey {
     case channels = "n_channels"
     case classes = "n_classes"
+    case width
     case isBilinear = "bilinear"
     case alignsCorners = "align_corners"
     case hasConvolutionBias = "conv_bias"
@@ -18,6 +20,7 @@ extension UNet.Configuration: NetworkConfiguration {
     self.init(
       channels: try entries.integer(CodingKeys.channels.rawValue, 1...4096, missing: 3),
       classes: try entries.integer(CodingKeys.classes.rawValue, missing: 2),
+      width: try entries.integer(CodingKeys.width.rawValue, 1...1024, missing: 64),
       upsampling: isBilinear ? .bilinear(alignsCorners: alignsCorners) : .transposed,
       hasConvolutionBias: try entries.flag(CodingKeys.hasConvolutionBias.rawValue, missing: false))
     try entries.finish()
@@ -27,6 +30,7 @@ extension UNet.Configuration: NetworkConfiguration {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(channels, forKey: .channels)
     try container.encode(classes, forKey: .classes)
+    try container.encode(width, forKey: .width)
     try container.encode(upsampling != .transposed, forKey: .isBilinear)
     try container.encode(upsampling != .bilinear(alignsCorners: false), forKey: .alignsCorners)
     try container.encode(hasConvolutionBias, forKey: .hasConvolutionBias)
@@ -37,6 +41,7 @@ extension UNet.Configuration: NetworkConfiguration {
   public func adopting(_ weights: WeightArchive) -> Self {
     var result = self
     result.channels = weights.extent(1, of: "inc.double_conv.0.weight") ?? channels
+    result.width = weights.extent(0, of: "inc.double_conv.0.weight") ?? width
     result.classes = weights.extent(0, of: "outc.conv.weight") ?? classes
     result.hasConvolutionBias = weights.spec("inc.double_conv.0.bias") != nil
     return result
@@ -60,7 +65,12 @@ extension UNet {
   static let entries = [
     ZooEntry("unet", .segmentation, [Dialect("milesial", Configuration.unet, binding)]),
     ZooEntry("unet_bilinear", .segmentation, [Dialect("milesial", Configuration.unetBilinear, binding)]),
+    ZooEntry("unet_scenes", .segmentation, [Dialect("aviary", Configuration.unetScenes, sceneBinding)]),
   ]
+
+  /// The forms that ``SceneGenerator`` draws, at whatever size the pictures have.
+  private static let sceneBinding = TaskBinding(
+    preprocessing: .init(), labels: .names(["background"] + SceneShape.allCases.map(\.rawValue)))
 
   /// Pytorch-UNet's data sets: colours from 0 to 1, at whatever size the pictures have.
   private static let binding = TaskBinding(preprocessing: .init())

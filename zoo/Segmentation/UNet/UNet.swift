@@ -39,6 +39,8 @@ public final class UNet: Network {
     public var channels = 3
     /// Classes that a pixel may be of, the background among them.
     public var classes = 2
+    /// Channels at full resolution, 64 in the paper; each step down doubles them. The numbers of channels below are of 64.
+    public var width = 64
     /// How the expansive path doubles height and width.
     public let upsampling: Upsampling
     /// Whether the convolutions before batch normalizations have biases, which add nothing: Pytorch-UNet had them until December 2021.
@@ -57,12 +59,17 @@ public final class UNet: Network {
     /// The same with bilinear upsampling: fewer channels and parameters.
     public static let unetBilinear = Configuration(upsampling: .bilinear(alignsCorners: true))
 
+    /// An eighth of the channels, for pictures of simple forms (``SceneGenerator``): background and six classes.
+    public static let unetScenes = Configuration(classes: 7, width: 8, upsampling: .transposed)
+
     /// Pictures in colours and two classes unless said otherwise.
     public init(
-      channels: Int = 3, classes: Int = 2, upsampling: Upsampling, hasConvolutionBias: Bool = false
+      channels: Int = 3, classes: Int = 2, width: Int = 64, upsampling: Upsampling,
+      hasConvolutionBias: Bool = false
     ) {
       self.channels = channels
       self.classes = classes
+      self.width = width
       self.upsampling = upsampling
       self.hasConvolutionBias = hasConvolutionBias
     }
@@ -74,17 +81,17 @@ public final class UNet: Network {
 
   /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {
-    let halving = configuration.upsampling == .transposed ? 1 : 2
-    inc = configuration.doubleConvolution(configuration.channels, 64)
-    down1 = Contraction(64, 128, configuration)
-    down2 = Contraction(128, 256, configuration)
-    down3 = Contraction(256, 512, configuration)
-    down4 = Contraction(512, 1024 / halving, configuration)
-    up1 = Expansion(1024, 512 / halving, configuration)
-    up2 = Expansion(512, 256 / halving, configuration)
-    up3 = Expansion(256, 128 / halving, configuration)
-    up4 = Expansion(128, 64, configuration)
-    outc = PixelClassifier(64, configuration.classes)
+    let (width, halving) = (configuration.width, configuration.upsampling == .transposed ? 1 : 2)
+    inc = configuration.doubleConvolution(configuration.channels, width)
+    down1 = Contraction(width, 2 * width, configuration)
+    down2 = Contraction(2 * width, 4 * width, configuration)
+    down3 = Contraction(4 * width, 8 * width, configuration)
+    down4 = Contraction(8 * width, 16 * width / halving, configuration)
+    up1 = Expansion(16 * width, 8 * width / halving, configuration)
+    up2 = Expansion(8 * width, 4 * width / halving, configuration)
+    up3 = Expansion(4 * width, 2 * width / halving, configuration)
+    up4 = Expansion(2 * width, width, configuration)
+    outc = PixelClassifier(width, configuration.classes)
     signature = Signature(
       inputs: [TensorPort("image", ["N", .fixed(configuration.channels), "H", "W"])],
       outputs: [TensorPort("logits", ["N", .fixed(configuration.classes), "H", "W"])])
