@@ -9,6 +9,7 @@ let families = [
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
   "Detection": ["DETR"],
+  "Captioning": ["ShowAttendTell"],
   "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet"],

@@ -25,7 +25,7 @@ enum TrainCommand: Command {
       switch recipe.entry.task {
       case .classification: try ClassifierRecipe.run(recipe)
       case .segmentation: try SegmenterRecipe.run(recipe)
-      case .detection, .generation, .language:
+      case .detection, .generation, .captioning, .language:
         throw UsageError(
           "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
       }

@@ -10,6 +10,8 @@ struct StateDictionary {
   private var budget: ReadingBudget { tensors.storages.budget }
   /// Containers with no tensor below them.
   private var barren: Set<PickleReference> = []
+  /// Names of optimisers that were come across, whose tensors are no weights.
+  private var optimizers: [String] = []
 
   /// Keys under which training programs keep the model, the one to be preferred first: averaged weights are what they evaluate and publish.
   private static let averaged = ["ema", "state_dict_ema", "model_ema", "params_ema"]
@@ -43,6 +45,7 @@ struct StateDictionary {
     _ model: Model, _ facts: [String: String], leaving others: [String]
   ) throws -> WeightArchive {
     var archive = WeightArchive()
+    optimizers = []
     for (name, view) in try views(model.root) {
       do {
         // Views cost nothing in the file.
@@ -54,7 +57,7 @@ struct StateDictionary {
     }
     archive.metadata = facts
     if !model.name.isEmpty { archive.metadata["unwrapped"] = model.name }
-    if !others.isEmpty { archive.metadata["not_taken"] = others.joined(separator: " ") }
+    archive.leaveOut(others + optimizers)
     return archive
   }
 
@@ -157,12 +160,25 @@ struct StateDictionary {
         if width > 8 { barren.insert(child.value) }
         continue
       }
+      if Self.isOptimizer(children.map(\.name)) {
+        // Alone in a file, it is what the file is for.
+        guard level.name.isEmpty, child.name.isEmpty else {
+          optimizers.append(name)
+          barren.insert(child.value)
+          continue
+        }
+      }
       guard levels.count <= Self.maximumDepth, name.utf8.count <= Self.maximumNameBytes else {
         throw WeightsError(.refused, "values are nested deeper than \(Self.maximumDepth): \(name.quoted)")
       }
       levels.append(Level(name: name, container: child.value, found: found.count, children: children))
     }
     return found
+  }
+
+  /// Whether something with these entries is an optimiser or what `Optimizer.state_dict()` makes of one.
+  private static func isOptimizer(_ names: [String]) -> Bool {
+    names.contains("state") && names.contains("param_groups")
   }
 
   private func view(_ reference: PickleReference, _ name: String) throws -> TorchTensors.View? {

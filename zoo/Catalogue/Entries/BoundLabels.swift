@@ -26,6 +26,7 @@ extension ZooTask {
     switch self {
     case .segmentation: network.classChannels.map { max($0, 2) }
     case .detection: (network as? any DetectionNetwork)?.labelCount
+    case .captioning: (network as? any CaptioningNetwork)?.wordCount
     case .language: network.signature.outputs.first.flatMap { $0.fixedExtent($0.axes.count - 1) }
     case .classification, .generation: nil
     }

@@ -8,6 +8,8 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
   case detection
   /// From random numbers to pictures.
   case generation
+  /// From a picture to a sentence about it.
+  case captioning
   /// From the beginning of a text to what follows.
   case language
 
@@ -18,6 +20,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .segmentation: "segment"
     case .detection: "detect"
     case .generation: "sample"
+    case .captioning: "caption"
     case .language: "write"
     }
   }
@@ -29,6 +32,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .segmentation: "segments"
     case .detection: "detects"
     case .generation: "generates"
+    case .captioning: "captions"
     case .language: "writes"
     }
   }

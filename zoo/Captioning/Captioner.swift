@@ -1,0 +1,154 @@
+import AviaryLayers
+import AviaryTensors
+import AviaryVision
+import AviaryWeights
+
+/// Says in a sentence what a picture shows, and where it looked at each word.
+///
+///     let caption = try Zoo.load(Captioner.self, "show_attend_tell", weights: "captioner.safetensors").caption(image)
+///     print(caption.text)
+public struct Captioner: TaskModel {
+  public static let task = ZooTask.captioning
+
+  /// The words that it knows.
+  public let vocabulary: WordVocabulary
+  /// How a picture becomes the network's input.
+  public let preprocessing: Preprocessing
+  private let pictures: PictureInput
+  private let encoder: SharedNetwork
+  private let beginning: SharedNetwork
+  private let decoder: SharedNetwork
+
+  /// - Throws: ``WrongTask`` for a network of another task, ``UnsuitableWords`` when no words are bound to the weights or not as many as the network
+  ///   knows, `WeightsError` or ``AdaptationError`` when what is bound to them makes no sense.
+  public init(_ loaded: sending LoadedNetwork, execution: Execution = .compiled()) throws {
+    guard loaded.task == Self.task, let network = loaded.network as? any CaptioningNetwork else {
+      throw WrongTask(model: loaded.name, task: loaded.task)
+    }
+    guard let vocabulary = try loaded.metadata.labels.map(WordVocabulary.init) else {
+      throw UnsuitableWords(
+        "\(loaded.name) knows \(network.wordCount) words, and nothing says which: lay the word map beside the weights, or name it with --vocabulary, that is a JSON object from words to numbers or an array of words"
+      )
+    }
+    guard vocabulary.count == network.wordCount else {
+      throw UnsuitableWords(
+        "the vocabulary has \(vocabulary.count) words, but the network knows \(network.wordCount)")
+    }
+    let preprocessing = try loaded.preprocessing()
+    try loaded.requirePictures(preprocessing)
+    self.init(SharedNetwork(loaded.network, execution: execution), vocabulary, preprocessing)
+  }
+
+  private init(_ network: SharedNetwork, _ vocabulary: WordVocabulary, _ preprocessing: Preprocessing) {
+    self.vocabulary = vocabulary
+    self.preprocessing = preprocessing
+    pictures = PictureInput(preprocessing)
+    encoder = network.piece(inputs: ["image"], outputs: ["features"]) {
+      (network: any CaptioningNetwork, tensors) in ["features": network.encode(tensors["image"])]
+    }
+    beginning = network.piece(inputs: ["features"], outputs: ["hidden", "cell", "keys"]) {
+      (network: any CaptioningNetwork, tensors) in
+      let (hidden, cell, keys) = network.begin(tensors["features"])
+      return ["hidden": hidden, "cell": cell, "keys": keys]
+    }
+    decoder = network.piece(
+      inputs: ["words", "hidden", "cell", "features", "keys"],
+      outputs: ["log_probabilities", "attention", "hidden", "cell"]
+    ) { (network: any CaptioningNetwork, tensors) in
+      let (logits, attention, hidden, cell) = network.step(
+        tensors["words"], hidden: tensors["hidden"], cell: tensors["cell"], features: tensors["features"],
+        keys: tensors["keys"])
+      return [
+        "log_probabilities": logits.logSoftmax(), "attention": attention, "hidden": hidden, "cell": cell,
+      ]
+    }
+  }
+
+  private init(_ other: Captioner) {
+    (vocabulary, preprocessing, pictures) = (other.vocabulary, other.preprocessing, other.pictures)
+    (encoder, beginning, decoder) = (other.encoder.copy(), other.beginning.copy(), other.decoder.copy())
+  }
+
+  public func copy() -> Captioner { Captioner(self) }
+
+  /// What a picture shows.
+  ///
+  /// - Parameters:
+  ///   - beam: how many captions are looked at at a time, from 1 (always the likeliest word) on.
+  ///   - isNormalized: whether captions are compared by log p per word, not by its sum, which favours short ones.
+  ///   - maximumLength: words after which a caption ends that has no end of its own.
+  ///   - name: what messages call the picture.
+  /// - Throws: ``UnsuitablePicture``, ``NoNumbers``.
+  public func caption(
+    _ image: Image, beam: Int = 5, isNormalized: Bool = false, maximumLength: Int = 50,
+    named name: String = "the picture"
+  ) throws -> Caption {
+    require(beam > 0 && maximumLength > 0, "captions of \(maximumLength) words, \(beam) at a time")
+    let features = encoder(["image": try pictures.input(image, named: name)])["features"]
+    try features.requireNumbers(of: name)
+    return try caption(features, beam: beam, isNormalized: isNormalized, maximumLength: maximumLength)
+  }
+
+  /// As ``caption(_:beam:isNormalized:maximumLength:named:)``, of what the encoder made of a picture, 1×h×w×D.
+  func caption(
+    _ features: Tensor, beam: Int, isNormalized: Bool = false, maximumLength: Int = 50
+  ) throws -> Caption {
+    let search = BeamSearch(width: beam, maximumLength: maximumLength, isNormalized: isNormalized)
+    let begin = beginning(["features": features])
+    var (hidden, cell) = (begin["hidden"], begin["cell"])
+    let best = try search.best(start: vocabulary.start, end: vocabulary.end) { parents, words in
+      let rows = Tensor(parents.map { Int64($0) })
+      let outputs = decoder([
+        "words": Tensor(words.map { Int64($0) }), "hidden": embedding(hidden, tokens: rows),
+        "cell": embedding(cell, tokens: rows), "features": features, "keys": begin["keys"],
+      ])
+      let scores = outputs["log_probabilities"]
+      try scores.requireNumbers(of: "the picture")
+      (hidden, cell) = (outputs["hidden"], outputs["cell"])
+      return BeamSearch.Step(logProbabilities: scores.rows, attention: outputs["attention"].rows)
+    }
+    return Caption(best, vocabulary, grid: (features.shape[1], features.shape[2]))
+  }
+}
+
+/// What a picture shows, in words.
+public struct Caption: Sendable {
+  /// The words, without marks of beginning and end.
+  public let words: [String]
+  /// The sum of log p of the words and of the end.
+  public let score: Float
+  /// Whether it came to an end by itself, and not because it was long enough.
+  public let isComplete: Bool
+  /// Where the network looked at each of ``words``: h×w float32, adding up to 1.
+  public let attention: [Tensor]
+
+  init(_ hypothesis: BeamSearch.Hypothesis, _ vocabulary: WordVocabulary, grid: (height: Int, width: Int)) {
+    let shown = zip(hypothesis.words, hypothesis.attention).filter { $0.0 != vocabulary.end }
+    words = shown.map { vocabulary.words[$0.0] }
+    attention = shown.map { Tensor($0.1, shape: [grid.height, grid.width]) }
+    score = hypothesis.score
+    isComplete = hypothesis.isComplete
+  }
+
+  /// The words with spaces between them.
+  public var text: String { words.joined(separator: " ") }
+}
+
+extension Tensor {
+  /// The rows of a matrix.
+  fileprivate var rows: [[Float]] {
+    let values = values()
+    let width = shape[1]
+    return (0..<shape[0]).map { Array(values[$0 * width..<($0 + 1) * width]) }
+  }
+}
+
+extension LoadedNetwork {
+  /// The same with other words bound to it.
+  public func bound(to vocabulary: WordVocabulary) -> LoadedNetwork {
+    var result = self
+    result.metadata.labels = vocabulary.words
+    result.assumptions = []
+    return result
+  }
+}

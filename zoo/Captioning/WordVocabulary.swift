@@ -1,0 +1,105 @@
+import AviaryWeights
+
+/// The words that a captioner knows, in the order of its numbers for them, with those that mark where a caption begins and ends.
+public struct WordVocabulary: Sendable, Hashable {
+  /// The words; the position of each is its number.
+  public let words: [String]
+  /// The number of `<start>`, which stands before a caption.
+  public let start: Int
+  /// The number of `<end>`, which stands behind it.
+  public let end: Int
+  /// The number of `<unk>`, which stands for words that are not known.
+  public let unknown: Int
+  /// The number of `<pad>`, which fills up shorter captions of a batch.
+  public let padding: Int
+  private let numbers: [String: Int]
+
+  /// The names of the words that mark something.
+  static let marks = ["<start>", "<end>", "<unk>", "<pad>"]
+
+  /// - Parameter words: in the order of their numbers, as a portable file's labels have them; the four marks among them.
+  /// - Throws: ``UnsuitableWords`` when one is there twice or a mark is missing.
+  public init(_ words: [String]) throws(UnsuitableWords) {
+    var numbers: [String: Int] = [:]
+    for (number, word) in words.enumerated() {
+      if let other = numbers.updateValue(number, forKey: word) {
+        throw UnsuitableWords("the vocabulary has \"\(word.shown)\" twice, as \(other) and as \(number)")
+      }
+    }
+    if let mark = Self.marks.first(where: { numbers[$0] == nil }) {
+      throw UnsuitableWords("the vocabulary of \(words.count) words has no \(mark)")
+    }
+    self.words = words
+    self.numbers = numbers
+    (start, end) = (numbers["<start>"]!, numbers["<end>"]!)
+    (unknown, padding) = (numbers["<unk>"]!, numbers["<pad>"]!)
+  }
+
+  /// All words of some captions in the order of the alphabet, after `<pad>` and before the other marks.
+  public init(of captions: some Sequence<String>) {
+    let known = Set(captions.flatMap { Self.split($0) })
+    // None of them is twice, and all marks are there.
+    self = try! WordVocabulary(["<pad>"] + known.sorted() + ["<unk>", "<start>", "<end>"])
+  }
+
+  /// Reads a JSON file: an object from words to numbers, which are 0 to one less than there are, as the "word map" of the public tutorial is, or
+  /// an array of words in their order.
+  ///
+  /// - Throws: `WeightsError` naming the file when it cannot be read or is something else.
+  public init(contentsOf path: String) throws {
+    let text = try ConfigurationFile.text(path, "the words")
+    do {
+      try self.init(try Self.words(try JSONValue(text: text)))
+    } catch let error as WeightsError {
+      throw WeightsError(error.kind, "the words: \(error.reason)", file: path)
+    } catch let error as UnsuitableWords {
+      throw WeightsError(.malformed, error.description, file: path)
+    }
+  }
+
+  private static func words(_ value: JSONValue) throws(UnsuitableWords) -> [String] {
+    switch value {
+    case .array(let elements):
+      let words = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+      if words.count == elements.count { return words }
+    case .object(let members):
+      var words = [String?](repeating: nil, count: members.count)
+      for (word, number) in members.sorted(by: { $0.key < $1.key }) {
+        guard case .integer(let index) = number, words.indices.contains(index), words[index] == nil else {
+          throw UnsuitableWords(
+            "the number of \"\(word.shown)\" is \(number.shortText), expected one from 0 to \(members.count - 1) that no other word has"
+          )
+        }
+        words[index] = word
+      }
+      return words.compactMap(\.self)
+    default: break
+    }
+    throw UnsuitableWords("the words are neither a JSON object from words to numbers nor an array of words")
+  }
+
+  /// How many words there are, marks among them.
+  public var count: Int { words.count }
+
+  /// The words of a text in lower case, without punctuation.
+  public static func split(_ text: String) -> [String] {
+    text.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "'" }.map(String.init)
+  }
+
+  /// The numbers of a caption's words between `<start>` and `<end>`; those of words that are not known are ``unknown``.
+  public func encode(_ caption: String) -> [Int] {
+    [start] + Self.split(caption).map { numbers[$0] ?? unknown } + [end]
+  }
+
+  /// The words of numbers, which must be the vocabulary's, without marks but `<unk>`.
+  public func decode(_ numbers: some Sequence<Int>) -> [String] {
+    numbers.filter { ![start, end, padding].contains($0) }.map { words[$0] }
+  }
+}
+
+/// What was given as a captioner's words is none, or not the network's.
+public struct UnsuitableWords: Error, Equatable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
