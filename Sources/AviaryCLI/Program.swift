@@ -8,7 +8,8 @@ enum Program {
 
   static let commands: [any Command.Type] = [
     ListCommand.self, InfoCommand.self, InspectCommand.self, RunCommand.self, PredictCommand.self,
-    SegmentCommand.self, DetectCommand.self, SampleCommand.self, WriteCommand.self, EvaluateCommand.self,
+    SegmentCommand.self, DetectCommand.self, StylizeCommand.self, SampleCommand.self, WriteCommand.self,
+    EvaluateCommand.self,
     ConvertCommand.self, VerifyCommand.self, FinetuneCommand.self, TrainCommand.self, DrawCommand.self,
     BenchCommand.self, PullCommand.self,
     CacheCommand.self, BundleCommand.self, CompletionCommand.self,

@@ -27,7 +27,7 @@ extension ZooTask {
     case .segmentation: network.classChannels.map { max($0, 2) }
     case .detection: (network as? any DetectionNetwork)?.labelCount
     case .language: network.signature.outputs.first.flatMap { $0.fixedExtent($0.axes.count - 1) }
-    case .classification, .generation: nil
+    case .classification, .stylization, .generation: nil
     }
   }
 }

@@ -6,6 +6,8 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
   case segmentation
   /// From a picture to boxes around the objects in it.
   case detection
+  /// From a picture to the same in the manner of another.
+  case stylization
   /// From random numbers to pictures.
   case generation
   /// From the beginning of a text to what follows.
@@ -17,6 +19,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .classification: "predict"
     case .segmentation: "segment"
     case .detection: "detect"
+    case .stylization: "stylize"
     case .generation: "sample"
     case .language: "write"
     }
@@ -28,6 +31,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .classification: "classifies"
     case .segmentation: "segments"
     case .detection: "detects"
+    case .stylization: "stylizes"
     case .generation: "generates"
     case .language: "writes"
     }

@@ -41,9 +41,10 @@ struct NetworkMatching {
       }
       let report = attempt.loaded.report!
       if report.matched.count > closest?.matched ?? -1 { closest = (report, report.matched.count) }
-      guard report.isComplete, report.unexpected.isEmpty || allowing.contains(.unexpected) else { continue }
+      let foreign = report.unexpected.filter { !dialect.leavesOut($0) }
+      guard report.isComplete, foreign.isEmpty || allowing.contains(.unexpected) else { continue }
       if report.unexpected.count < best?.loaded.report?.unexpected.count ?? .max { best = attempt }
-      if report.unexpected.isEmpty { return attempt }
+      if foreign.isEmpty { return attempt }
     }
     if let other = Zoo.identify(file.archive), other.entry.name != entry.name {
       throw WeightsError(
