@@ -11,8 +11,8 @@ let families = [
   "Detection": ["DETR"],
   "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
-  "Segmentation": ["UNet"],
-  "Stylization": ["FastStyle"],
+  "Segmentation": ["UNet", "HED"],
+  "Stylization": ["FastStyle", "Gatys"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here

@@ -157,7 +157,7 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, DETR.entries, FastStyle.entries, DenoisingUNet.entries, VAE.entries,
+      UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, FastStyle.entries, Gatys.entries, DenoisingUNet.entries, VAE.entries,
       CharRNN.entries,
     ].flatMap(\.self)
 
