@@ -12,7 +12,7 @@ let families = [
   "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet", "HED"],
-  "Stylization": ["FastStyle", "Gatys"],
+  "Stylization": ["FastStyle", "AdaIN", "Gatys"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here

@@ -73,6 +73,16 @@ struct TaskBinding: Sendable {
   var settings: Settings = [:]
   /// Files beside the weights that say more.
   var companions: [CompanionFile] = []
+  /// The files that the weights are published in, where they are several.
+  var parts: [WeightPart] = []
+}
+
+/// One of several files that together hold a network's weights.
+struct WeightPart: Sendable {
+  /// What our names of its tensors begin with, and theirs do not.
+  let prefix: String
+  /// The setting that names the file; nil for the one that is loaded.
+  var setting: String?
 }
 
 extension Dialect {
@@ -157,7 +167,8 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, FastStyle.entries, Gatys.entries, DenoisingUNet.entries, VAE.entries,
+      UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, FastStyle.entries, AdaIN.entries,
+      Gatys.entries, DenoisingUNet.entries, VAE.entries,
       CharRNN.entries,
     ].flatMap(\.self)
 

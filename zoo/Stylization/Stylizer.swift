@@ -42,11 +42,7 @@ public struct Stylizer: TaskModel {
       throw UnsuitableStylizer(
         model: loaded.name, reason: "changes a picture step by step: it is for StyleTransfer")
     }
-    let preprocessing = try loaded.preprocessing()
-    guard preprocessing.crop == nil, preprocessing.resize == .none else {
-      throw WeightsError(.mismatched, "the preprocessing changes the size of pictures, which keep theirs")
-    }
-    try loaded.requirePictures(preprocessing)
+    let preprocessing = try loaded.stylingPreprocessing()
     let makeStyler = network.styler(preprocessing)
     name = loaded.name
     styler = makeStyler(SharedNetwork(loaded.network, execution: execution))
@@ -115,4 +111,20 @@ public struct UnsuitableStylizer: Error, Equatable, CustomStringConvertible {
   /// What is wrong, in words.
   public let reason: String
   public var description: String { "\(model) \(reason)" }
+}
+
+extension LoadedNetwork {
+  /// How a picture becomes an input of a network that paints: in its own size and in colours.
+  ///
+  /// Throws `WeightsError` or ``ConfigurationError`` when what is bound to the weights makes no sense.
+  func stylingPreprocessing() throws -> Preprocessing {
+    try ConfigurationEntries(metadata.taskSettings ?? [:]).finish()
+    let preprocessing = try preprocessing()
+    guard preprocessing.crop == nil, preprocessing.resize == .none, preprocessing.channels != .grey else {
+      throw WeightsError(
+        .mismatched, "the preprocessing changes the size or the colours of pictures, which keep theirs")
+    }
+    try requirePictures(preprocessing)
+    return preprocessing
+  }
 }

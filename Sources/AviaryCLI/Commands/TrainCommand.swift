@@ -9,6 +9,7 @@ enum TrainCommand: Command {
   static let options =
     [
       Option("data", "FOLDER", "the data set the recipe is for; pictures that are drawn need none"),
+      Option("judge", "FILE", "weights of VGG or HED, which a painter's pictures are looked at with"),
       Option("epochs", "N", "instead of the recipe's"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
     ] + TrainingOptions.options + [Option.json]
@@ -22,6 +23,8 @@ enum TrainCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let name = try arguments.operands(1)[0]
     let recipe = try Recipe.named(name)
+    if let painting = recipe.painting { return try StyleTraining.run(name, recipe, painting, arguments) }
+    guard !arguments.has("judge") else { throw UsageError("the recipe \(name) takes no --judge") }
     let options = try TrainingOptions(
       arguments, epochs: recipe.epochs, batch: recipe.batch, seed: recipe.seed)
     let entry = try Catalogue.entry(recipe.model)

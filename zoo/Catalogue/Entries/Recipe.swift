@@ -28,6 +28,8 @@ public struct Recipe: Sendable, Codable, Hashable {
   public var size: Int?
   /// Pictures that are drawn, where they are the data.
   public var scenes: Scenes?
+  /// How a network is taught to paint, where that is what it learns.
+  public var painting: Painting?
   /// The share of the training data that the best epoch is chosen on.
   public var validation: Float
   /// What the first values, the validation data and the order of the pictures are drawn from.

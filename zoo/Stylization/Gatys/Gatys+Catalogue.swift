@@ -73,7 +73,7 @@ extension Gatys.Configuration: NetworkConfiguration {
 extension Gatys {
   static let entries = [
     ZooEntry("gatys_vgg19", .stylization, dialects(.vgg19)),
-    ZooEntry("gatys_vgg16", .stylization, dialects(.vgg16) + [hed]),
+    ZooEntry("gatys_vgg16", .stylization, dialects(.vgg16) + [hed()]),
   ]
 
   /// torchvision's and Keras' weights are for pictures of other channels and scales.
@@ -94,10 +94,13 @@ extension Gatys {
   }
 
   /// The convolutions of an edge detector that was trained from VGG-16.
-  private static let hed = Dialect(
-    "hed", nameMaps: ["keras_hed"], Configuration(.vgg16, usesCeiling: true),
-    TaskBinding(preprocessing: HED.preprocessing),
-    leavesOut: { name in ["dsn", "fuse"].contains { name.hasPrefix($0) } })
+  private static func hed() -> Dialect {
+    Dialect(
+      "hed", nameMaps: ["keras_hed"], Configuration(.vgg16, usesCeiling: true),
+      TaskBinding(preprocessing: HED.preprocessing),
+      leavesOut: { name in ["dsn", "fuse"].contains { name.hasPrefix($0) } })
+  }
 
-  private static let isClassifier: @Sendable (String) -> Bool = { $0.hasPrefix("classifier.") }
+  /// What stands behind the convolutions in files of VGG's.
+  @Sendable private static func isClassifier(_ name: String) -> Bool { name.hasPrefix("classifier.") }
 }

@@ -18,6 +18,9 @@ struct PictureScale: Sendable {
   /// The values of a picture.
   func values(of image: Image) -> Tensor { Preprocessing(channels: channels, divisor: 1)(image) }
 
+  /// Red, green and blue N×3×H×W in the network's order.
+  func ordered(_ rgb: Tensor) -> Tensor { channels == .bgr ? rgb.flipped(1) : rgb }
+
   /// What the network takes for values.
   func input(_ values: Tensor) -> Tensor { values * scale + shift }
 

@@ -32,7 +32,7 @@ extension GatysObjective {
   ///   - styles: pictures and their shares.
   ///   - masks: where each style goes, 1×1×H×W from 0 to 1; empty where all go everywhere, mixed.
   ///   - contentWeight: of the content's loss, which is counted in parts of the content's own activations.
-  ///   - styleWeight: of the style's loss, which is counted in parts of the style's own Gram matrices: weights mean the same for whatever
+  ///   - styleWeight: of the style's loss, which is counted in parts of how far the content is from the style: weights mean the same for whatever
   ///     network, layer and scale of pictures.
   func targets(
     content: Tensor, styles: [(values: Tensor, share: Float, mask: Tensor?)], masks: [Tensor],
@@ -58,28 +58,34 @@ extension GatysObjective {
     let grams = styles.map { style in
       self.grams(of: style.values, masks: style.mask.map { [maskPyramid($0)] } ?? [[:]])[0]
     }
-    let regions: [StyleTargets.Region]
-    if masks.isEmpty {
-      let mixed = styleLayers.indices.map { layer in
-        zip(grams, styles).reduce(Tensor(Float(0))) { $0 + $1.0[layer] * $1.1.share }
-      }
-      regions = [region(mixed, [:], styleWeight)]
-    } else {
-      regions = zip(zip(grams, styles), masks).map { style, mask in
-        region(style.0, maskPyramid(mask), styleWeight * style.1.share * Float(styles.count))
-      }
+    let targets =
+      masks.isEmpty
+      ? [
+        styleLayers.indices.map { layer in
+          zip(grams, styles).reduce(Tensor(Float(0))) { $0 + $1.0[layer] * $1.1.share }
+        }
+      ] : grams
+    let pyramids = masks.isEmpty ? [[:]] : masks.map(maskPyramid)
+    let shares = masks.isEmpty ? [1] : styles.map { $0.share * Float(styles.count) }
+    let own = self.grams(of: content, masks: pyramids)
+    let regions = targets.indices.map { index in
+      StyleTargets.Region(
+        masks: pyramids[index], grams: targets[index],
+        weights: styleWeights(own[index], targets[index], styleWeight * shares[index]))
     }
     return StyleTargets(
       content: content, contentFeatures: contentFeatures, contentWeights: contentWeights,
       regions: regions, tiles: tiles)
   }
 
-  private func region(_ grams: [Tensor], _ masks: [Int: Tensor], _ weight: Float) -> StyleTargets.Region {
+  /// The weights of the style layers where the content has Gram matrices of its own. What is like the style already still counts a little.
+  private func styleWeights(_ own: [Tensor], _ targets: [Tensor], _ weight: Float) -> [Float] {
     let share = styleLayers.reduce(0) { $0 + $1.weight }
-    let weights = zip(styleLayers, grams).map { layer, gram in
-      Self.relative(weight * layer.weight / share, gram.square().mean().item())
+    return styleLayers.indices.map { place in
+      let distance = GatysLoss.style(own[place], targets[place]).item()
+      let size = targets[place].square().mean().item()
+      return Self.relative(weight * styleLayers[place].weight / share, max(distance, 1e-3 * size))
     }
-    return StyleTargets.Region(masks: masks, grams: grams, weights: weights)
   }
 
   /// A weight per square of the target's size. A target that is nothing, as of a black picture, asks for nothing.

@@ -23,7 +23,7 @@ public final class StyleTransfer {
     public let step: Int
     /// In parts of the content's own activations.
     public let content: Float
-    /// In parts of the styles' own Gram matrices.
+    /// In parts of how far the content is from the styles.
     public let style: Float
     /// Of the differences between neighbours.
     public let variation: Float
@@ -69,11 +69,7 @@ public final class StyleTransfer {
     require(
       options.size > 0 && options.steps > 0 && options.sizes > 0 && options.tile >= 64,
       "\(options.steps) steps at \(options.sizes) sizes up to \(options.size), in tiles of \(options.tile)")
-    let preprocessing = try loaded.preprocessing()
-    try loaded.requirePictures(preprocessing)
-    guard preprocessing.channels.count == 3, preprocessing.crop == nil, preprocessing.resize == .none else {
-      throw WeightsError(.mismatched, "the preprocessing changes the size or the colours of pictures")
-    }
+    let preprocessing = try loaded.stylingPreprocessing()
     name = loaded.name
     self.options = options
     let configuration = gatys.configuration

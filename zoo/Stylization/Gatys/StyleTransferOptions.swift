@@ -9,9 +9,9 @@ public struct StyleTransferOptions: Sendable, Codable, Hashable {
   /// How much the content counts. Losses are in parts of the targets' own size.
   public var contentWeight: Float = 1
   /// How much the style counts.
-  public var styleWeight: Float = 20
+  public var styleWeight: Float = 50
   /// How much smoothness counts: the mean difference of neighbouring values, 1 being from black to white.
-  public var variationWeight: Float = 0.5
+  public var variationWeight: Float = 1
   /// The longer side of the styles in parts of the result's.
   public var styleScale: Float = 1
   /// What is changed at first.
