@@ -30,6 +30,16 @@ struct StylizeTests {
     }
   }
 
+  @Test("a photograph is painted with what comes with the zoo")
+  func shipped() throws {
+    try withTemporaryFolder { folder in
+      try writeNoise("\(folder)/a.png", width: 40, height: 30)
+      let outcome = aviary("stylize", "\(folder)/a.png", "--output", "\(folder)/o.png")
+      #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+      #expect(try Image(contentsOf: "\(folder)/o.png").height == 30)
+    }
+  }
+
   @Test("step by step: the same seed the same bytes, also when interrupted; losses and previews are written")
   func steps() throws {
     try withTemporaryFolder { folder in
