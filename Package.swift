@@ -12,7 +12,8 @@ let families = [
   "Captioning": ["ShowAttendTell"],
   "Generation": ["VAE", "Diffusion"],
   "Language": ["CharRNN"],
-  "Segmentation": ["UNet"],
+  "Segmentation": ["UNet", "HED"],
+  "Stylization": ["FastStyle", "AdaIN", "Gatys"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here

@@ -48,7 +48,8 @@ struct HabitTests {
       ])
     #expect(
       try names("resnet50", "--task", "classification", "--weights", "Keras") == ["resnet50", "resnet50_v2"])
-    #expect(try names("--task", "segmentation") == ["unet", "unet_bilinear", "unet_scenes", "unet_drive"])
+    #expect(
+      try names("--task", "segmentation") == ["unet", "unet_bilinear", "unet_scenes", "unet_drive", "hed"])
     #expect(
       aviary("list", "--task", "segment").errors.contains(
         "there is no task segment; there are classification"))

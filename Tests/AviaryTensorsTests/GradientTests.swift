@@ -68,7 +68,7 @@ struct GradientTests {
       }
     }
     #expect(declared.count > 20)
-    var met: Set<String> = ["Checkpoint", "Passage"]
+    var met: Set<String> = ["Checkpoint", "Passage", "Pullback"]
     for test in Self.cases {
       for step in Trace.of({ test.body(test.inputs) }).steps { met.insert("\(type(of: step.operation))") }
     }

@@ -1,6 +1,6 @@
-"""Writes what U-Nets, autoencoders and denoising networks must give with deterministic weights.
+"""Writes what U-Nets, autoencoders, style transfer and denoising networks must give with deterministic weights.
 
-    python dense_fixtures.py FOLDER [unet|vae|denoising ...]
+    python dense_fixtures.py FOLDER [unet|vae|style|denoising ...]
 
 makes one file each: `<model>.<output>` for the inputs of deterministic.py, whose shapes the file says, and `<model>.parameters`. The
 metadata of `denoising.safetensors` holds the `config.json` of each model, and of one as diffusers saves it.
@@ -91,6 +91,46 @@ def vaes() -> tuple:
     return {**tensors, "vae_mnist.parameters": parameters(model)}, {}
 
 
+# Names of layers with their weights, of the picture's size in the tests.
+GATYS = {
+    "neural_style": ({"relu4_2": 5}, {f"relu{block}_1": 100 for block in range(1, 6)}, 0, False),
+    "tutorial": ({"conv4_1": 1}, {"conv1_1": 1e3, "conv1_2": 2e3, "conv2_1": 5e2, "conv4_1": 1e3, "pool3": 10}, 1e-4, True),
+}
+
+
+def styles() -> tuple:
+    import style
+
+    tensors = {}
+    names = style.layer_names(style.VGG19)
+    pictures = [torch.from_numpy(deterministic.image(kind, shape)) for kind, shape in (
+        ("input", (1, 3, 35, 50)), ("content", (1, 3, 35, 50)), ("style", (1, 3, 41, 32)))]
+    for name, (contents, manners, variation, average) in GATYS.items():
+        model = torch.nn.Module()
+        model.features = style.vgg(style.VGG19, average)
+        deterministic.fill_torch(model.eval())
+        results = style.gatys(model.features, names, *pictures, contents, manners, variation)
+        for output, tensor in zip(("content_loss", "style_loss", "loss", "gradient"), results):
+            tensors[f"gatys.{name}.{output}"] = tensor.numpy()
+        with torch.no_grad():
+            found = style.activations(model.features, names, pictures[0])
+        for layer, tensor in found.items():
+            # Every so many values, and the largest, which tolerances are relative to.
+            values = tensor.flatten()
+            tensors[f"gatys.{name}.{layer}"] = values[:: max(1, len(values) // 24)].numpy()
+            tensors[f"gatys.{name}.{layer}.largest"] = values.abs().max().numpy()
+    for name, filters in {"fast_style": 32, "fast_style_small": 8}.items():
+        model = style.TransformerNet(filters)
+        tensors[f"{name}.out"], = compared(name, model, lambda m, x: [m(x)], (1, 3, 18, 21))
+        tensors[f"{name}.parameters"] = parameters(model)
+    for level in (3, 4):
+        model = style.AdaIN(level)
+        tensors[f"adain{level}.out"], = compared(
+            f"adain{level}", model, lambda m, content, style: [m(content, style, 0.75)], (1, 3, 18, 21), (1, 3, 25, 16))
+        tensors[f"adain{level}.parameters"] = parameters(model)
+    return tensors, {}
+
+
 def denoising() -> tuple:
     from diffusers import UNet2DModel
 
@@ -110,7 +150,7 @@ def denoising() -> tuple:
 
 def main(folder: pathlib.Path, wanted: list) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    makers = {"unet": unets, "vae": vaes, "denoising": denoising}
+    makers = {"unet": unets, "vae": vaes, "style": styles, "denoising": denoising}
     for name in wanted or makers:
         tensors, metadata = makers[name]()
         tensors = {key: np.asarray(value, order="C") for key, value in tensors.items()}

@@ -12,6 +12,9 @@ public struct Dialect: Sendable {
   /// The dialect whose network this one shares; only what the weights expect differs then, and no file can tell the two apart. Mostly
   /// ``name``.
   public let network: String
+  /// Whether files of these weights may have such a tensor besides, under our names, which the network does without: a classifier behind
+  /// the features. It is told, and no obstacle.
+  let leavesOut: @Sendable (_ name: String) -> Bool
   let form: Form
 
   /// How the network is made, and what is bound to its weights.
@@ -31,16 +34,21 @@ public struct Dialect: Sendable {
   /// A form of a network that is no classifier.
   init(
     _ name: String, nameMaps: [String] = [], _ configuration: some NetworkConfiguration,
-    hasConfigurationFile: Bool = false, _ binding: TaskBinding = TaskBinding()
+    hasConfigurationFile: Bool = false, _ binding: TaskBinding = TaskBinding(),
+    leavesOut: @escaping @Sendable (_ name: String) -> Bool = { _ in false }
   ) {
     let blueprint = Blueprint(configuration, hasConfigurationFile: hasConfigurationFile)
-    self.init(name, nameMaps, nil, .network(blueprint, binding))
+    self.init(name, nameMaps, nil, .network(blueprint, binding), leavesOut: leavesOut)
   }
 
-  private init(_ name: String, _ nameMaps: [String], _ network: String?, _ form: Form) {
+  private init(
+    _ name: String, _ nameMaps: [String], _ network: String?, _ form: Form,
+    leavesOut: @escaping @Sendable (_ name: String) -> Bool = { _ in false }
+  ) {
     self.name = name
     self.nameMaps = nameMaps
     self.network = network ?? name
+    self.leavesOut = leavesOut
     self.form = form
   }
 }
@@ -65,6 +73,16 @@ struct TaskBinding: Sendable {
   var settings: Settings = [:]
   /// Files beside the weights that say more.
   var companions: [CompanionFile] = []
+  /// The files that the weights are published in, where they are several.
+  var parts: [WeightPart] = []
+}
+
+/// One of several files that together hold a network's weights.
+struct WeightPart: Sendable {
+  /// What our names of its tensors begin with, and theirs do not.
+  let prefix: String
+  /// The setting that names the file; nil for the one that is loaded.
+  var setting: String?
 }
 
 extension Dialect {
@@ -149,8 +167,8 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries,
-      ShowAttendTell.entries, CharRNN.entries,
+      UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, FastStyle.entries, AdaIN.entries,
+      Gatys.entries, DenoisingUNet.entries, VAE.entries, ShowAttendTell.entries, CharRNN.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

@@ -24,7 +24,7 @@ enum EvaluateCommand: Command {
     case .classification: ["channels", "size", "batch", "exact"]
     case .generation: ["batch", "limit", "seed", "exact"]
     case .language: ["limit", "vocabulary"]
-    case .segmentation, .detection, .captioning: []
+    case .segmentation, .detection, .captioning, .stylization: []
     }
   }
 
@@ -37,7 +37,7 @@ enum EvaluateCommand: Command {
     case .classification: evaluate = ClassifierEvaluation.run
     case .generation: evaluate = AutoencoderEvaluation.run
     case .language: evaluate = TextEvaluation.run
-    case .segmentation, .detection, .captioning:
+    case .segmentation, .detection, .captioning, .stylization:
       throw UsageError(
         "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, autoencoders and language models can be evaluated"
       )

@@ -9,6 +9,7 @@ enum TrainCommand: Command {
   static let options =
     [
       Option("data", "FOLDER", "the data set the recipe is for; pictures that are drawn need none"),
+      Option("judge", "FILE", "weights of VGG or HED, which a painter's pictures are looked at with"),
       Option("epochs", "N", "instead of the recipe's"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
     ] + TrainingOptions.options + [Option.json]
@@ -21,10 +22,14 @@ enum TrainCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let recipe = try FollowedRecipe(arguments)
+    guard recipe.entry.task == .stylization || !arguments.has("judge") else {
+      throw UsageError("the recipe \(recipe.name) takes no --judge")
+    }
     let (reports, test) =
       switch recipe.entry.task {
       case .classification: try ClassifierRecipe.run(recipe)
       case .segmentation: try SegmenterRecipe.run(recipe)
+      case .stylization: try PainterRecipe.run(recipe, judge: try arguments.file("judge"))
       case .detection, .generation, .captioning, .language:
         throw UsageError(
           "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")

@@ -10,7 +10,8 @@ struct SetOptions {
 
   /// - Throws: ``UsageError`` for a text without a name or a value.
   init(_ arguments: Arguments, for entry: ZooEntry) throws {
-    for name in ["classes", "channels", "size"] where arguments.has(name) {
+    // Where pictures are painted, the size is theirs and no network's.
+    for name in ["classes", "channels", "size"] where arguments.has(name) && entry.task != .stylization {
       settings[name] = .integer(try arguments.integer(name, default: 0, in: Self.range(name)))
     }
     let known = try entry.settings()

@@ -2,7 +2,7 @@ import AviaryTensors
 import CCrypto
 
 /// A digest, computed piece by piece by libcrypto.
-struct Digest: ~Copyable {
+package struct Digest: ~Copyable {
   private let context: OpaquePointer
 
   enum Algorithm {
@@ -32,7 +32,7 @@ struct Digest: ~Copyable {
   }
 
   /// The SHA-256 of bytes in memory.
-  static func hex(of bytes: UnsafeRawBufferPointer) -> String {
+  package static func hex(of bytes: UnsafeRawBufferPointer) -> String {
     let digest = Digest()
     digest.update(bytes)
     return digest.finished()

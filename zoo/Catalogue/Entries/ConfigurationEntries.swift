@@ -64,14 +64,8 @@ struct ConfigurationEntries {
   mutating func number(
     _ name: String, _ range: ClosedRange<Double> = 0...1e9, missing: Double
   ) throws(ConfigurationError) -> Double {
-    try take(name, "a number from \(range.lowerBound) to \(range.upperBound)", missing: missing) { value in
-      let number: Double? =
-        switch value {
-        case .integer(let integer): Double(integer)
-        case .number(let number): number
-        default: nil
-        }
-      return number.flatMap { range.contains($0) ? $0 : nil }
+    try take(name, "a number from \(range.lowerBound) to \(range.upperBound)", missing: missing) {
+      $0.number(in: range)
     }
   }
 
@@ -82,6 +76,14 @@ struct ConfigurationEntries {
   mutating func integers(_ name: String, missing: [Int]) throws(ConfigurationError) -> [Int] {
     try take(name, "a list of positive whole numbers", missing: missing) {
       $0.list { $0.integer(in: 1...Self.largest) }
+    }
+  }
+
+  mutating func numbers(
+    _ name: String, _ range: ClosedRange<Double> = 0...1e9, missing: [Double]
+  ) throws(ConfigurationError) -> [Double] {
+    try take(name, "a list of numbers from \(range.lowerBound) to \(range.upperBound)", missing: missing) {
+      $0.list { $0.number(in: range) }
     }
   }
 
@@ -152,6 +154,16 @@ struct ConfigurationEntries {
 extension JSONValue {
   fileprivate func integer(in range: ClosedRange<Int>) -> Int? {
     if case .integer(let value) = self, range.contains(value) { value } else { nil }
+  }
+
+  fileprivate func number(in range: ClosedRange<Double>) -> Double? {
+    let number: Double? =
+      switch self {
+      case .integer(let integer): Double(integer)
+      case .number(let number): number
+      default: nil
+      }
+    return number.flatMap { range.contains($0) ? $0 : nil }
   }
 
   fileprivate var string: String? { if case .string(let text) = self { text } else { nil } }

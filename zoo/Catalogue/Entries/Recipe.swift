@@ -32,6 +32,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var size: Int?
   /// Pictures that are drawn, where they are the data.
   package var scenes: Scenes?
+  /// How a network is taught to paint, where that is what it learns.
+  package var painting: Painting?
   /// The share of the training data that the best epoch is chosen on.
   package var validation: Float
   /// What the first values, the validation data and the order of the pictures are drawn from.

@@ -6,6 +6,8 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
   case segmentation
   /// From a picture to boxes around the objects in it.
   case detection
+  /// From a picture to the same in the manner of another.
+  case stylization
   /// From random numbers to pictures.
   case generation
   /// From a picture to a sentence about it.
@@ -19,6 +21,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .classification: "predict"
     case .segmentation: "segment"
     case .detection: "detect"
+    case .stylization: "stylize"
     case .generation: "sample"
     case .captioning: "caption"
     case .language: "write"
@@ -31,6 +34,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .classification: "classifies"
     case .segmentation: "segments"
     case .detection: "detects"
+    case .stylization: "stylizes"
     case .generation: "generates"
     case .captioning: "captions"
     case .language: "writes"

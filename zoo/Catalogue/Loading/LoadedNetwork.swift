@@ -97,7 +97,8 @@ extension LoadedNetwork {
         let shape = port.axes.map { axis in
           switch axis {
           case .fixed(let extent): extent
-          case .free(let letter): extents[letter] ?? 1
+          // A second picture's height and width are called h and w.
+          case .free(let letter): extents[letter] ?? extents[letter.uppercased()] ?? 1
           }
         }
         return (port.name, port.exampleValues(shape))

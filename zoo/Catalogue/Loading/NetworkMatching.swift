@@ -41,9 +41,10 @@ struct NetworkMatching {
       }
       let report = attempt.loaded.report!
       if report.matched.count > closest?.matched ?? -1 { closest = (report, report.matched.count) }
-      guard report.isComplete, report.unexpected.isEmpty || allowing.contains(.unexpected) else { continue }
+      let foreign = report.unexpected.filter { !dialect.leavesOut($0) }
+      guard report.isComplete, foreign.isEmpty || allowing.contains(.unexpected) else { continue }
       if report.unexpected.count < best?.loaded.report?.unexpected.count ?? .max { best = attempt }
-      if report.unexpected.isEmpty { return attempt }
+      if foreign.isEmpty { return attempt }
     }
     if let other = Zoo.identify(file.archive), other.entry.name != entry.name {
       throw WeightsError(
@@ -108,7 +109,10 @@ extension Dialect {
   func network(
     for archive: WeightArchive, known: Settings, given: Settings
   ) throws -> (network: any Network, settings: Settings, weights: WeightArchive, map: String?) {
-    guard case .network(let blueprint, _) = form else { requirementFailure("\(name) is of a classifier") }
+    guard case .network(let blueprint, let binding) = form else {
+      requirementFailure("\(name) is of a classifier")
+    }
+    let (archive, given) = try binding.joined(archive, given)
     let settings = try blueprint.settings(with: known.merging(given) { $1 })
     let template = try blueprint.make(settings)
     var found = try translated(archive, into: template)
@@ -118,6 +122,32 @@ extension Dialect {
     // The map that gives most of the network's names can be another one now.
     found = try translated(archive, into: network)
     return (network, adopted, found.archive, found.map)
+  }
+}
+
+extension TaskBinding {
+  /// The weights of all files, those that settings name among them, and the other settings.
+  fileprivate func joined(
+    _ archive: WeightArchive, _ given: Settings
+  ) throws -> (archive: WeightArchive, given: Settings) {
+    // A file that holds all has our names.
+    guard !parts.isEmpty, !archive.names.allSatisfy({ name in parts.contains { name.hasPrefix($0.prefix) } })
+    else { return (archive, given) }
+    var (result, given) = (WeightArchive(), given)
+    for part in parts {
+      var source = archive
+      if let setting = part.setting {
+        guard let value = given.removeValue(forKey: setting), value != .null else { continue }
+        guard case .string(let path) = value else {
+          throw ConfigurationError(entry: setting, given: value.shortText, expected: "a file of weights")
+        }
+        let file = try WeightFile.open(path)
+        try file.requireIntact()
+        source = file.archive
+      }
+      result.add(missingFrom: try source.selecting(source.names.map { (part.prefix + $0, $0) }))
+    }
+    return (result, given)
   }
 }
 

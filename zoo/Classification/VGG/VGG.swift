@@ -35,6 +35,16 @@ public final class VGG: StagedModel {
 
   /// A network with first values; `dropout` is the share of features dropped behind the first two linear layers.
   public init(_ configuration: Configuration, classes: Int = 1000, dropout: Float = 0.5) {
+    (features, blockEnds) = Self.features(configuration)
+    let initializer = Initializer.normal(standardDeviation: 0.01)
+    classifier = Sequential(
+      Linear(512 * 7 * 7, 4096, initializer: initializer), Activate(.relu), Dropout(dropout),
+      Linear(4096, 4096, initializer: initializer), Activate(.relu), Dropout(dropout),
+      Linear(4096, classes, initializer: initializer))
+  }
+
+  /// The five blocks with first values, and the places where they end, each behind its maximum.
+  static func features(_ configuration: Configuration) -> (layers: Sequential, blockEnds: [Int]) {
     var layers: [any Layer] = []
     var ends: [Int] = []
     var channels = 3
@@ -49,13 +59,7 @@ public final class VGG: StagedModel {
       layers.append(MaxPool2d(kernel: 2))
       ends.append(layers.count)
     }
-    features = Sequential(layers)
-    blockEnds = ends
-    let initializer = Initializer.normal(standardDeviation: 0.01)
-    classifier = Sequential(
-      Linear(512 * 7 * 7, 4096, initializer: initializer), Activate(.relu), Dropout(dropout),
-      Linear(4096, 4096, initializer: initializer), Activate(.relu), Dropout(dropout),
-      Linear(4096, classes, initializer: initializer))
+    return (Sequential(layers), ends)
   }
 
   /// The five blocks, each with its maximum, and the classifier.
