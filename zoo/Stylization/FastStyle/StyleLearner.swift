@@ -29,7 +29,7 @@ public final class StyleLearner: Learner {
   ///   - style: the picture whose manner is wanted.
   ///   - examples: some pictures, whose distances from the style are what losses are counted in.
   /// - Throws: ``UnsuitableStylizer`` for another network, `WeightsError` when what is bound to its weights makes no sense.
-  public init(
+  package init(
     _ network: FastStyle, judge: LoadedNetwork, style: Image, examples: Tensor, _ painting: Recipe.Painting,
     optimizer: any Optimizer
   ) throws {
