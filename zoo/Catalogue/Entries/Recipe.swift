@@ -55,6 +55,11 @@ package struct Recipe: Sendable, Codable, Hashable {
     /// What is wrong, in words.
     package let reason: String
     package var description: String { "the recipe \(recipe) cannot be followed: \(reason)" }
+
+    package init(recipe: String, reason: String) {
+      self.recipe = recipe
+      self.reason = reason
+    }
   }
 
   /// The names of all recipes.
