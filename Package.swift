@@ -9,7 +9,7 @@ let families = [
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
   "Detection": ["DETR"],
-  "Generation": ["VAE", "Diffusion"],
+  "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }

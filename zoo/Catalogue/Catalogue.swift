@@ -149,7 +149,8 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries, CharRNN.entries,
+      UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries, ConvolutionalVAE.entries,
+      DCGAN.entries, PerceptronGenerator.entries, CharRNN.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

@@ -12,6 +12,10 @@ enum SampleCommand: Command {
     Option("sampler", "ddpm|ddim", "of diffusion, by default the one that the weights' schedule names"),
     Option("steps", "N", "of diffusion, by default all of training for ddpm and 50 for ddim"),
     Option("eta", "X", "how much noise a step of ddim adds, from 0 (by default) to 1"),
+    Option("class", "N", "of the pictures, where the network knows classes; by default 0, 1, 2 and so on"),
+    Option("classes", "N,...", "of the pictures in turn"),
+    Option(
+      "guidance", "X", "how far beyond the class alone: 1 is none, by default what is bound to the weights"),
     Option("batch", "N", "pictures at a time, by default 16"),
     Option("output", "FILE", "the sheet of all pictures to write"),
     Option("columns", "N", "of the sheet, by default 8"),
@@ -59,7 +63,7 @@ enum SampleCommand: Command {
     let files = try sheet.write(made)
     let report = Report(
       model: entry.name, count: made.pictures.count, shape: generator.pictureShape,
-      sampling: isReconstruction ? nil : try options.report(generator), files: files,
+      sampling: isReconstruction ? nil : try options.report(generator, count: made.pictures.count), files: files,
       seconds: Date().timeIntervalSince(start))
     if arguments.has("json") { return try Console.printJSON(report) }
     Console.print(files.joined(separator: "\n"))

@@ -29,6 +29,9 @@ enum TrainCommand: Command {
     guard recipe.scenes == nil || folder.isEmpty else {
       throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
     }
+    if let objective = recipe.objective {
+      return try GenerativeRun(recipe, objective, options).run(named: name, folder)
+    }
     var loaded = try withRandomSeed(recipe.seed) {
       try Zoo.untrained(
         entry, Adaptation(classes: recipe.scenes?.generator.classNames.count, side: recipe.size))

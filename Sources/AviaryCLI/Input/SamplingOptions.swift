@@ -10,6 +10,8 @@ struct SamplingOptions {
   private let sampler: Kind?
   private let steps: Int?
   private let eta: Float?
+  private let classes: [Int]
+  private let guidance: Float?
 
   fileprivate enum Kind: String { case ddpm, ddim }
 
@@ -22,6 +24,10 @@ struct SamplingOptions {
     /// Runs of the network for a batch.
     let steps: Int
     let eta: Float?
+    /// The class of each picture; nil where the network knows none.
+    let classes: [Int]?
+    /// Towards them, where it was asked for.
+    let guidance: Float?
     /// The file of the noise to begin with.
     let noise: String?
   }
@@ -40,13 +46,37 @@ struct SamplingOptions {
     }
     steps = arguments.has("steps") ? try arguments.integer("steps", default: 1, in: 1...1_000_000) : nil
     eta = arguments.has("eta") ? try arguments.number("eta", default: 0, in: 0...1) : nil
+    classes = try Self.classes(arguments)
+    guidance =
+      arguments.has("guidance") ? try arguments.number("guidance", default: 1, in: -1000...1000) : nil
     if noise != nil, arguments.has("count") {
       throw UsageError("--count goes not with --noise, which says how many pictures there are")
     }
-    let others = ["count", "seed", "noise", "sampler", "steps", "eta"]
+    let others = ["count", "seed", "noise", "sampler", "steps", "eta", "class", "classes", "guidance"]
     if arguments.has("reconstruct"), let other = others.first(where: arguments.has) {
       throw UsageError("--\(other) goes not with --reconstruct, which draws nothing")
     }
+  }
+
+  /// One class for all pictures, or some in turn.
+  private static func classes(_ arguments: Arguments) throws -> [Int] {
+    guard let list = arguments.string("classes") else {
+      return arguments.has("class") ? [try arguments.integer("class", default: 0, in: 0...1_000_000)] : []
+    }
+    guard !arguments.has("class") else { throw UsageError("--class is for one, --classes for some: not both") }
+    let numbers = list.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.allSatisfy({ $0.map { 0...1_000_000 ~= $0 } ?? false }) else {
+      throw UsageError("--classes takes numbers with commas between them, such as 0,1,2, not '\(list)'")
+    }
+    return numbers.compactMap(\.self)
+  }
+
+  /// What the command line asks of the pictures.
+  var conditions: Conditions {
+    var conditions = Conditions()
+    conditions.classes = classes
+    conditions.guidance = guidance
+    return conditions
   }
 
   /// About how often the network runs.
@@ -61,11 +91,19 @@ struct SamplingOptions {
     return .ddpm(steps: steps)
   }
 
-  func report(_ generator: Generator) throws -> Report {
+  /// The class of each of the pictures.
+  private func madeClasses(_ generator: Generator, _ count: Int) -> [Int]? {
+    generator.classCount.map { known in
+      (0..<count).map { classes.isEmpty ? $0 % known : classes[$0 % classes.count] }
+    }
+  }
+
+  /// - Parameter count: of the pictures that were made.
+  func report(_ generator: Generator, count: Int) throws -> Report {
     let sampling = try sampling(generator) ?? generator.sampling
     return Report(
       seed: seed, sampler: sampling?.kind.rawValue, steps: try generator.stepCount(sampling),
-      eta: sampling?.eta, noise: noise)
+      eta: sampling?.eta, classes: madeClasses(generator, count), guidance: guidance, noise: noise)
   }
 
   /// - Parameter keepingValues: whether raw samples are wanted too.
@@ -79,7 +117,7 @@ struct SamplingOptions {
     guard given?.latents.shape.first != 0 else { throw UsageError("\(noise!) holds no noise") }
     try generator.forEachBatch(
       count: given?.latents.shape.first ?? count, seed: UInt64(seed), latents: given?.latents,
-      stepNoise: given?.steps, sampling: try sampling(generator), batch: batch,
+      stepNoise: given?.steps, sampling: try sampling(generator), conditions: conditions, batch: batch,
       progress: { bar.update("sample", done: $0, total: $1) },
       { samples in
         made.pictures += try generator.pictures(of: samples)

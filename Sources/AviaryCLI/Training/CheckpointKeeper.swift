@@ -20,7 +20,7 @@ final class CheckpointKeeper {
   /// Gives the learner what the checkpoint has, and returns where its run stands; nil when a new run begins.
   ///
   /// - Throws: ``UsageError`` for a checkpoint of another run, `WeightsError` for a damaged one.
-  func restore(_ learner: ClassifierLearner) throws -> TrainingState? {
+  func restore(_ learner: some Learner) throws -> TrainingState? {
     guard options.isResuming else { return nil }
     guard FileManager.default.fileExists(atPath: options.checkpoint) else {
       Console.printError("there is no checkpoint \(options.checkpoint): the run begins anew")
@@ -48,7 +48,7 @@ final class CheckpointKeeper {
 
   /// Writes the checkpoint when it is time to: after an epoch, after as many steps as were asked for, or when the time since the last one makes
   /// up for what writing takes.
-  func keep(_ learner: ClassifierLearner, _ state: TrainingState) throws {
+  func keep(_ learner: some Learner, _ state: TrainingState) throws {
     stepsSince += 1
     let isDue =
       options.checkpointSteps.map { stepsSince >= $0 }

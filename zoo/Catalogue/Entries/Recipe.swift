@@ -26,6 +26,10 @@ public struct Recipe: Sendable, Codable, Hashable {
   public var labelSmoothing: Float?
   /// Height and width of the input, where they are not the model's own.
   public var size: Int?
+  /// What a network that makes pictures learns; nil for a classifier.
+  public var objective: GenerationObjective?
+  /// What such a network is made from, where that is not the catalogue's.
+  public var settings: Settings?
   /// Pictures that are drawn, where they are the data.
   public var scenes: Scenes?
   /// The share of the training data that the best epoch is chosen on.
