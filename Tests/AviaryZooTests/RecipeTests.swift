@@ -12,6 +12,11 @@ struct RecipeTests {
     let entry = try Catalogue.entry(recipe.model)
     #expect(recipe.augmentation?.problem == nil)
     #expect(recipe.epochs > 0 && recipe.batch > 0 && 0..<1 ~= recipe.validation)
+    if let objective = recipe.objective {
+      let loaded = try Zoo.untrainedNetwork(entry, settings: recipe.settings ?? [:])
+      _ = try objective.learner(for: loaded, rate: recipe.learningRate, weightDecay: recipe.weightDecay)
+      #expect(try objective.pictureShape(of: loaded).count == 3)
+    }
     guard let scenes = recipe.scenes else { return }
     let loaded = try Zoo.untrained(
       entry, Adaptation(classes: scenes.generator.classNames.count, side: recipe.size))
@@ -24,6 +29,8 @@ struct RecipeTests {
   @Test("an unknown recipe is answered with those there are")
   func unknown() {
     let error = #expect(throws: Recipe.Missing.self) { try Recipe.named("vgg16") }
-    #expect(error?.description == "the zoo has no recipe called vgg16; there are lenet, resnet20, vit_scenes")
+    #expect(
+      error?.description
+        == "the zoo has no recipe called vgg16; there are \(Recipe.names.joined(separator: ", "))")
   }
 }

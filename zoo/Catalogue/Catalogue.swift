@@ -150,7 +150,7 @@ public enum Catalogue {
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
       UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries, ConvolutionalVAE.entries,
-      DCGAN.entries, PerceptronGenerator.entries, CharRNN.entries,
+      DCGAN.entries, PerceptronGenerator.entries, DiT.entries, CharRNN.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

@@ -39,7 +39,9 @@ extension GenerationObjective {
   ) throws -> any Learner<Batch> {
     switch self {
     case .autoencoder(let beta):
-      guard let network = loaded.network as? any LatentAutoencoder else { throw Unsuitable(model: loaded.name) }
+      guard let network = loaded.network as? any LatentAutoencoder else {
+        throw Unsuitable(model: loaded.name)
+      }
       let learner = AutoencoderLearner(network, Adam.decoupled(learningRate: rate, weightDecay: weightDecay))
       learner.beta = beta
       return learner

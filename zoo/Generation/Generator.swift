@@ -125,7 +125,9 @@ public struct Generator: TaskModel {
     _ conditions: Conditions, _ range: Range<Int>, _ drawn: @escaping () -> Tensor
   ) -> BatchConditions {
     let classes = classCount.map { count in
-      range.map { conditions.classes.isEmpty ? $0 % count : conditions.classes[$0 % conditions.classes.count] }
+      range.map {
+        conditions.classes.isEmpty ? $0 % count : conditions.classes[$0 % conditions.classes.count]
+      }
     }
     return BatchConditions(
       classes: classes, guidance: conditions.guidance, known: conditions.known, drawn: drawn)
@@ -155,8 +157,16 @@ public struct Generator: TaskModel {
     return try maker.stepCount(sampling, conditions)
   }
 
-  /// The pictures that samples N×C×H×W are; throws ``NoNumbers``.
+  /// Whether samples are pictures, of 1 or 3 channels; else they are what an autoencoder makes pictures of.
+  public var makesPictures: Bool { [1, 3].contains(pictureShape[0]) }
+
+  /// The pictures that samples N×C×H×W are; throws ``NoNumbers``, and ``UnsuitableGenerator`` where they are none.
   public func pictures(of samples: Tensor) throws -> [Image] {
+    guard makesPictures else {
+      throw UnsuitableGenerator(
+        model: name,
+        reason: "makes samples of \(pictureShape[0]) channels, from which an autoencoder makes pictures")
+    }
     do {
       return try Image.pictures(of: samples, range: maker.range)
     } catch {
@@ -224,6 +234,13 @@ extension Generator {
     return try images.flatMap { image in
       try pictures(of: try autoencoder.reconstruction(of: try autoencoder.input(image, named: "the picture")))
     }
+  }
+
+  /// The mean squared error of what pictures N×C×H×W become on their way through the code's mean and back.
+  ///
+  /// - Throws: ``UnsuitableGenerator`` where the network takes no pictures, ``NoNumbers``.
+  public func reconstructionError(of pictures: Tensor) throws -> Float {
+    (try requireAutoencoder().reconstruction(of: pictures) - pictures).square().mean().item()
   }
 
   /// The negative evidence lower bound of pictures N×C×H×W in nats per picture, with one code drawn for each (Kingma & Welling 2014,

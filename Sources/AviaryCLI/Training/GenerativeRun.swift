@@ -32,7 +32,9 @@ struct GenerativeRun {
     let reports = try fit(learner, loaded, data, validation)
 
     let test = try judged(learner, try FramedPictures(folder, isTraining: false, shape))
-    let metrics = test.metrics.merging(["loss": test.loss]) { $1 }.mapValues { (Double($0) * 1e4).rounded() / 1e4 }
+    let metrics = test.metrics.merging(["loss": test.loss]) { $1 }.mapValues {
+      (Double($0) * 1e4).rounded() / 1e4
+    }
     try Zoo.network(entry.name, weights: options.output).trained(metrics: metrics).save(to: options.output)
     if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
     Console.print("\(options.output): test \(Self.numbers(test)) on \(test.count) pictures")

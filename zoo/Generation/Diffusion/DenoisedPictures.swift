@@ -141,7 +141,8 @@ extension DenoisedPictures {
 
   /// The sampler whose steps can be gone back.
   private func reversible(_ sampling: Sampling?) throws -> DDIMSampler {
-    guard case .ddim(let sampler) = try sampler(sampling ?? .ddim(steps: min(50, configuration.schedule.steps))),
+    guard
+      case .ddim(let sampler) = try sampler(sampling ?? .ddim(steps: min(50, configuration.schedule.steps))),
       sampler.eta == 0
     else {
       throw UnsuitableGenerator(

@@ -58,7 +58,7 @@ extension DenoisingUNet.Configuration: NetworkConfiguration {
 
 extension Float {
   /// The double whose shortest decimal form is this number's: 1e-06, and not what its bits are as a double.
-  fileprivate var asWritten: Double { Double("\(self)") ?? Double(self) }
+  var asWritten: Double { Double("\(self)") ?? Double(self) }
 }
 
 extension DenoisingUNet: SizedNetwork {

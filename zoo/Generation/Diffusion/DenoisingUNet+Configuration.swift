@@ -77,10 +77,10 @@ extension DenoisingUNet {
       (configuration.inChannels, configuration.outChannels) = (1, 1)
       configuration.downBlockTypes = [.plain, .plain, .attention]
       configuration.upBlockTypes = [.attention, .plain, .plain]
-      configuration.blockOutChannels = [24, 48, 96]
+      configuration.blockOutChannels = [16, 32, 64]
       configuration.layersPerBlock = 1
-      configuration.timeEmbeddingWidth = 96
-      configuration.attentionHeadChannels = 24
+      configuration.timeEmbeddingWidth = 64
+      configuration.attentionHeadChannels = 16
       configuration.normGroups = 8
       configuration.classCount = 11
       return configuration

@@ -54,7 +54,8 @@ extension DenoisingUNet: GenerativeNetwork {
         guidance: nullClass == nil ? 1 : guidance)
     }
     let ports = DenoisedPictures.Ports(
-      sample: "sample", timesteps: "timesteps", classes: classes == nil ? nil : "class_labels", noise: "noise")
+      sample: "sample", timesteps: "timesteps", classes: classes == nil ? nil : "class_labels", noise: "noise"
+    )
     return {
       DenoisedPictures(
         name: name, latentShape: [channels, height, width], configuration: scheduler, network: $0,
@@ -73,23 +74,15 @@ extension DenoisingUNet: GenerativeNetwork {
   static let digitSchedule: JSONValue = .object([
     "_class_name": .string("DDPMScheduler"), "num_train_timesteps": .integer(1000),
     "beta_schedule": .string("squaredcos_cap_v2"), "variance_type": .string("fixed_small"),
-    "timestep_spacing": .string("trailing"), "clip_sample": .bool(true),
+    "prediction_type": .string("v_prediction"), "timestep_spacing": .string("trailing"),
+    "clip_sample": .bool(true),
   ])
 
-  /// diffusers writes the schedule into a file of its own, beside the weights or, in a pipeline's folder, beside the network's.
-  static let scheduleFile = CompanionFile(
-    places: ["scheduler_config.json", "../scheduler/scheduler_config.json"],
-    missing: { _ in
+  /// Where the schedule of downloaded weights is.
+  static let scheduleFile = DiffusionSettings.scheduleFile(
+    missing:
       "no scheduler_config.json beside the weights or in ../scheduler: the noise schedule of google/ddpm-cifar10-32 is taken"
-    },
-    read: { path, metadata in
-      let entries = try ConfigurationFile(path).settings { entries in
-        // Read for its errors, which name the file then.
-        _ = try JSONValue.object(entries).decoded(as: SchedulerConfiguration.self)
-        return entries
-      }
-      metadata.taskSettings = (metadata.taskSettings ?? [:]).merging([schedulerKey: .object(entries)]) { $1 }
-    })
+  )
 
   /// What the settings of the task call the schedule.
   static let schedulerKey = DiffusionSettings.schedulerKey

@@ -3,13 +3,16 @@ import AviaryWeights
 /// What the settings of a task say of diffusion.
 struct DiffusionSettings {
   /// The noise of training, diffusers' defaults where nothing is said.
-  let scheduler: SchedulerConfiguration
+  var scheduler: SchedulerConfiguration
   /// As the pipeline of the scheduler that wrote the settings samples.
   let sampling: Sampling
   /// The class that stands for pictures of any; nil where there is none.
   let nullClass: Int?
   /// Towards classes, where nothing else is asked for.
   let guidance: Float
+
+  /// Whether the usual sampler needs no variance.
+  var isDeterministic: Bool { if case .ddim = sampling { true } else { false } }
 
   static let schedulerKey = "scheduler"
 
@@ -33,5 +36,27 @@ struct DiffusionSettings {
     sampling =
       written["_class_name"] == .string("DDIMScheduler")
       ? .ddim(steps: steps ?? min(50, all)) : .ddpm(steps: steps)
+  }
+}
+
+extension DiffusionSettings {
+  /// diffusers writes the schedule into a file of its own, beside the weights or, in a pipeline's folder, beside the network's.
+  ///
+  /// - Parameter told: what is taken where there is none, as a sentence.
+  static func scheduleFile(missing told: String?) -> CompanionFile {
+    CompanionFile(
+      places: ["scheduler_config.json", "../scheduler/scheduler_config.json"], missing: { _ in told },
+      read: { path, metadata in
+        let entries = try ConfigurationFile(path).settings { entries in
+          // Read for its errors, which name the file then.
+          _ = try JSONValue.object(entries).decoded(as: SchedulerConfiguration.self)
+          return entries
+        }
+        // How many steps are usual belongs to the schedule that was there before.
+        var settings = metadata.taskSettings ?? [:]
+        settings["steps"] = nil
+        settings[schedulerKey] = .object(entries)
+        metadata.taskSettings = settings
+      })
   }
 }

@@ -43,7 +43,9 @@ public final class AdversarialLearner: Learner {
       one.imageSize == other.imageSize && one.channels == other.channels && one.classes == other.classes,
       "a generator and a discriminator of different pictures")
     if case .wasserstein = objective {
-      require(!other.isNormalized, "a critic that normalizes batches, whose gradients would not be each picture's own")
+      require(
+        !other.isNormalized,
+        "a critic that normalizes batches, whose gradients would not be each picture's own")
     }
     self.generator = generator
     self.discriminator = discriminator
@@ -134,7 +136,8 @@ public final class AdversarialLearner: Learner {
   private func labels(_ batch: Batch) throws(TrainingError) -> Tensor? {
     let classes = generator.configuration.classes
     guard classes > 0 else { return nil }
-    for (place, label) in batch.labels.values(of: Int64.self).enumerated() where !(0..<Int64(classes) ~= label) {
+    for (place, label) in batch.labels.values(of: Int64.self).enumerated()
+    where !(0..<Int64(classes) ~= label) {
       throw .label(Int(label), example: batch.examples[place], classes: classes)
     }
     return batch.labels
@@ -156,7 +159,8 @@ public final class AdversarialLearner: Learner {
         sigmoidCrossEntropy(scores, targets: .ones(scores.shape))
       }
     return Evaluation(
-      loss: loss.item(), count: batch.count, metrics: ["diversity": CollapseWatch.diversity(of: made, beside: real)])
+      loss: loss.item(), count: batch.count,
+      metrics: ["diversity": CollapseWatch.diversity(of: made, beside: real)])
   }
 
   /// The later the better: no number says so.

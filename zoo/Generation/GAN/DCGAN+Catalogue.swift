@@ -78,7 +78,10 @@ struct DCGANGeneratorConfiguration: NetworkConfiguration {
   func adopting(_ weights: WeightArchive) -> Self {
     var result = self
     // Each step has a convolution, a normalization and an activation; the last one has no normalization.
-    let steps = (2...8).first { weights.spec("main.\(3 * $0).weight")?.shape.count == 4 && weights.spec("main.\(3 * $0 + 1).weight") == nil }
+    let steps = (2...8).first {
+      weights.spec("main.\(3 * $0).weight")?.shape.count == 4
+        && weights.spec("main.\(3 * $0 + 1).weight") == nil
+    }
     guard let steps, let inputs = weights.extent(0, of: "main.0.weight"), inputs > sizes.classes,
       let channels = weights.extent(1, of: "main.\(3 * steps).weight"),
       let width = weights.extent(0, of: "main.\(3 * steps).weight")

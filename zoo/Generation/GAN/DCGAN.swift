@@ -97,7 +97,9 @@ public final class DCGANDiscriminator: Network {
   }
 
   /// How much speaks for pictures N×C×S×S being real, N×1×1×1 before the logistic function.
-  public func logits(of pictures: Tensor, _ labels: Tensor? = nil) -> Tensor { main(marked(pictures, labels)) }
+  public func logits(of pictures: Tensor, _ labels: Tensor? = nil) -> Tensor {
+    main(marked(pictures, labels))
+  }
 
   /// Pictures with a plane for each class beside their channels.
   func marked(_ pictures: Tensor, _ labels: Tensor?) -> Tensor {
@@ -111,7 +113,8 @@ public final class DCGANDiscriminator: Network {
 extension DCGANConfiguration {
   /// A one for its label and zeros for the other classes, N×K×1×1.
   func marks(_ labels: Tensor) -> Tensor {
-    let table = Tensor((0..<classes * classes).map { $0 % (classes + 1) == 0 ? Float(1) : 0 }, shape: [classes, classes])
+    let table = Tensor(
+      (0..<classes * classes).map { $0 % (classes + 1) == 0 ? Float(1) : 0 }, shape: [classes, classes])
     return embedding(table, tokens: labels).reshaped([labels.shape[0], classes, 1, 1])
   }
 

@@ -83,7 +83,8 @@ extension PerceptronGenerator: GenerativeNetwork {
     let configuration = configuration
     let side = Int(Double(configuration.pixels).squareRoot().rounded())
     guard side * side == configuration.pixels else {
-      throw UnsuitableGenerator(model: name, reason: "makes \(configuration.pixels) values, which are no square picture")
+      throw UnsuitableGenerator(
+        model: name, reason: "makes \(configuration.pixels) values, which are no square picture")
     }
     return {
       GeneratedPictures(

@@ -55,7 +55,8 @@ public final class AutoencoderLearner: Learner {
     Evaluation(
       loss: loss, count: batch.count,
       metrics: [
-        "reconstruction": bound.reconstruction.detached.item(), "divergence": bound.divergence.detached.item(),
+        "reconstruction": bound.reconstruction.detached.item(),
+        "divergence": bound.divergence.detached.item(),
       ])
   }
 }
