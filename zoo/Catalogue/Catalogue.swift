@@ -149,8 +149,8 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries, ConvolutionalVAE.entries,
-      DCGAN.entries, PerceptronGenerator.entries, DiT.entries, CharRNN.entries,
+      UNet.entries, RetinaUNet.entries, DETR.entries, DenoisingUNet.entries, VAE.entries,
+      ConvolutionalVAE.entries, DCGAN.entries, PerceptronGenerator.entries, DiT.entries, CharRNN.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

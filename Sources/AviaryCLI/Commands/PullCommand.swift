@@ -4,8 +4,8 @@ import Foundation
 enum PullCommand: Command {
   static let name = "pull"
   static let summary =
-    "Downloads published weights into the cache, checks them, and from then on uses them where no --weights are given. Of hf:OWNER/NAME, a repository on Hugging Face, the files of weights and settings, for --weights."
-  static let operands = "MODEL|hf:OWNER/NAME[@REVISION]..."
+    "Downloads published weights into the cache, checks them, and from then on uses them where no --weights are given. Of hf:OWNER/NAME[@REVISION], a repository on Hugging Face, the files of weights and settings, for --weights."
+  static let operands = "MODEL..."
   static let options = [
     Option(
       "mirror", "URL", "fetch from here instead of the publisher's address, with the same paths below it"),

@@ -10,7 +10,9 @@ struct SetOptions {
 
   /// - Throws: ``UsageError`` for a text without a name or a value.
   init(_ arguments: Arguments, for entry: ZooEntry) throws {
-    for name in ["classes", "channels", "size"] where arguments.has(name) {
+    // The classes that pictures are to be made of are no setting.
+    let sizes = entry.task == .generation ? [] : ["classes", "channels", "size"]
+    for name in sizes where arguments.has(name) {
       settings[name] = .integer(try arguments.integer(name, default: 0, in: Self.range(name)))
     }
     let known = try entry.settings()

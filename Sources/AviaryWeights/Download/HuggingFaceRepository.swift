@@ -50,7 +50,7 @@ public struct HuggingFaceRepository: Sendable, Hashable {
   }
 
   /// The most bytes of a listing, and the most files of one.
-  private static let (mostListed, mostFiles) = (16 << 20, 1000)
+  static let (mostListed, mostFiles) = (16 << 20, 1000)
 
   func listAddress(_ server: String) -> String {
     "\(server)/api/models/\(name)/tree/\(escapedRevision)?recursive=true&limit=\(Self.mostFiles)"
@@ -177,7 +177,8 @@ extension WeightCache {
     return try FileLock.hold("\(folder)/locks/_\(repository.flatName)", waiting: waiting) {
       let partial = "\(folder)/partial/_\(repository.flatName)"
       let address = repository.listAddress(server)
-      _ = try Download(url: address, mostBytes: 16 << 20).fetch(to: partial, policy: policy)
+      _ = try Download(url: address, mostBytes: HuggingFaceRepository.mostListed, content: .text).fetch(
+        to: partial, policy: policy)
       let listing = FileManager.default.contents(atPath: partial) ?? Data()
       for path in [partial, partial + ".json"] { unlink(path) }
       let (files, leftOut) = try HuggingFaceRepository.files(Array(listing), url: address)
@@ -188,7 +189,8 @@ extension WeightCache {
       for file in files {
         let path = "\(target)/\(file.path)"
         let download = Download(
-          url: repository.address(of: file, server), digest: file.digest, byteCount: file.byteCount)
+          url: repository.address(of: file, server), digest: file.digest, byteCount: file.byteCount,
+          content: .anything)
         if !isForced, FileStamp(path)?.byteCount == file.byteCount,
           let found = try? FileDigests(ofFile: path),
           (try? file.digest.check(found, url: download.url)) != nil

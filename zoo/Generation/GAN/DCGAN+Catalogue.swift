@@ -21,6 +21,14 @@ public struct DCGANConfiguration: Sendable, Hashable {
   /// PyTorch's tutorial: 64×64 pictures in colours.
   public static let tutorial = DCGANConfiguration()
 
+  /// Grey digits by class, 32×32.
+  public static let digits = {
+    var sizes = DCGANConfiguration()
+    (sizes.noise, sizes.generatorWidth, sizes.discriminatorWidth) = (64, 32, 16)
+    (sizes.channels, sizes.imageSize, sizes.classes) = (1, 32, 10)
+    return sizes
+  }()
+
   /// The tutorial's, ready to be changed.
   public init() {}
 
@@ -69,7 +77,7 @@ extension DCGANConfiguration: Codable {
 struct DCGANGeneratorConfiguration: NetworkConfiguration {
   var sizes = DCGANConfiguration.tutorial
 
-  init() {}
+  init(_ sizes: DCGANConfiguration = .tutorial) { self.sizes = sizes }
   init(from decoder: any Decoder) throws { sizes = try DCGANConfiguration(from: decoder) }
   func encode(to encoder: any Encoder) throws { try sizes.encode(to: encoder) }
 
@@ -123,6 +131,9 @@ struct DCGANDiscriminatorConfiguration: NetworkConfiguration {
 enum DCGAN {
   static let entries = [
     ZooEntry("dcgan_generator", .generation, [Dialect("pytorch", DCGANGeneratorConfiguration())]),
+    ZooEntry(
+      "dcgan_mnist", .generation,
+      [Dialect("pytorch", DCGANGeneratorConfiguration(.digits), TaskBinding(labels: .set(.digits)))]),
     ZooEntry("dcgan_discriminator", .generation, [Dialect("pytorch", DCGANDiscriminatorConfiguration())]),
   ]
 }
