@@ -88,8 +88,8 @@ extension DenoisingUNet {
           TaskBinding(
             labels: .set(.digits),
             settings: [
-              schedulerKey: digitSchedule, "null_class": .integer(10), "guidance": .number(2),
-              "steps": .integer(100),
+              schedulerKey: digitSchedule, "null_class": .integer(10), "guidance": .number(1.5),
+              "steps": .integer(40),
             ]))
       ]),
   ]
