@@ -10,7 +10,7 @@ let families = [
   ],
   "Detection": ["DETR"],
   "Captioning": ["ShowAttendTell"],
-  "Generation": ["VAE", "Diffusion"],
+  "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet", "HED"],
   "Stylization": ["FastStyle", "AdaIN", "Gatys"],

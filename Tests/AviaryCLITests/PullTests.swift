@@ -148,6 +148,7 @@ struct RegistryTests {
         case .sha256(let digits): #expect(digits.count == 64)
         case .sha256Prefix(let digits): #expect(digits.count == 8 && url.contains("-\(digits)."))
         case .md5(let digits): #expect(digits.count == 32)
+        case .gitBlob(let digits): #expect(digits.count == 40)
         case nil: break
         }
       }

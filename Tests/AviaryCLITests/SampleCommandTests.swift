@@ -50,6 +50,63 @@ struct SampleCommandTests {
     }
   }
 
+  @Test("between pictures, the way to pictures, and options that make no sense together")
+  func ways() throws {
+    try withAutoencoder { folder, weights throws in
+      #expect(aviary("draw", "digits", "\(folder)/digits", "--count", "1").status == 0)
+      let outcome = aviary(
+        "sample", "vae_mnist", "--weights", weights, "--interpolate", "3", "--count", "3", "--separate",
+        "\(folder)/walk", "--frames", "\(folder)/none.png")
+      #expect(outcome.status != 0 && outcome.errors.contains("--frames goes not with --interpolate"))
+      let walk = aviary(
+        "sample", "vae_mnist", "--weights", weights, "--interpolate", "3", "--count", "3", "--separate",
+        "\(folder)/walk")
+      #expect(walk.status == 0 && walk.output.split(separator: "\n").count == 7, "\(walk.errors)")
+      let between = aviary(
+        "sample", "vae_mnist", "\(folder)/digits", "--weights", weights, "--interpolate", "2", "--output",
+        "\(folder)/between.png", "--json")
+      #expect(between.status == 0, "\(between.errors)")
+      let frames = aviary(
+        "sample", "vae_mnist", "--weights", weights, "--count", "2", "--frames", "\(folder)/way.png")
+      #expect(frames.status == 0 && frames.output == "\(folder)/way.png")
+      let way = try Image(contentsOf: "\(folder)/way.png")
+      #expect(way.width == 2 * 30 + 2)
+      func sentence(_ words: String...) -> String {
+        aviary(["sample", "vae_mnist", "--weights", weights, "--output", "\(folder)/x.png"] + words).errors
+      }
+      #expect(sentence("--class", "1").contains("knows no classes"))
+      #expect(sentence("--classes", "1,x").contains("--classes takes numbers"))
+      #expect(sentence("--class", "1", "--classes", "2").contains("not both"))
+      #expect(sentence("--mask", "m.png").contains("belong together"))
+      #expect(sentence("--resample", "2").contains("--resample is for --mask"))
+      #expect(sentence("--frames", "\(folder)/x.gif").contains("animated PNG"))
+      #expect(sentence("--interpolate", "2", "--count", "1").contains("two pictures"))
+    }
+  }
+
+  @Test("what a judge says of made pictures")
+  func judged() throws {
+    try withTemporaryFolder { folder in
+      let weights = "\(folder)/dcgan.safetensors"
+      let settings: Settings = [
+        "nz": .integer(4), "ngf": .integer(2), "nc": .integer(1), "image_size": .integer(32),
+      ]
+      try withRandomSeed(1) {
+        try Zoo.untrainedNetwork(try Catalogue.entry("dcgan_generator"), settings: settings).save(to: weights)
+      }
+      #expect(aviary("draw", "digits", "\(folder)/digits", "--count", "1").status == 0)
+      let outcome = aviary(
+        "evaluate", "dcgan_generator", "--weights", weights, "--count", "30", "--json")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let json = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+      let quality = json?["quality"] as? [String: Any]
+      #expect(quality?["judge"] as? String == "lenet" && quality?["count"] as? Int == 30)
+      #expect((quality?["classes"] as? [Int])?.reduce(0, +) == 30)
+      #expect(
+        aviary("evaluate", "vae_mnist", "--weights", weights, "--judge", "lenet", "--data", "x").status != 0)
+    }
+  }
+
   @Test("pictures through an autoencoder, above what they become")
   func reconstruct() throws {
     try withAutoencoder { folder, weights in

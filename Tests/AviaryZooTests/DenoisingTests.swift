@@ -15,7 +15,7 @@ struct DenoisingTests {
 
   @Test(
     "the noise in two samples at two steps, from diffusers' configuration",
-    arguments: ["ddpm_cifar10", "heads", "no_middle", "plain"])
+    arguments: ["ddpm_cifar10", "heads", "no_middle", "plain", "classes"])
   func noise(name: String) throws {
     let fixture = try denseFixture("denoising")
     let network = DenoisingUNet(try configuration(try #require(fixture.metadata[name])))
@@ -23,9 +23,10 @@ struct DenoisingTests {
     let parameters = try #require(fixture["\(name).parameters"]).item(as: Int64.self)
     #expect(network.parameterCount == Int(parameters))
     let shape = try #require(fixture["\(name).shape"]).values(of: Int64.self).map(Int.init)
-    let inputs: NamedTensors = [
+    var inputs: NamedTensors = [
       "sample": deterministicInput(shape), "timesteps": try #require(fixture["\(name).timesteps"]),
     ]
+    if let labels = fixture["\(name).labels"] { inputs["class_labels"] = labels }
     try network.expectOutput("noise", of: inputs, toBe: try #require(fixture["\(name).noise"]))
     CachingAllocator.trim()
   }
@@ -85,6 +86,7 @@ struct DenoisingTests {
       (#"{"sample_size": [32, 32, 3]}"#, "sample_size is [32, 32, 3]"),
       (#"{"in_channels": null}"#, "in_channels is null"),
       (#"{"layers_per_block": 1e300}"#, "layers_per_block"),
+      (#"{"num_class_embeds": 0}"#, "num_class_embeds is 0"),
       (#"{"class_embed_type": "timestep"}"#, "class_embed_type is \"timestep\", expected null"),
       (#"{"resnet_time_scale_shift": "scale_shift"}"#, "resnet_time_scale_shift"),
     ])

@@ -18,8 +18,10 @@ func deterministicInput(_ shape: Shape, named name: String = "input") -> Tensor 
 
 extension Network {
   /// Gives every parameter and buffer the value that its name says.
-  func fillDeterministically() {
-    for entry in stateEntries {
+  ///
+  /// - Parameter butFixed: leaves what follows from the architecture as it is.
+  func fillDeterministically(butFixed: Bool = false) {
+    for entry in stateEntries where !(butFixed && entry.isFixed) {
       entry.value = Tensor(DeterministicWeights.torch(entry.name, shape: entry.shape), shape: entry.shape)
     }
   }

@@ -238,4 +238,108 @@ struct GeneratorTests {
     let generator = try Generator(broken)
     #expect(throws: NoNumbers.self) { try generator.generate(count: 1, sampling: .ddim(steps: 2)) }
   }
+
+  /// A small network of eleven classes, the last one for any.
+  ///
+  /// - Parameter scale: of the noise that it sees.
+  private func digitGenerator(scale: Float = 1) throws -> Generator {
+    let fixture = try denseFixture("denoising")
+    let json = Data(try #require(fixture.metadata["classes"]).utf8)
+    let network = DenoisingUNet(try JSONDecoder().decode(DenoisingUNet.Configuration.self, from: json))
+    network.fillDeterministically()
+    for entry in network.stateEntries where entry.name.hasPrefix("conv_out") {
+      entry.value = entry.value * scale
+    }
+    nonisolated(unsafe) let made = network
+    var scheduler = SchedulerConfiguration()
+    scheduler.limit = .none
+    return try Generator(made, scheduler: scheduler, nullClass: 10)
+  }
+
+  private func samples(
+    _ generator: Generator, _ conditions: Conditions, count: Int = 2, _ sampling: Sampling = .ddim(steps: 3)
+  ) throws -> Tensor {
+    var result: [Tensor] = []
+    try generator.forEachBatch(
+      count: count, seed: 1, sampling: sampling, conditions: conditions, batch: 2
+    ) { result.append($0) }
+    return concatenate(result, axis: 0)
+  }
+
+  @Test("classes in turn, and guidance: u + w(c − u), which is the class at 1 and any picture at 0")
+  func classes() throws {
+    let generator = try digitGenerator()
+    #expect(generator.classCount == 10)
+    var conditions = Conditions()
+    let inTurn = try samples(generator, conditions, count: 3)
+    conditions.classes = [0, 1, 2]
+    #expect(try samples(generator, conditions, count: 3).values() == inTurn.values())
+    conditions.classes = [3]
+    conditions.guidance = 0
+    let any = try samples(generator, conditions, .ddim(steps: 1))
+    conditions.guidance = 1
+    let one = try samples(generator, conditions, .ddim(steps: 1))
+    conditions.guidance = 3
+    let led = try samples(generator, conditions, .ddim(steps: 1))
+    // One step is linear in the noise.
+    #expect(relativeDifference(led, any + (one - any) * 3) < 1e-4)
+    #expect(one.values() != any.values())
+    conditions.classes = [10]
+    let error = #expect(throws: UnsuitableGenerator.self) { try samples(generator, conditions) }
+    #expect(error?.description.contains("knows the classes 0 to 9, there is no class 10") == true)
+    conditions.classes = []
+    let none = #expect(throws: UnsuitableGenerator.self) {
+      try SamplingFixture().generator().generate(count: 1, sampling: .ddim(steps: 1), conditions: conditions)
+    }
+    #expect(none?.description.contains("knows no classes") == true)
+  }
+
+  @Test("what is known of a picture is in the result, to the last digit; resampling does steps again")
+  func inpainting() throws {
+    let generator = try digitGenerator()
+    let picture = Tensor.uniform([1, 1, 8, 8], in: -1..<1, using: RandomGenerator(seed: 4))
+    let mask = Tensor((0..<64).map { $0 % 8 < 4 ? Float(1) : 0 }, shape: [1, 1, 8, 8])
+    for resamplings in [1, 3] {
+      var conditions = Conditions()
+      conditions.known = KnownRegion(picture: picture, mask: mask, resamplings: resamplings)
+      #expect(try generator.stepCount(.ddpm(steps: 4), conditions) == 3 * resamplings + 1)
+      let made = try samples(generator, conditions, .ddpm(steps: 4))
+      #expect(relativeDifference(made * mask, (picture * mask).expanded(to: [2, 1, 8, 8])) < 1e-6)
+      #expect(made.values().allSatisfy { $0.isFinite })
+      #expect(made[0].values() != made[1].values())
+    }
+    var conditions = Conditions()
+    conditions.known = KnownRegion(picture: .zeros([1, 1, 4, 4]), mask: .zeros([1, 1, 4, 4]))
+    #expect(throws: UnsuitableGenerator.self) { try samples(generator, conditions) }
+  }
+
+  @Test("a picture's noise leads back to the picture; between two noises lies noise of their length")
+  func encoding() throws {
+    // So little noise that each step hardly changes what is seen.
+    let generator = try digitGenerator(scale: 1e-3)
+    let pictures = Tensor.uniform([2, 1, 8, 8], in: -1..<1, using: RandomGenerator(seed: 6)) * 0.5
+    var (conditions, counted) = (Conditions(), 0)
+    conditions.classes = [7, 2]
+    let sampling = Sampling.ddim(steps: 200)
+    let latents = try generator.latents(of: pictures, sampling: sampling, conditions: conditions) {
+      counted += 1
+      #expect($0 == counted && $1 == 200)
+    }
+    var back: Tensor?
+    try generator.forEachBatch(
+      count: 2, latents: latents, sampling: sampling, conditions: conditions
+    ) { back = $0 }
+    let returned = try #require(back)
+    #expect(relativeDifference(returned, pictures) < 0.1)
+    #expect(throws: UnsuitableGenerator.self) { try generator.latents(of: pictures, sampling: .ddpm()) }
+    #expect(throws: UnsuitableGenerator.self) {
+      try generator.latents(of: pictures, sampling: .ddim(steps: 5, eta: 1))
+    }
+
+    let ends = [1, 2].map { Tensor.normal([500], using: RandomGenerator(seed: $0)) }
+    let middle = sphericallyInterpolated(ends[0], ends[1], 0.5)
+    #expect(abs(middle.square().mean().item() - 1) < 0.15)
+    #expect(relativeDifference(sphericallyInterpolated(ends[0], ends[1], 0), ends[0]) < 1e-5)
+    #expect(relativeDifference(sphericallyInterpolated(ends[0], ends[0], 0.3), ends[0]) < 1e-5)
+  }
 }

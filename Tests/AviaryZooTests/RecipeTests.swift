@@ -12,6 +12,11 @@ struct RecipeTests {
     let entry = try Catalogue.entry(recipe.model)
     #expect(recipe.augmentation?.problem == nil)
     #expect(recipe.epochs > 0 && recipe.batch > 0 && 0..<1 ~= recipe.validation)
+    if let objective = recipe.objective {
+      let loaded = try Zoo.untrainedNetwork(entry, settings: recipe.settings ?? [:])
+      _ = try objective.learner(for: loaded, rate: recipe.learningRate, weightDecay: recipe.weightDecay)
+      #expect(try objective.pictureShape(of: loaded).count == 3)
+    }
     guard let scenes = recipe.scenes else { return }
     // The pictures of the test are others than those to learn from.
     let (first, test) = (scenes.pictures(isTraining: true), scenes.pictures(isTraining: false))

@@ -71,6 +71,7 @@ ITEMS = (
     inference("densenet121", 1, 1.0),
     inference("efficientnet_b0", 1, 1.0),
     *(inference(name, 1) for name in RESIDENTS),
+    inference("ddpm_cifar10", 16, 0.80),
     training("resnet18", 16, 0.60, memory_target=0.70),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,

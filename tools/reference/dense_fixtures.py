@@ -1,6 +1,6 @@
-"""Writes what U-Nets, autoencoders, style transfer and denoising networks must give with deterministic weights.
+"""Writes what U-Nets, autoencoders, style transfer, denoising networks and adversarial ones must give with deterministic weights.
 
-    python dense_fixtures.py FOLDER [unet|vae|style|denoising ...]
+    python dense_fixtures.py FOLDER [unet|vae|style|denoising|dcgan|dit ...]
 
 makes one file each: `<model>.<output>` for the inputs of deterministic.py, whose shapes the file says, and `<model>.parameters`. The
 metadata of `denoising.safetensors` holds the `config.json` of each model, and of one as diffusers saves it.
@@ -40,9 +40,26 @@ PLAIN = {
     "_class_name": "UNet2DModel", "block_out_channels": [4, 8, 8], "norm_num_groups": 2, "act_fn": "swish", "dropout": 0.25,
     "add_attention": False, "down_block_types": ["DownBlock2D"] * 3, "up_block_types": ["UpBlock2D"] * 3,
 }
+CLASSES = {
+    "_class_name": "UNet2DModel", "block_out_channels": [8, 16], "norm_num_groups": 4, "in_channels": 1, "out_channels": 1,
+    "sample_size": 8, "layers_per_block": 1, "attention_head_dim": 4, "num_class_embeds": 11,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+}
 DENOISING = {
     "ddpm_cifar10": (CIFAR10, (2, 3, 32, 32)), "heads": (HEADS, (2, 3, 8, 12)), "no_middle": (NO_MIDDLE, (1, 1, 8, 8)),
-    "plain": (PLAIN, (2, 3, 8, 4)),
+    "plain": (PLAIN, (2, 3, 8, 4)), "classes": (CLASSES, (2, 1, 8, 8)),
+}
+
+# Sizes of PyTorch's tutorial, of digits, of a critic without normalization, with classes.
+DCGAN = {
+    "tutorial": {}, "digits": {"ngf": 8, "ndf": 8, "nc": 1, "image_size": 32, "nz": 10},
+    "classes": {"ngf": 4, "ndf": 4, "nc": 1, "image_size": 16, "nz": 6, "num_classes": 5, "norm": "none"},
+}
+# DiT-S/2 itself, and a small one for grey pictures.
+DIT = {
+    "dit_s_2": {"hidden_size": 384, "depth": 12, "num_heads": 6},
+    "grey": {"hidden_size": 24, "depth": 2, "num_heads": 3, "input_size": 12, "patch_size": 4, "in_channels": 1,
+             "num_classes": 7, "learn_sigma": False},
 }
 
 
@@ -138,7 +155,10 @@ def denoising() -> tuple:
     for name, (config, shape) in DENOISING.items():
         model = UNet2DModel.from_config(config)
         steps = torch.tensor([950, 10][: shape[0]])
-        tensors[f"{name}.noise"], = compared(name, model, lambda m, x: [m(x, steps).sample], shape)
+        labels = torch.tensor([10, 3]) if "num_class_embeds" in config else None
+        tensors[f"{name}.noise"], = compared(name, model, lambda m, x: [m(x, steps, labels).sample], shape)
+        if labels is not None:
+            tensors[f"{name}.labels"] = labels.numpy()
         tensors[f"{name}.timesteps"] = steps.numpy()
         tensors[f"{name}.shape"] = np.array(shape, np.int64)
         tensors[f"{name}.parameters"] = parameters(model)
@@ -148,9 +168,62 @@ def denoising() -> tuple:
     return tensors, metadata
 
 
+def dcgan() -> tuple:
+    import dcgan as networks
+
+    tensors, metadata = {}, {}
+    for name, settings in DCGAN.items():
+        def of(kind, *keys):
+            return kind(**{key: value for key, value in settings.items() if key in (*keys, "nc", "image_size", "num_classes")})
+
+        generator, critic = of(networks.Generator, "nz", "ngf"), of(networks.Discriminator, "ndf", "norm")
+        labels = torch.tensor([4, 0]) if critic.classes else None
+        size = settings.get("image_size", 64)
+        shape = (2, settings.get("nc", 3), size, size)
+        tensors[f"{name}.pictures"], = compared(
+            f"{name} pictures", generator, lambda m, z: [m(z, labels)], (2, settings.get("nz", 100), 1, 1))
+        tensors[f"{name}.verdicts"], = compared(f"{name} verdicts", critic, lambda m, x: [m(x, labels)], shape)
+        tensors[f"{name}.parameters"] = parameters(generator)
+        tensors[f"{name}.discriminator_parameters"] = parameters(critic)
+        metadata[name] = json.dumps(settings)
+        if settings.get("norm") == "none":
+            penalty = networks.slope_penalty(critic, torch.from_numpy(deterministic.image("input", shape)), labels)
+            penalty.backward()
+            tensors[f"{name}.penalty"] = penalty.detach().numpy()
+            for key, parameter in critic.named_parameters():
+                tensors[f"{name}.penalty.{key}"] = parameter.grad.numpy()
+    return tensors, metadata
+
+
+def dit() -> tuple:
+    import dit as networks
+    from diffusers import DiTTransformer2DModel
+
+    tensors, metadata = {}, {}
+    for name, settings in DIT.items():
+        size, channels = settings.get("input_size", 32), settings.get("in_channels", 4)
+        classes, outputs = settings.get("num_classes", 1000), channels * (2 if settings.get("learn_sigma", True) else 1)
+        steps, labels, shape = torch.tensor([950, 10]), torch.tensor([classes, 3]), (2, channels, size, size)
+        model = networks.DiT(**settings)
+        tensors[f"{name}.noise"], = compared(name, model, lambda m, x: [m(x, steps, labels)], shape)
+        tensors[f"{name}.parameters"] = parameters(model)
+        metadata[name] = json.dumps(settings)
+        config = {
+            "num_attention_heads": settings["num_heads"], "attention_head_dim": settings["hidden_size"] // settings["num_heads"],
+            "in_channels": channels, "out_channels": outputs, "num_layers": settings["depth"], "sample_size": size,
+            "patch_size": settings.get("patch_size", 2), "num_embeds_ada_norm": classes}
+        model = DiTTransformer2DModel(**config)
+        tensors[f"{name}.diffusers.noise"], = compared(
+            f"{name} diffusers", model, lambda m, x: [m(x, steps, labels).sample], shape)
+        tensors[f"{name}.diffusers.parameters"] = parameters(model)
+        metadata[f"{name}.diffusers"] = model.to_json_string()
+        tensors[f"{name}.timesteps"], tensors[f"{name}.labels"] = steps.numpy(), labels.numpy()
+    return tensors, metadata
+
+
 def main(folder: pathlib.Path, wanted: list) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    makers = {"unet": unets, "vae": vaes, "style": styles, "denoising": denoising}
+    makers = {"unet": unets, "vae": vaes, "style": styles, "denoising": denoising, "dcgan": dcgan, "dit": dit}
     for name in wanted or makers:
         tensors, metadata = makers[name]()
         tensors = {key: np.asarray(value, order="C") for key, value in tensors.items()}

@@ -168,7 +168,8 @@ public enum Catalogue {
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
       UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, FastStyle.entries, AdaIN.entries,
-      Gatys.entries, DenoisingUNet.entries, VAE.entries, ShowAttendTell.entries, CharRNN.entries,
+      Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
+      PerceptronGenerator.entries, ShowAttendTell.entries, CharRNN.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

@@ -1,5 +1,6 @@
 import AviaryLayers
 import AviaryTensors
+import AviaryVision
 import AviaryWeights
 
 /// A network that makes pictures of random numbers.
@@ -25,20 +26,42 @@ protocol PictureMaker: Sendable {
   var range: ClosedRange<Float> { get }
   /// What is done where nothing is asked for; nil where there is nothing to choose.
   var sampling: Sampling? { get }
+  /// How many classes of pictures the network tells apart; nil where it knows none.
+  var classCount: Int? { get }
   /// How often a network runs for a batch. Throws ``ConfigurationError`` or ``UnsuitableGenerator`` for what cannot be done.
-  func stepCount(_ sampling: Sampling?) throws -> Int
+  func stepCount(_ sampling: Sampling?, _ conditions: Conditions) throws -> Int
   /// Samples N×C×H×W of latents N×….
   ///
   /// - Parameters:
-  ///   - sampling: one that ``stepCount(_:)`` accepts.
+  ///   - sampling: one that ``stepCount(_:_:)`` accepts, with the conditions.
   ///   - noise: of a step that adds some, from 0, of the latents' shape.
-  ///   - step: called after each run of a network.
+  ///   - step: called after each run of a network with what the samples are then, N×C×H×W.
   /// - Throws: ``NoNumbers`` when a network's output is not finite, which what follows could hide.
   func samples(
-    of latents: Tensor, _ sampling: Sampling?, noise: (_ step: Int) -> Tensor, step: () throws -> Void
+    of latents: Tensor, _ sampling: Sampling?, _ conditions: BatchConditions,
+    noise: (_ step: Int) -> Tensor, step: (_ samples: Tensor) throws -> Void
   ) throws -> Tensor
   /// Another one for calls at the same time.
   func copy() -> Self
+}
+
+extension PictureMaker {
+  var classCount: Int? { nil }
+}
+
+/// A picture maker that finds the latents which pictures are made of.
+protocol PictureEncoder: PictureMaker {
+  /// The samples 1×C×H×W that a picture is; throws ``UnsuitablePicture``.
+  func input(_ image: Image, named name: String) throws(UnsuitablePicture) -> Tensor
+  /// Latents N×… of samples N×C×H×W.
+  ///
+  /// - Parameter step: called after each run of a network.
+  /// - Throws: as ``samples(of:_:_:noise:step:)``.
+  func latents(
+    of samples: Tensor, _ sampling: Sampling?, _ conditions: BatchConditions, step: () throws -> Void
+  ) throws -> Tensor
+  /// How often a network runs to find them.
+  func encodingSteps(_ sampling: Sampling?) throws -> Int
 }
 
 /// A network that makes pictures was asked for what it does not do, or cannot make any.

@@ -4,7 +4,7 @@ import Foundation
 enum PullCommand: Command {
   static let name = "pull"
   static let summary =
-    "Downloads published weights into the cache, checks them, and from then on uses them where no --weights are given."
+    "Downloads published weights into the cache, checks them, and from then on uses them where no --weights are given. Of hf:OWNER/NAME[@REVISION], a repository on Hugging Face, the files of weights and settings, for --weights."
   static let operands = "MODEL..."
   static let options = [
     Option(
@@ -33,7 +33,13 @@ enum PullCommand: Command {
         "--offline downloads nothing and --force downloads in any case: only one of them can be")
     }
     var results: [Result] = []
+    var repositories: [Repository] = []
     for name in arguments.operands {
+      if name.hasPrefix(HuggingFaceRepository.prefix) {
+        repositories.append(Repository(name, try pullRepository(name, arguments)))
+        if !arguments.has("json") { Console.print(text(repositories.last!)) }
+        continue
+      }
       let (weights, file) = try pull(name, arguments)
       results.append(
         Result(
@@ -41,7 +47,50 @@ enum PullCommand: Command {
           isVerified: weights.digest != nil, licence: weights.card.licence, top1: weights.card.top1))
       if !arguments.has("json") { Console.print(text(results.last!)) }
     }
-    if arguments.has("json") { try Console.printJSON(results) }
+    guard arguments.has("json") else { return }
+    if repositories.isEmpty { return try Console.printJSON(results) }
+    if results.isEmpty { return try Console.printJSON(repositories) }
+    try Console.printJSON(Both(models: results, repositories: repositories))
+  }
+
+  private struct Both: Encodable {
+    let models: [Result]
+    let repositories: [Repository]
+  }
+
+  /// What was fetched of a repository.
+  private struct Repository: Encodable {
+    let name: String
+    let folder: String
+    let files: [String]
+    let bytes: Int
+    let leftOut: [String]
+
+    init(_ name: String, _ found: WeightCache.Repository) {
+      self.name = name
+      (folder, files, bytes, leftOut) = (found.folder, found.files, found.byteCount, found.leftOut)
+    }
+  }
+
+  private static func pullRepository(
+    _ name: String, _ arguments: Arguments
+  ) throws -> WeightCache.Repository {
+    let bar = ProgressBar()
+    defer { bar.finish() }
+    return try WeightCache.user().pull(
+      try HuggingFaceRepository(parsing: name), server: arguments.string("mirror"),
+      isOffline: arguments.has("offline"), isForced: arguments.has("force"),
+      waiting: { Console.printError("another process is fetching \(name): waiting for it") },
+      report: { show($1, of: $0, bar) })
+  }
+
+  private static func text(_ repository: Repository) -> String {
+    let others =
+      repository.leftOut.isEmpty ? "" : "\nleft out: \(repository.leftOut.joined(separator: ", "))"
+    return """
+      \(repository.name): \(ProgressBar.Unit.bytes.text(Double(repository.bytes))), each file as its server states it\(others)
+      \(repository.files.map { "\(repository.folder)/\($0)" }.joined(separator: "\n"))
+      """
   }
 
   private static func pull(
@@ -53,17 +102,19 @@ enum PullCommand: Command {
       name, mirror: arguments.string("mirror"), isOffline: arguments.has("offline"),
       isForced: arguments.has("force"),
       waiting: { Console.printError("another process is fetching \(name): waiting for it") },
-      report: { event in
-        switch event {
-        case .received(let done, let total):
-          bar.update(name, done: done, total: total ?? 0, unit: .bytes)
-        case .checking(let done, let total):
-          bar.update("check \(name)", done: done, total: total, unit: .bytes)
-        case .waiting(let seconds, let reason):
-          bar.finish()
-          Console.printError("\(reason); trying again in \(String(format: "%.1f", seconds)) s")
-        }
-      })
+      report: { show($0, of: name, bar) })
+  }
+
+  private static func show(_ event: Download.Event, of name: String, _ bar: ProgressBar) {
+    switch event {
+    case .received(let done, let total):
+      bar.update(name, done: done, total: total ?? 0, unit: .bytes)
+    case .checking(let done, let total):
+      bar.update("check \(name)", done: done, total: total, unit: .bytes)
+    case .waiting(let seconds, let reason):
+      bar.finish()
+      Console.printError("\(reason); trying again in \(String(format: "%.1f", seconds)) s")
+    }
   }
 
   private static func text(_ result: Result) -> String {

@@ -30,7 +30,8 @@ enum TrainCommand: Command {
       case .classification: try ClassifierRecipe.run(recipe)
       case .segmentation: try SegmenterRecipe.run(recipe)
       case .stylization: try PainterRecipe.run(recipe, judge: try arguments.file("judge"))
-      case .detection, .generation, .captioning, .language:
+      case .generation: try GeneratorRecipe.run(recipe)
+      case .detection, .captioning, .language:
         throw UsageError(
           "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
       }

@@ -8,12 +8,15 @@ enum AutoencoderEvaluation {
     let negativeElbo: Double
     let reconstruction: Double
     let divergence: Double
+    /// The bound in bits for each value of a picture.
+    let bitsPerDimension: Double
+    /// The mean squared error of what the codes' means become, for values from 0 to 1.
+    let squaredError: Double
     let count: Int
     let errors: [String]
   }
 
   static func run(_ name: String, _ arguments: Arguments) throws {
-    let folder = try arguments.required("data")
     let batch = try arguments.integer("batch", default: 64, in: 1...4096)
     let limit = try arguments.integer("limit", default: .max, in: 1...Int.max)
     let seed = try arguments.integer("seed", default: 0, in: 0...Int.max)
@@ -21,11 +24,18 @@ enum AutoencoderEvaluation {
       name, try SetOptions(arguments, for: try Catalogue.selection(name).entry))
     loaded.tellChangesAndAssumptions()
     let generator = try Generator(loaded, execution: try arguments.execution(runs: 100))
+    if (try? generator.requireEncoder()) == nil {
+      return try GeneratorEvaluation.run(name, generator, arguments)
+    }
+    if let option = GeneratorEvaluation.names.subtracting(["data"]).sorted().first(where: arguments.has) {
+      throw UsageError("--\(option) goes not with \(generator.name), which is an autoencoder")
+    }
+    let folder = try arguments.required("data")
     let pictures = try EncodedPictures(folder, generator)
     let count = min(limit, pictures.count)
 
     let draws = RandomGenerator(seed: UInt64(seed))
-    var (reconstruction, divergence, seen) = (0.0, 0.0, 0)
+    var (reconstruction, divergence, error, seen) = (0.0, 0.0, 0.0, 0)
     var errors: [String] = []
     var waiting: [Tensor] = []
     let bar = ProgressBar()
@@ -38,7 +48,9 @@ enum AutoencoderEvaluation {
         errors.append("\(error)")
       }
       if !waiting.isEmpty, waiting.count == batch || index == count - 1 {
-        let bound = try generator.negativeELBO(of: concatenate(waiting, axis: 0), using: draws)
+        let batch = concatenate(waiting, axis: 0)
+        let bound = try generator.negativeELBO(of: batch, using: draws)
+        error += Double(try generator.reconstructionError(of: batch)) * Double(waiting.count)
         reconstruction += Double(bound.reconstruction.item()) * Double(waiting.count)
         divergence += Double(bound.divergence.item()) * Double(waiting.count)
         seen += waiting.count
@@ -50,14 +62,20 @@ enum AutoencoderEvaluation {
     let total = Double(max(seen, 1))
     let report = Report(
       negativeElbo: (reconstruction + divergence) / total, reconstruction: reconstruction / total,
-      divergence: divergence / total, count: seen, errors: errors)
+      divergence: divergence / total,
+      bitsPerDimension: (reconstruction + divergence) / total / log(2)
+        / Double(generator.pictureShape.reduce(1, *)),
+      squaredError: error / total, count: seen, errors: errors)
     if arguments.has("json") {
       try Console.printJSON(report)
     } else if seen > 0 {
       Console.print(
         String(
-          format: "negative ELBO %.2f nats = %.2f of reconstruction + %.2f of divergence, per picture of %d",
-          report.negativeElbo, report.reconstruction, report.divergence, report.count))
+          format: """
+            negative ELBO %.2f nats = %.2f of reconstruction + %.2f of divergence, per picture of %d
+            %.4f bits per dimension; squared error of the means %.5f
+            """, report.negativeElbo, report.reconstruction, report.divergence, report.count,
+          report.bitsPerDimension, report.squaredError))
     }
     if !errors.isEmpty { throw ToldFailure() }
   }

@@ -23,7 +23,7 @@ enum LabelledData {
         return AugmentedPictures<Batch>(pictures, preprocessing: preprocessing)
       }
     }
-    if FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz") {
+    if isMNIST(folder) {
       try loaded.check(input: TensorSpec([1, 1, 28, 28]), named: folder)
       return try MNIST(folder: folder, isTraining: isTraining)
     }
@@ -31,6 +31,11 @@ enum LabelledData {
     return try FolderDataset(folder, minimumClasses: minimumClasses) { path in
       try pictures.input(try Image(contentsOf: path), named: path).squeezed(0)
     }
+  }
+
+  /// Whether a folder has MNIST's files.
+  static func isMNIST(_ folder: String) -> Bool {
+    FileManager.default.fileExists(atPath: "\(folder)/t10k-images-idx3-ubyte.gz")
   }
 
   /// CIFAR-10's binary files: the one that is named, or those of a folder, which are called `data_batch_1.bin` and `test_batch.bin`, or

@@ -10,8 +10,9 @@ struct SetOptions {
 
   /// - Throws: ``UsageError`` for a text without a name or a value.
   init(_ arguments: Arguments, for entry: ZooEntry) throws {
-    // Where pictures are painted, the size is theirs and no network's.
-    for name in ["classes", "channels", "size"] where arguments.has(name) && entry.task != .stylization {
+    // The classes that pictures are to be made of are no setting; where pictures are painted, the size is theirs and no network's.
+    let sizes = [.generation, .stylization].contains(entry.task) ? [] : ["classes", "channels", "size"]
+    for name in sizes where arguments.has(name) {
       settings[name] = .integer(try arguments.integer(name, default: 0, in: Self.range(name)))
     }
     let known = try entry.settings()

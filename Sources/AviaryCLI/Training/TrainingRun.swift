@@ -8,8 +8,10 @@ struct TrainingRun {
   let options: TrainingOptions
   var schedule = Schedule.constant
   var order = ExampleOrder.shuffled
-  /// Called before an epoch, counted from 1; with whether it has only now come to it, or goes on with a run that was there before.
+  /// Called before an epoch, counted from 1, and once more on going on in the middle of one.
   var onEpochStart: (_ epoch: Int) throws -> Void = { _ in }
+  /// Called after an epoch, when its line is told.
+  var onEpoch: (EpochReport) -> Void = { _ in }
 
   /// Trains.
   ///
@@ -48,7 +50,10 @@ struct TrainingRun {
           scalars + validation.metrics.map { ("validation/\($0.key)", $0.value) }, step: report.epoch * steps)
       }
       bar.finish()
-      if !options.isQuiet { Console.print(Self.line(report, isBest)) }
+      if !options.isQuiet {
+        Console.print(Self.line(report, isBest))
+        onEpoch(report)
+      }
     }
     let keeper = CheckpointKeeper(options, name)
     let state = try keeper.restore(learner)

@@ -9,11 +9,19 @@ package struct Digest: ~Copyable {
     case sha256
     /// Protects against accidents only; some publishers have nothing better.
     case md5
+    /// What Git calls contents by.
+    case sha1
   }
 
   init(_ algorithm: Algorithm = .sha256) {
     context = EVP_MD_CTX_new()
-    let started = EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil)
+    let kind =
+      switch algorithm {
+      case .sha256: EVP_sha256()
+      case .md5: EVP_md5()
+      case .sha1: EVP_sha1()
+      }
+    let started = EVP_DigestInit_ex(context, kind, nil)
     require(started == 1, "libcrypto has no \(algorithm)")
   }
 
@@ -23,7 +31,7 @@ package struct Digest: ~Copyable {
     if !bytes.isEmpty { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
   }
 
-  /// Lower-case hexadecimal digits, 64 of SHA-256 and 32 of MD5. Ends the computation.
+  /// Lower-case hexadecimal digits, 64 of SHA-256, 32 of MD5 and 40 of SHA-1. Ends the computation.
   consuming func finished() -> String {
     var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var count: UInt32 = 0

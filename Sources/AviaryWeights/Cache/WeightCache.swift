@@ -3,8 +3,9 @@ import Foundation
 
 /// Files of weights that were downloaded, each called by the SHA-256 of its content, in a folder of the user's.
 ///
-/// `weights/<sha256>` are the files, `weights/index.json` says what they are, `weights/partial` holds downloads that are not complete and
-/// `weights/locks` what keeps processes from doing the same work twice. A folder with files and an index is a bundle as well: carried to
+/// `weights/<sha256>` are the files, `weights/index.json` says what they are, `weights/repositories` are files under the paths of
+/// their publisher, `weights/partial` holds downloads that are not complete and `weights/locks` what keeps processes from doing the same work
+/// twice. A folder with files and an index is a bundle as well: carried to
 /// another machine, it is added to the cache there.
 public struct WeightCache: Sendable {
   /// A file in the cache.
@@ -188,6 +189,11 @@ public struct WeightCache: Sendable {
     }
     remove(folder, where: CacheIndex.Entry.isDigest)
     remove("\(folder)/partial") { _ in true }
+    let repositories = "\(folder)/repositories"
+    for file in FileManager.default.enumerator(atPath: repositories)?.compactMap({ $0 as? String }) ?? [] {
+      freed += FileStamp("\(repositories)/\(file)")?.byteCount ?? 0
+    }
+    try? FileManager.default.removeItem(atPath: repositories)
     return freed
   }
 

@@ -10,6 +10,17 @@ public struct Download: Sendable {
   package let byteCount: Int?
   /// The file is not longer than this.
   private let mostBytes: Int
+  private let content: Content
+
+  /// What begins differently is refused before all of it is here.
+  enum Content: Sendable {
+    /// A file of weights in a format that can be read.
+    case weights
+    /// Text that is no web page.
+    case text
+    /// Anything: its digest tells.
+    case anything
+  }
 
   /// How much patience is in order.
   public struct Policy: Sendable {
@@ -39,6 +50,14 @@ public struct Download: Sendable {
 
   /// - Parameter mostBytes: no more are received than these, or than `byteCount` where it is known, or than the server announces.
   package init(url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil, mostBytes: Int? = nil) {
+    self.init(url: url, digest: digest, byteCount: byteCount, mostBytes: mostBytes, content: .weights)
+  }
+
+  init(
+    url: String, digest: PublishedDigest? = nil, byteCount: Int? = nil, mostBytes: Int? = nil,
+    content: Content
+  ) {
+    self.content = content
     self.url = url
     self.digest = digest
     self.byteCount = byteCount
@@ -62,7 +81,7 @@ public struct Download: Sendable {
   func fetch(
     to path: String, policy: Policy = Policy(), report: @escaping (Event) -> Void = { _ in }
   ) throws -> FileDigests {
-    let file = try PartialFile(path, url: url, maximumBytes: mostBytes) {
+    let file = try PartialFile(path, url: url, maximumBytes: mostBytes, content: content) {
       report(.received($0, of: $1))
     }
     do {

@@ -17,6 +17,7 @@ final class PartialFile: HTTPRequest.Receiver {
   let path: String
   private let url: String
   private let maximumBytes: Int
+  private let content: Download.Content
   private let progress: (_ done: Int, _ total: Int?) -> Void
   private let descriptor: Int32
   /// Removes the file when a signal ends the program while nobody could go on with it.
@@ -33,12 +34,13 @@ final class PartialFile: HTTPRequest.Receiver {
 
   /// Opens the file at `path`, or a new one when there is none that can be gone on with.
   init(
-    _ path: String, url: String, maximumBytes: Int,
+    _ path: String, url: String, maximumBytes: Int, content: Download.Content,
     progress: @escaping (_ done: Int, _ total: Int?) -> Void
   ) throws(DownloadError) {
     self.path = path
     self.url = url
     self.maximumBytes = maximumBytes
+    self.content = content
     self.progress = progress
     origin = Origin(url: url.withoutCredentials)
     signalGuard = -1
@@ -154,10 +156,11 @@ final class PartialFile: HTTPRequest.Receiver {
     var start = [UInt8](repeating: 0, count: min(count, WeightFile.startLength))
     guard pread(descriptor, &start, start.count, 0) == start.count else { throw failure() }
     hasCheckedStart = true
+    if content == .anything { return }
     if start.first(where: { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }) == UInt8(ascii: "<") {
       throw page()
     }
-    guard start.withUnsafeBytes(WeightFile.isRecognised) else {
+    guard content == .text || start.withUnsafeBytes(WeightFile.isRecognised) else {
       throw DownloadError(
         .wrongContent, url, "what the server sent is no file of weights in a known format")
     }

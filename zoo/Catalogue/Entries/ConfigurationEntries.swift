@@ -61,6 +61,13 @@ struct ConfigurationEntries {
     }
   }
 
+  /// A number of something that is counted from 0; null and a missing one are none.
+  mutating func optionalIndex(_ name: String) throws(ConfigurationError) -> Int? {
+    try take(name, "a whole number from 0 to \(Self.largest) or null", missing: nil) { value -> Int?? in
+      value == .null ? .some(nil) : value.integer(in: 0...Self.largest).map { .some($0) }
+    }
+  }
+
   mutating func number(
     _ name: String, _ range: ClosedRange<Double> = 0...1e9, missing: Double
   ) throws(ConfigurationError) -> Double {

@@ -30,6 +30,10 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var pixelLoss: PixelLoss?
   /// Height and width of the input, where they are not the model's own.
   package var size: Int?
+  /// What a network that makes pictures learns; nil for a classifier.
+  package var objective: GenerationObjective?
+  /// What such a network is made from, where that is not the catalogue's.
+  package var settings: Settings?
   /// Pictures that are drawn, where they are the data.
   package var scenes: Scenes?
   /// How a network is taught to paint, where that is what it learns.

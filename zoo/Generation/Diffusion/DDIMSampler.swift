@@ -44,10 +44,10 @@ public struct DDIMSampler: Sendable {
     let schedule = configuration.schedule
     let timestep = timesteps[place]
     let alpha = schedule.cumulativeAlphas[timestep]
-    let nextAlpha = nextAlpha(after: timestep)
+    let nextAlpha = nextAlpha(at: place)
 
     var (picture, direction) = configuration.prediction.resolved(output, sample: sample, alpha: alpha)
-    if let range = configuration.clipRange { picture = picture.clipped(-range, range) }
+    picture = configuration.limit(picture)
     if correctsNoise { direction = (sample - picture * alpha.squareRoot()) / (1 - alpha).squareRoot() }
     // Equation 16.
     let variance = (1 - nextAlpha) / (1 - alpha) * (1 - alpha / nextAlpha)
@@ -64,10 +64,26 @@ public struct DDIMSampler: Sendable {
   }
 
   /// ᾱ that a step leads to: ⌊T/N⌋ steps of training earlier, whatever the spacing, which is not always the next of ``timesteps``.
-  private func nextAlpha(after timestep: Int) -> Float {
+  func nextAlpha(at place: Int) -> Float {
     let alphas = configuration.schedule.cumulativeAlphas
-    let next = timestep - alphas.count / timesteps.count
+    let next = timesteps[place] - alphas.count / timesteps.count
     if next >= 0 { return alphas[next] }
     return configuration.setsAlphaToOne ? 1 : alphas[0]
+  }
+
+  /// A step in the other direction, from the picture towards noise, which without noise and limits leads back to where
+  /// ``step(_:at:sample:noise:)`` came from (Song, Meng & Ermon 2021, section 4.3), as diffusers' `DDIMInverseScheduler`.
+  ///
+  /// - Parameters:
+  ///   - output: what the network made of `sample` at the step's own time, N×C×H×W.
+  ///   - place: of the step in ``timesteps``; they are gone through from the last to the first.
+  ///   - sample: what the step led to, N×C×H×W.
+  /// - Returns: what it came from.
+  public func inverseStep(_ output: Tensor, at place: Int, sample: Tensor) -> Tensor {
+    require(timesteps.indices.contains(place), "step \(place) of \(timesteps.count)")
+    let (picture, direction) = configuration.prediction.resolved(
+      output, sample: sample, alpha: nextAlpha(at: place))
+    let alpha = configuration.schedule.cumulativeAlphas[timesteps[place]]
+    return picture * alpha.squareRoot() + direction * (1 - alpha).squareRoot()
   }
 }

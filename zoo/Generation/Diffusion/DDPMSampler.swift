@@ -16,6 +16,11 @@ public struct DDPMSampler: Sendable {
     timesteps = try configuration.timesteps(steps ?? configuration.schedule.steps)
   }
 
+  /// ᾱ that the step at a place leads to.
+  func nextAlpha(at place: Int) -> Float {
+    place + 1 < timesteps.count ? configuration.schedule.cumulativeAlphas[timesteps[place + 1]] : 1
+  }
+
   /// A sample of the step after.
   ///
   /// - Parameters:
@@ -29,21 +34,20 @@ public struct DDPMSampler: Sendable {
   ) -> (sample: Tensor, picture: Tensor) {
     require(timesteps.indices.contains(place), "step \(place) of \(timesteps.count)")
     let timestep = timesteps[place]
-    let alphas = configuration.schedule.cumulativeAlphas
-    let alpha = alphas[timestep]
-    let nextAlpha = place + 1 < timesteps.count ? alphas[timesteps[place + 1]] : 1
+    let alpha = configuration.schedule.cumulativeAlphas[timestep]
+    let nextAlpha = nextAlpha(at: place)
     // Several steps of training in one.
     let stepAlpha = alpha / nextAlpha
     let stepBeta = 1 - stepAlpha
 
-    let isLearned = configuration.variance == .learnedRange
+    let isLearned = configuration.variance.isLearned
     require(
       output.shape[1] == sample.shape[1] * (isLearned ? 2 : 1) && noise.shape == sample.shape,
       "an output of \(output.shape.shapeText) and noise \(noise.shape.shapeText) for \(sample.shape.shapeText)"
     )
     let parts = output.split(1, into: isLearned ? 2 : 1)
     var (picture, _) = configuration.prediction.resolved(parts[0], sample: sample, alpha: alpha)
-    if let range = configuration.clipRange { picture = picture.clipped(-range, range) }
+    picture = configuration.limit(picture)
     // Equation 7.
     let mean =
       picture * (nextAlpha.squareRoot() * stepBeta / (1 - alpha))
@@ -53,8 +57,9 @@ public struct DDPMSampler: Sendable {
     // Its logarithm is needed: it must not be 0.
     let small = max((1 - nextAlpha) / (1 - alpha) * stepBeta, 1e-20)
     switch configuration.variance {
-    case .fixedSmall: return (mean + noise * small.squareRoot(), picture)
-    case .fixedLarge: return (mean + noise * stepBeta.squareRoot(), picture)
+    case .fixedSmall, .fixedSmallLogarithm: return (mean + noise * small.squareRoot(), picture)
+    case .fixedLarge, .fixedLargeLogarithm: return (mean + noise * stepBeta.squareRoot(), picture)
+    case .learned: return (mean + noise * parts[1].squareRoot(), picture)
     case .learnedRange:
       let share = (parts[1] + 1) * 0.5
       let logarithm = share * logf(stepBeta) + (1 - share) * logf(small)

@@ -28,6 +28,7 @@ extension DenoisingUNet.Configuration: NetworkConfiguration {
       "attention_head_dim": attentionHeadChannels.map { .integer($0) } ?? .null,
       "norm_num_groups": .integer(normGroups),
       "norm_eps": .number(normEpsilon.asWritten),
+      "num_class_embeds": classCount.map { .integer($0) } ?? .null,
     ]
     try entries.encode(to: encoder)
   }
@@ -38,6 +39,10 @@ extension DenoisingUNet.Configuration: NetworkConfiguration {
     var result = self
     result.inChannels = weights.extent(1, of: "conv_in.weight") ?? inChannels
     result.outChannels = weights.extent(0, of: "conv_out.weight") ?? outChannels
+    // Other weights without the table are of a network without classes.
+    if weights.spec("conv_in.weight") != nil {
+      result.classCount = weights.extent(0, of: "class_embedding.weight")
+    }
     return result
   }
 
@@ -53,7 +58,7 @@ extension DenoisingUNet.Configuration: NetworkConfiguration {
 
 extension Float {
   /// The double whose shortest decimal form is this number's: 1e-06, and not what its bits are as a double.
-  fileprivate var asWritten: Double { Double("\(self)") ?? Double(self) }
+  var asWritten: Double { Double("\(self)") ?? Double(self) }
 }
 
 extension DenoisingUNet: SizedNetwork {
@@ -74,6 +79,18 @@ extension DenoisingUNet {
           "diffusers", nameMaps: ["diffusers_old_unet"], Configuration.ddpmCIFAR10,
           hasConfigurationFile: true,
           TaskBinding(settings: [schedulerKey: publishedSchedule], companions: [scheduleFile]))
-      ])
+      ]),
+    ZooEntry(
+      "ddpm_mnist", .generation,
+      [
+        Dialect(
+          "diffusers", Configuration.ddpmMNIST, hasConfigurationFile: true,
+          TaskBinding(
+            labels: .set(.digits),
+            settings: [
+              schedulerKey: digitSchedule, "null_class": .integer(10), "guidance": .number(1.5),
+              "steps": .integer(40),
+            ]))
+      ]),
   ]
 }

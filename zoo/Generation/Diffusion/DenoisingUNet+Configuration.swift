@@ -49,6 +49,8 @@ extension DenoisingUNet {
     public var normGroups = 32
     /// ε of each group normalization.
     public var normEpsilon: Float = 1e-5
+    /// How many classes of pictures are told apart, one for pictures of any class among them where there is such; nil for none.
+    public var classCount: Int?
 
     /// diffusers' defaults.
     public init() {}
@@ -65,6 +67,22 @@ extension DenoisingUNet {
       configuration.downsamplePadding = 0
       configuration.attentionHeadChannels = nil
       configuration.normEpsilon = 1e-6
+      return configuration
+    }()
+
+    /// 28×28 grey digits of ten classes, of which an eleventh stands for any: small enough to be trained on a processor.
+    public static let ddpmMNIST = {
+      var configuration = Configuration()
+      configuration.sampleSize = [28, 28]
+      (configuration.inChannels, configuration.outChannels) = (1, 1)
+      configuration.downBlockTypes = [.plain, .plain, .attention]
+      configuration.upBlockTypes = [.attention, .plain, .plain]
+      configuration.blockOutChannels = [16, 32, 64]
+      configuration.layersPerBlock = 1
+      configuration.timeEmbeddingWidth = 64
+      configuration.attentionHeadChannels = 16
+      configuration.normGroups = 8
+      configuration.classCount = 11
       return configuration
     }()
 
@@ -118,7 +136,7 @@ extension DenoisingUNet.Configuration: Decodable {
     try entries.only("resnet_time_scale_shift", "default")
     try entries.only("attn_norm_num_groups", nil)
     try entries.only("class_embed_type", nil)
-    try entries.only("num_class_embeds", nil)
+    classCount = try entries.optionalInteger("num_class_embeds", missing: nil)
     // It is for learned embeddings of time alone.
     entries.ignore("num_train_timesteps")
     try entries.finish()

@@ -4,13 +4,15 @@ import AviaryTensors
 /// The U-Net that predicts the noise in a picture (Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239,
 /// appendix B): residual blocks that know the time step, with attention over the pixels at some resolutions.
 ///
-/// `sample` N×C×H×W and integer `timesteps` N to `noise` N×C×H×W; H and W are multiples of what the blocks halve. Names as in diffusers'
+/// `sample` N×C×H×W and integer `timesteps` N, where the configuration has classes also integer `class_labels` N, to `noise` N×C×H×W; H and W are multiples of what the blocks halve. Names as in diffusers'
 /// `UNet2DModel`.
 public final class DenoisingUNet: Network {
   /// 3×3 from the sample to the first block's channels.
   package let convIn: Conv2d
   /// From the features of the time steps to the embedding N×E that all blocks read.
   package let timeEmbedding: TimestepEmbedding
+  /// What each class adds to the embedding of time; nil where the configuration has none.
+  package let classEmbedding: Embedding?
   /// The way down, the highest resolution first.
   package let downBlocks: [DownBlock]
   /// The way up, the lowest resolution first.
@@ -30,6 +32,9 @@ public final class DenoisingUNet: Network {
     let widths = configuration.blockOutChannels
     convIn = Conv2d(configuration.inChannels, widths[0], kernel: 3, padding: 1)
     timeEmbedding = TimestepEmbedding(widths[0], configuration.timeWidth)
+    classEmbedding = configuration.classCount.map {
+      Embedding(vocabulary: $0, width: configuration.timeWidth)
+    }
     downBlocks = widths.indices.map { index in
       DownBlock(
         index == 0 ? widths[0] : widths[index - 1], widths[index], configuration.downBlockTypes[index],
@@ -52,23 +57,25 @@ public final class DenoisingUNet: Network {
       inputs: [
         TensorPort("sample", ["N", .fixed(configuration.inChannels), "H", "W"]),
         TensorPort("timesteps", ["N"], .int64),
-      ],
+      ] + (configuration.classCount.map { [TensorPort("class_labels", ["N"], .int64, below: $0)] } ?? []),
       outputs: [TensorPort("noise", ["N", .fixed(configuration.outChannels), "H", "W"])])
   }
 
   public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
-    ["noise": noise(in: inputs["sample"], at: inputs["timesteps"])]
+    ["noise": noise(in: inputs["sample"], at: inputs["timesteps"], of: inputs[ifPresent: "class_labels"])]
   }
 
   /// What heights and widths are multiples of, since all blocks but the last halve them.
   var granularity: Int { 1 << (downBlocks.count - 1) }
 
-  /// The noise in samples N×C×H×W at time steps N.
-  public func noise(in sample: Tensor, at timesteps: Tensor) -> Tensor {
+  /// The noise in samples N×C×H×W at time steps N, of classes N where the configuration has some.
+  public func noise(in sample: Tensor, at timesteps: Tensor, of classes: Tensor? = nil) -> Tensor {
     require(
       sample.rank == 4 && sample.shape[2...].allSatisfy { $0 % granularity == 0 },
       "height and width of \(sample.shape.shapeText) are no multiples of \(granularity)")
-    let time = timeEmbedding(configuration.timeFeatures(timesteps))  // N×E
+    require((classes == nil) == (classEmbedding == nil), "classes are given to the network that knows some")
+    var time = timeEmbedding(configuration.timeFeatures(timesteps))  // N×E
+    if let classEmbedding, let classes { time = time + classEmbedding(classes) }
     var hidden = convIn(configuration.centersInput ? sample.affine(scale: 2, shift: -1) : sample)
     var skips = [hidden]
     for block in downBlocks { hidden = block(hidden, time: time, keeping: &skips) }

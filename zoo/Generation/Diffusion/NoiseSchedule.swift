@@ -11,6 +11,8 @@ public struct NoiseSchedule: Sendable, Hashable {
     case scaledLinear = "scaled_linear"
     /// So that ᾱ falls as a squared cosine, β at most 0.999 (Nichol & Dhariwal 2021, equation 17).
     case squaredCosine = "squaredcos_cap_v2"
+    /// Along a logistic function from −6 to 6 (Xu et al. 2022, "GeoDiff").
+    case sigmoid
   }
 
   /// β_t, the variance of the noise of step t.
@@ -21,8 +23,13 @@ public struct NoiseSchedule: Sendable, Hashable {
   /// - Parameters:
   ///   - steps: T, the steps that the network was trained for.
   ///   - range: the first and the last β; a squared cosine needs none.
-  public init(_ curve: Curve = .linear, steps: Int = 1000, _ range: ClosedRange<Float> = 1e-4...0.02) {
+  ///   - endsInNoise: scales the curve so that nothing of the picture is left after the last step (Lin et al. 2024, algorithm 1).
+  public init(
+    _ curve: Curve = .linear, steps: Int = 1000, _ range: ClosedRange<Float> = 1e-4...0.02,
+    endsInNoise: Bool = false
+  ) {
     require(steps > 1 && range.lowerBound > 0 && range.upperBound < 1, "β of \(range) in \(steps) steps")
+    let betas: [Float]
     switch curve {
     case .linear: betas = Self.evenly(range.lowerBound, range.upperBound, steps)
     case .scaledLinear:
@@ -34,12 +41,31 @@ public struct NoiseSchedule: Sendable, Hashable {
         return root * root
       }
       betas = (0..<steps).map { Float(min(1 - share($0 + 1) / share($0), 0.999)) }
+    case .sigmoid:
+      let width = range.upperBound - range.lowerBound
+      betas = Self.evenly(-6, 6, steps).map { width / (1 + expf(-$0)) + range.lowerBound }
     }
+    self.betas = endsInNoise ? Self.endingInNoise(betas) : betas
+    cumulativeAlphas = Self.products(self.betas)
+  }
+
+  private static func products(_ betas: [Float]) -> [Float] {
     var product = 1.0
-    cumulativeAlphas = betas.map { beta in
+    return betas.map { beta in
       product *= Double(1 - beta)
       return Float(product)
     }
+  }
+
+  /// √ᾱ shifted so that the last one is 0, and scaled so that the first one stays.
+  private static func endingInNoise(_ betas: [Float]) -> [Float] {
+    let roots = products(betas).map { $0.squareRoot() }
+    let (first, last) = (roots[0], roots[roots.count - 1])
+    let alphas = roots.map { root in
+      let moved = (root - last) * (first / (first - last))
+      return moved * moved
+    }
+    return alphas.indices.map { 1 - ($0 == 0 ? alphas[0] : alphas[$0] / alphas[$0 - 1]) }
   }
 
   /// T.

@@ -35,6 +35,16 @@ enum Sampler: Sendable {
     }
   }
 
+  /// ᾱ of the sample that the step at a place begins with, and of the one that it leads to.
+  func alphas(at place: Int) -> (from: Float, to: Float) {
+    switch self {
+    case .ddpm(let sampler):
+      (sampler.configuration.schedule.cumulativeAlphas[timesteps[place]], sampler.nextAlpha(at: place))
+    case .ddim(let sampler):
+      (sampler.configuration.schedule.cumulativeAlphas[timesteps[place]], sampler.nextAlpha(at: place))
+    }
+  }
+
   /// Whether the step at a place adds noise.
   func addsNoise(at place: Int) -> Bool {
     switch self {
@@ -52,8 +62,7 @@ enum Sampler: Sendable {
       return sampler.step(output, at: place, sample: sample, noise: noise ?? .zeros(sample.shape)).sample
     case .ddim(let sampler):
       // What was learned of the variance is DDPM's alone.
-      let isLearned = sampler.configuration.variance == .learnedRange
-      let parts = output.split(1, into: isLearned ? 2 : 1)
+      let parts = output.split(1, into: sampler.configuration.variance.isLearned ? 2 : 1)
       return sampler.step(parts[0], at: place, sample: sample, noise: noise).sample
     }
   }

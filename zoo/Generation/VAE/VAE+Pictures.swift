@@ -3,7 +3,10 @@ import AviaryTensors
 import AviaryVision
 import AviaryWeights
 
-extension VAE: GenerativeNetwork {
+extension VAE: GenerativeNetwork {}
+extension ConvolutionalVAE: GenerativeNetwork {}
+
+extension GenerativeNetwork where Self: LatentAutoencoder {
   /// The decoder alone makes pictures, of codes from the prior; the encoder takes them.
   func pictureMaker(
     _ metadata: PortableMetadata, named name: String
@@ -17,19 +20,21 @@ extension VAE: GenerativeNetwork {
   fileprivate func pictureMaker(
     _ preprocessing: Preprocessing, named name: String
   ) throws(UnsuitableGenerator) -> @Sendable (SharedNetwork) -> any PictureMaker {
-    let configuration = configuration
+    let (axes, codeWidth) = (pictureAxes, codeWidth)
     // What a fixed size makes of any picture.
     let size = preprocessing.sizes(width: 1, height: 1).framed
     let shape: Shape = [preprocessing.channels.count, size.height, size.width]
-    guard shape.elementCount == configuration.pixels else {
+    guard shape.elementCount == axes.elementCount, axes.count == 1 || axes == shape else {
       throw UnsuitableGenerator(
         model: name,
         reason:
-          "has \(configuration.pixels) values for a picture, but its preprocessing makes \(shape.shapeText)"
+          "has \(axes.shapeText) values for a picture, but its preprocessing makes \(shape.shapeText)"
       )
     }
     return {
-      PictureAutoencoder(network: $0, name: name, configuration, preprocessing, pictureShape: shape)
+      PictureAutoencoder(
+        network: $0, of: Self.self, name: name, axes: axes, codeWidth: codeWidth, preprocessing,
+        pictureShape: shape)
     }
   }
 }
@@ -49,7 +54,7 @@ extension Generator {
 }
 
 /// An autoencoder in two pieces, which are compiled on their own: pictures to the distributions of codes, and codes to pictures.
-struct PictureAutoencoder: PictureMaker {
+struct PictureAutoencoder: PictureEncoder {
   let latentShape: Shape
   let pictureShape: Shape
   let range: ClosedRange<Float> = 0...1
@@ -58,48 +63,63 @@ struct PictureAutoencoder: PictureMaker {
   private let name: String
   private let encoder: SharedNetwork
   private let decoder: SharedNetwork
+  /// Of a picture as the encoder takes it.
+  private let axes: Shape
 
-  init(
-    network: SharedNetwork, name: String, _ configuration: VAE.Configuration, _ preprocessing: Preprocessing,
-    pictureShape: Shape
+  init<Model: LatentAutoencoder>(
+    network: SharedNetwork, of type: Model.Type, name: String, axes: Shape, codeWidth: Int,
+    _ preprocessing: Preprocessing, pictureShape: Shape
   ) {
     self.name = name
+    self.axes = axes
     self.pictureShape = pictureShape
-    latentShape = [configuration.code]
+    latentShape = [codeWidth]
     pictures = PictureInput(preprocessing)
     encoder = network.piece(inputs: ["image"], outputs: ["mean", "log_variance"]) {
-      (vae: VAE, tensors) in
+      (vae: Model, tensors) in
       let code = vae.encode(tensors["image"])
       return ["mean": code.mean, "log_variance": code.logVariance]
     }
-    decoder = network.piece(inputs: ["z"], outputs: ["reconstruction"]) { (vae: VAE, tensors) in
+    decoder = network.piece(inputs: ["z"], outputs: ["reconstruction"]) { (vae: Model, tensors) in
       ["reconstruction": vae.decode(tensors["z"])]
     }
   }
 
   private init(_ other: PictureAutoencoder) {
     (name, latentShape, pictureShape) = (other.name, other.latentShape, other.pictureShape)
-    pictures = other.pictures
+    (pictures, axes) = (other.pictures, other.axes)
     encoder = other.encoder.copy()
     decoder = other.decoder.copy()
   }
 
   func copy() -> PictureAutoencoder { PictureAutoencoder(self) }
 
-  func stepCount(_ sampling: Sampling?) throws -> Int {
-    guard sampling == nil else {
+  func stepCount(_ sampling: Sampling?, _ conditions: Conditions) throws -> Int {
+    guard sampling == nil, conditions.known == nil else {
       throw UnsuitableGenerator(model: name, reason: "decodes noise at once: there are no steps to choose")
     }
     return 1
   }
 
   func samples(
-    of latents: Tensor, _ sampling: Sampling?, noise: (_ step: Int) -> Tensor, step: () throws -> Void
+    of latents: Tensor, _ sampling: Sampling?, _ conditions: BatchConditions,
+    noise: (_ step: Int) -> Tensor, step: (_ samples: Tensor) throws -> Void
   ) throws -> Tensor {
     let samples = decoder(latents)
     try samples.requireNumbers(of: "the noise")
+    let pictures = samples.reshaped([latents.shape[0]] + pictureShape)
+    try step(pictures)
+    return pictures
+  }
+
+  func encodingSteps(_ sampling: Sampling?) throws -> Int { 1 }
+
+  func latents(
+    of samples: Tensor, _ sampling: Sampling?, _ conditions: BatchConditions, step: () throws -> Void
+  ) throws -> Tensor {
+    let mean = try code(of: samples).mean
     try step()
-    return samples.reshaped([latents.shape[0]] + pictureShape)
+    return mean
   }
 
   /// The encoder's input 1×C×H×W for a picture; throws ``UnsuitablePicture``.
@@ -125,7 +145,9 @@ struct PictureAutoencoder: PictureMaker {
     let z = code.sample(noise: .normal(code.mean.shape, using: generator))
     let reconstruction = decoder(z)
     try reconstruction.requireNumbers(of: "the picture's code")
-    return NegativeELBO(reconstruction: reconstruction, image: pictures.flattened(from: 1), code: code)
+    return NegativeELBO(
+      reconstruction: reconstruction.reshaped([pictures.shape[0], -1]), image: pictures.flattened(from: 1),
+      code: code)
   }
 
   /// q(z|x) of pictures N×C×H×W.
@@ -133,7 +155,7 @@ struct PictureAutoencoder: PictureMaker {
     require(
       pictures.rank == 4 && Array(pictures.shape.dropFirst()) == pictureShape,
       "pictures of \(pictures.shape.shapeText) for an encoder of N×\(pictureShape.shapeText)")
-    let outputs = encoder(["image": pictures.flattened(from: 1)])
+    let outputs = encoder(["image": pictures.reshaped([pictures.shape[0]] + axes)])
     let code = VAE.Code(mean: outputs["mean"], logVariance: outputs["log_variance"])
     try concatenate([code.mean, code.logVariance], axis: 1).requireNumbers(of: "the pictures")
     return code

@@ -1,12 +1,24 @@
 import AviaryLayers
 import AviaryTensors
 
+/// A variational autoencoder: a network that leads from pictures to distributions of codes, and from codes to pictures.
+public protocol LatentAutoencoder: Network {
+  /// The axes of a picture as the network takes it, without the batch.
+  var pictureAxes: Shape { get }
+  /// D, the width of a code.
+  var codeWidth: Int { get }
+  /// q(z|x) of pictures N×….
+  func encode(_ image: Tensor) -> VAE.Code
+  /// The means of p(x|z), pictures N×… with values in 0…1, of codes N×D.
+  func decode(_ z: Tensor) -> Tensor
+}
+
 /// The variational autoencoder (Kingma & Welling 2014, "Auto-Encoding Variational Bayes", arXiv:1312.6114) with the layers that PyTorch's
 /// examples train on MNIST.
 ///
 /// `image` N×784, values in 0…1, to `reconstruction` N×784 and the parameters of the code's distribution, `mean` and `log_variance`
 /// N×20. Names as in PyTorch's examples.
-public final class VAE: Network, ModeDependent {
+public final class VAE: LatentAutoencoder, ModeDependent {
   /// The encoder's hidden layer.
   package let fc1: Linear
   /// The code's means.
@@ -63,6 +75,9 @@ public final class VAE: Network, ModeDependent {
     let z = isTraining ? code.sample(noise: .normal(code.mean.shape)) : code.mean
     return ["reconstruction": decode(z), "mean": code.mean, "log_variance": code.logVariance]
   }
+
+  public var pictureAxes: Shape { [configuration.pixels] }
+  public var codeWidth: Int { configuration.code }
 
   /// q(z|x) of pictures N×784, a normal distribution of independent variables (appendix C.2).
   public func encode(_ image: Tensor) -> Code {
