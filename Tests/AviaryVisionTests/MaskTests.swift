@@ -29,6 +29,7 @@ struct MaskTests {
       let mask = try Mask(polygons: example.polygons, width: width, height: height)
       #expect(mask.runLengths == example.counts && mask.area == example.area, "case \(number)")
       #expect(try Mask(runLengths: example.counts, width: width, height: height) == mask)
+      #expect(mask.compressedRunLengths == example.compressed)
       #expect(
         try Mask(compressedRunLengths: example.compressed, width: width, height: height) == mask,
         "case \(number)")

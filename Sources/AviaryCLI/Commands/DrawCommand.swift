@@ -4,10 +4,15 @@ import Foundation
 enum DrawCommand: Command {
   static let name = "draw"
   static let summary =
-    "Draws labelled pictures to try things on, one sub-folder per class: digits or shapes of 28×28, or coloured scenes of any size."
+    "Draws labelled pictures to try things on, one sub-folder per class: digits or shapes of 28×28, or coloured scenes of any size. Scenes of several objects come with boxes, masks and captions in COCO's format."
   static let operands = "digits|shapes|scenes FOLDER"
   static let options = [
-    Option("count", "N", "pictures per class, by default 50"), Option("seed", "N", "by default 0"),
+    Option("count", "N", "pictures per class, or scenes of several objects; by default 50"),
+    Option("seed", "N", "by default 0"),
+    Option(
+      "objects", "N",
+      "scenes of up to N objects in FOLDER/pictures, with FOLDER/instances.json, FOLDER/captions.json and the classes of pixels in FOLDER/masks"
+    ),
     Option("size", "N", "height and width of scenes, by default 64"),
     Option(
       "shapes", "LIST",
@@ -23,7 +28,7 @@ enum DrawCommand: Command {
     guard let sketch = Sketch(rawValue: operands[0]) else {
       throw UsageError("there are digits, shapes and scenes to draw, not \(operands[0])")
     }
-    for option in ["size", "shapes"] where arguments.has(option) {
+    for option in ["size", "shapes", "objects"] where arguments.has(option) {
       throw UsageError("--\(option) is for scenes: \(operands[0]) have 28×28 pixels")
     }
     let generator = RandomGenerator(seed: seed)
@@ -41,7 +46,9 @@ enum DrawCommand: Command {
     in folder: String, _ count: Int, _ seed: UInt64, _ arguments: Arguments
   ) throws {
     let side = try arguments.integer("size", default: 64, in: 8...4096)
-    var generator = SceneGenerator.singles(width: side, height: side)
+    var generator =
+      arguments.has("objects")
+      ? SceneGenerator(width: side, height: side) : SceneGenerator.singles(width: side, height: side)
     if let text = arguments.string("shapes") {
       generator.shapes = try text.split(separator: ",").map { name in
         guard let shape = SceneShape(rawValue: String(name)) else {
@@ -52,6 +59,10 @@ enum DrawCommand: Command {
         return shape
       }
       guard !generator.shapes.isEmpty else { throw UsageError("--shapes names none") }
+    }
+    if arguments.has("objects") {
+      generator.objectCount = 0...(try arguments.integer("objects", default: 5, in: 1...100))
+      return try draw(generator, in: folder, count, seed)
     }
     let names = generator.classNames
     let folders = try names.map { try made("\(folder)/\($0)") }
@@ -69,6 +80,29 @@ enum DrawCommand: Command {
     }
     bar.finish()
     Console.print("\(folder): \(names.count) classes of \(count) pictures")
+  }
+
+  /// Several objects in each picture, or none, and all that is known of them.
+  private static func draw(
+    _ generator: SceneGenerator, in folder: String, _ count: Int, _ seed: UInt64
+  ) throws {
+    let (pictures, masks) = (try made("\(folder)/pictures"), try made("\(folder)/masks"))
+    var writer = COCOWriter(classNames: generator.classNames)
+    let bar = ProgressBar()
+    var objects = 0
+    for index in 0..<count {
+      let scene = generator.picture(index, seed: seed)
+      let file = "\(index).png"
+      try scene.image.write(to: "\(pictures)/\(file)")
+      try scene.labelMap?.picture.write(to: "\(masks)/\(file)")
+      writer.add(scene, file: file)
+      objects += scene.instances.count
+      bar.update("draw", done: index + 1, total: count)
+    }
+    bar.finish()
+    try writer.write(instances: "\(folder)/instances.json", captions: "\(folder)/captions.json")
+    Console.print(
+      "\(folder): \(count) pictures with \(objects) objects of \(generator.classNames.count) classes")
   }
 
   /// The folder, made where there is none.

@@ -89,7 +89,15 @@ extension ShowAttendTell {
             preprocessing: .init(
               height: 256, width: 256, mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225]),
             companions: [wordMap]))
-      ])
+      ]),
+    ZooEntry(
+      "captioner_scenes", .captioning,
+      [
+        Dialect(
+          "aviary", Configuration.scenes,
+          TaskBinding(
+            preprocessing: .init(height: 64, width: 64), labels: .names(Configuration.sceneWords.words)))
+      ]),
   ]
 
   /// Checkpoints hold numbers of words alone.

@@ -1,5 +1,6 @@
 import AviaryLayers
 import AviaryTensors
+import AviaryVision
 
 /// Show, Attend and Tell (Xu et al. 2015, "Neural Image Caption Generation with Visual Attention", arXiv:1502.03044) with soft attention: an LSTM
 /// that looks at some places of the picture before each word.
@@ -42,6 +43,21 @@ public final class ShowAttendTell: Network, CaptioningNetwork {
 
     /// D, the width of the encoder's features.
     var features: Int { encoder.resnet.map { 512 * $0.block.expansion } ?? 96 }
+
+    /// Small, for what ``SceneGenerator`` says of the simple forms that it draws.
+    public static let scenes: Configuration = {
+      var configuration = Configuration()
+      configuration.vocabulary = sceneWords.count
+      (configuration.encoder, configuration.grid) = (.plain, 8)
+      (configuration.attention, configuration.embedding, configuration.width) = (96, 48, 192)
+      configuration.dropout = 0.2
+      return configuration
+    }()
+
+    /// All words that drawn scenes are told in.
+    static let sceneWords = WordVocabulary(
+      of: ["a an left right of above below and nothing"] + SceneShape.allCases.map(\.rawValue)
+        + SceneColour.allCases.map(\.rawValue) + SceneTexture.allCases.map(\.rawValue))
 
     /// The tutorial's sizes, for the captions of COCO.
     public init() {}

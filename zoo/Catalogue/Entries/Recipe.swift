@@ -28,6 +28,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var labelSmoothing: Float?
   /// What a network for pixels learns from; cross-entropy where absent.
   package var pixelLoss: PixelLoss?
+  /// What it counts in a captioner's loss that all places are looked at alike; the paper's 1 where absent.
+  package var attentionWeight: Float?
   /// Height and width of the input, where they are not the model's own.
   package var size: Int?
   /// What a network that makes pictures learns; nil for a classifier.

@@ -2,13 +2,14 @@ import AviaryLayers
 import AviaryWeights
 
 extension AdaIN.Configuration: NetworkConfiguration {
-  private enum CodingKeys: String, CodingKey { case level, alpha, decoder }
+  private enum CodingKeys: String, CodingKey { case level, alpha, decoder, transform }
 
   /// Throws ``ConfigurationError`` for what makes no network.
   public init(from decoder: any Decoder) throws {
     var entries = try ConfigurationEntries(from: decoder)
     level = try entries.integer("level", 1...4, missing: 4)
     alpha = try entries.number("alpha", 0...1, missing: 1)
+    transform = try entries.choice("transform", Transform.self, missing: .moments)
     // A file that is named there has become a part of the weights.
     try entries.only("decoder", nil)
     try entries.finish()
@@ -18,6 +19,7 @@ extension AdaIN.Configuration: NetworkConfiguration {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(level, forKey: .level)
     try container.encode(alpha, forKey: .alpha)
+    try container.encode(transform.rawValue, forKey: .transform)
     try container.encodeNil(forKey: .decoder)
   }
 
@@ -53,6 +55,12 @@ extension AdaIN {
 
 extension AdaIN: SizedNetwork {
   public func check(_ inputs: NamedTensors) throws(SignatureError) {
+    guard configuration.transform == .moments else {
+      throw SignatureError(
+        name: "the setting transform", given: configuration.transform.rawValue,
+        expected:
+          "adain alone as one network: 'aviary stylize' works covariances out between encoder and decoder")
+    }
     for name in ["content", "style"] {
       let shape = inputs[name].shape
       guard shape[2...].contains(where: { $0 < configuration.smallestSide }) else { continue }

@@ -39,7 +39,13 @@ struct AdaptiveStyle: PictureStyler {
   func styled(_ image: Image, named name: String, _ styles: [Stylizer.Style], alpha: Float) throws -> Tensor {
     let content = try activations(image, named: name)
     let mixed = try styles.reduce(Tensor(Float(0))) { sum, style in
-      sum + AdaIN.adapted(content, to: try activations(style.image, named: style.name)) * style.weight
+      let wanted = try activations(style.image, named: style.name)
+      let adapted =
+        switch configuration.transform {
+        case .moments: AdaIN.adapted(content, to: wanted)
+        case .covariance: WhiteningColouring.adapted(content, to: wanted)
+        }
+      return sum + adapted * style.weight
     }
     let share = alpha * Float(configuration.alpha)
     return decoder(mixed * share + content * (1 - share))

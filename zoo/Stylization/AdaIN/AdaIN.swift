@@ -8,9 +8,9 @@ import AviaryTensors
 /// 2^(level − 1). Names are the places in the encoder and the decoder as pytorch-AdaIN and PytorchWCT have them.
 public final class AdaIN: Network {
   /// VGG-19 with normalized activations and mirrored edges, up to the first ReLU of a block.
-  public let encoder: Sequential
+  package let encoder: Sequential
   /// Its mirror image, without a ReLU at the end.
-  public let decoder: Sequential
+  package let decoder: Sequential
   /// What was asked for.
   public let configuration: Configuration
 
@@ -25,6 +25,17 @@ public final class AdaIN: Network {
     public var level = 4
     /// How much of the style there is, from 0 to 1.
     public var alpha = 1.0
+
+    /// What of the style's activations the content's take over.
+    public var transform = Transform.moments
+
+    /// What of the style's activations the content's take over.
+    public enum Transform: String, Sendable, Hashable, CaseIterable {
+      /// The mean and the deviation of each channel: AdaIN.
+      case moments = "adain"
+      /// Means and covariances (``WhiteningColouring``).
+      case covariance = "wct"
+    }
 
     /// The paper's.
     public init() {}
