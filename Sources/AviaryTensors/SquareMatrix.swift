@@ -1,3 +1,5 @@
+import Foundation
+
 /// A square matrix of doubles, for what float32 has too few digits for: covariances of features.
 package struct SquareMatrix: Sendable {
   /// Rows, and as many columns.
@@ -105,7 +107,8 @@ package struct SquareMatrix: Sendable {
     var (sine, cosine, moved) = (1.0, 1.0, 0.0)
     for i in stride(from: end - 1, through: low, by: -1) {
       let (f, b) = (sine * beside[i], cosine * beside[i])
-      let r = (f * f + bulge * bulge).squareRoot()
+      // Their squares may be too small for a double.
+      let r = hypot(f, bulge)
       beside[i + 1] = r
       if r == 0 {
         diagonal[i + 1] -= moved
@@ -131,15 +134,16 @@ package struct SquareMatrix: Sendable {
   ) -> (diagonal: [Double], beside: [Double]) {
     var work = self
     var beside = [Double](repeating: 0, count: size)
+    let least = max(1e-30 * (values.map(abs).max() ?? 0), 1e-140)
     for k in 0..<max(size - 2, 0) {
       let range = (k + 1)..<size
       var vector = range.map { work[$0, k] }
       let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
-      beside[k] = length == 0 ? 0 : vector[0] > 0 ? -length : length
-      guard length > 0 else { continue }
+      // What is nothing beside the matrix is nothing: the inverse of its square would be too large for a double.
+      guard length > least else { continue }
+      beside[k] = vector[0] > 0 ? -length : length
       vector[0] -= beside[k]
       let square = vector.reduce(0) { $0 + $1 * $1 }
-      guard square > 0 else { continue }
       // A − v pᵀ − p vᵀ with p = (2/|v|²)(Av − v·(vᵀAv)/|v|²).
       var product = range.map { i in
         var sum = 0.0

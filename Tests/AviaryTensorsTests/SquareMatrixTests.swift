@@ -35,4 +35,16 @@ struct SquareMatrixTests {
     let zero = SquareMatrix(4) { _, _ in 0 }
     #expect(zero.symmetricEigenvalues() == [0, 0, 0, 0])
   }
+
+  @Test("values too small for their squares are no obstacle", arguments: [1e-60, 1e-120, 1e-160, 1e-300])
+  func tiny(scale: Double) {
+    let matrix = symmetric(12, seed: 4)
+    let small = SquareMatrix(12) { row, column in
+      row < 6 && column < 6 ? matrix[row, column] : matrix[row, column] * scale
+    }
+    let (values, vectors) = small.symmetricEigenvectors()
+    #expect(values.allSatisfy { $0.isFinite })
+    #expect(difference(vectors * vectors.transposed, SquareMatrix(12) { $0 == $1 ? 1 : 0 }) < 1e-12)
+    #expect(difference(small.symmetricFunction { $0 }, small) < 1e-11)
+  }
 }

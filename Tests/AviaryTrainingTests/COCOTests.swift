@@ -192,25 +192,26 @@ struct COCOTests {
 
   @Test("drawn scenes written as COCO files are read again as they were")
   func written() throws {
-    try withTemporaryFolder { folder in
-      var generator = SceneGenerator(width: 40, height: 32)
-      generator.objectCount = 0...4
-      var writer = COCOWriter(classNames: generator.classNames)
-      let scenes = (0..<12).map { generator.picture($0, seed: 3) }
-      for (index, scene) in scenes.enumerated() {
-        try scene.image.write(to: "\(folder)/\(index).png")
-        writer.add(scene, file: "\(index).png")
-      }
-      let (instances, captions) = ("\(folder)/instances.json", "\(folder)/captions.json")
-      try writer.write(instances: instances, captions: captions)
-      let data = try COCO(instances: instances, captions: captions, pictures: folder)
-      #expect(data.count == scenes.count && data.classNames == generator.classNames && data.leftOut.isEmpty)
-      #expect(scenes.contains { $0.instances.isEmpty })
-      for (index, scene) in scenes.enumerated() {
-        let read = try data.picture(index)
-        #expect(read.image == scene.image && read.instances == scene.instances)
-        #expect(read.captions == scene.captions && read.labelMap == scene.labelMap)
-      }
+    let folder = FileManager.default.temporaryDirectory.appending(path: "scenes-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var generator = SceneGenerator(width: 40, height: 32)
+    generator.objectCount = 0...4
+    var writer = COCOWriter(classNames: generator.classNames)
+    let scenes = (0..<12).map { generator.picture($0, seed: 3) }
+    for (index, scene) in scenes.enumerated() {
+      try scene.image.write(to: "\(folder)/\(index).png")
+      writer.add(scene, file: "\(index).png")
+    }
+    let (instances, captions) = ("\(folder)/instances.json", "\(folder)/captions.json")
+    try writer.write(instances: instances, captions: captions)
+    let data = try COCO(instances: instances, captions: captions, pictures: folder)
+    #expect(data.count == scenes.count && data.classNames == generator.classNames && data.leftOut.isEmpty)
+    #expect(scenes.contains { $0.instances.isEmpty })
+    for (index, scene) in scenes.enumerated() {
+      let read = try data.picture(index)
+      #expect(read.image == scene.image && read.instances == scene.instances)
+      #expect(read.captions == scene.captions && read.labelMap == scene.labelMap)
     }
   }
 }

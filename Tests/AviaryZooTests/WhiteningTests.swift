@@ -2,7 +2,7 @@ import AviaryLayers
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
-import Foundation
+import TestSupport
 import Testing
 
 @testable import AviaryZoo
@@ -30,12 +30,20 @@ struct WhiteningTests {
     let result = WhiteningColouring.adapted(content, to: style)
     #expect(result.shape == content.shape)
     let (found, wanted) = (covariance(result), covariance(style))
-    func difference(_ a: Tensor, _ b: Tensor) -> Float {
-      (a - b).abs().max().item() / b.abs().max().item()
-    }
-    #expect(difference(found.mean, wanted.mean) < 1e-4)
-    #expect(difference(found.products, wanted.products) < 1e-3)
-    #expect(difference(WhiteningColouring.adapted(content, to: content), content) < 1e-3)
+    #expect(relativeDifference(found.mean, wanted.mean) < 1e-4)
+    #expect(relativeDifference(found.products, wanted.products) < 1e-3)
+    #expect(relativeDifference(WhiteningColouring.adapted(content, to: content), content) < 1e-3)
+  }
+
+  @Test("activations that are everywhere the same give or take their means alone")
+  func constant() {
+    let plain = Tensor((0..<8 * 20).map { Float($0 / 20) }, shape: [1, 8, 4, 5])
+    let style = activations(2, side: 7)
+    let toPlain = WhiteningColouring.adapted(style, to: plain)
+    #expect(toPlain.values().enumerated().allSatisfy { abs($0.element - Float($0.offset / 49)) < 1e-4 })
+    let ofPlain = covariance(WhiteningColouring.adapted(plain, to: style))
+    #expect(relativeDifference(ofPlain.mean, covariance(style).mean) < 1e-4)
+    #expect(ofPlain.products.values().allSatisfy { abs($0) < 1e-4 })
   }
 
   @Test("as a setting of adain, in stylize alone; one colour and few pixels are no obstacle")
@@ -51,8 +59,9 @@ struct WhiteningTests {
     let stylizer = try Stylizer(network)
     let plain = Image(width: 5, height: 4, model: .rgb, pixels: [UInt8](repeating: 90, count: 60))
     let scene = SceneGenerator(width: 24, height: 16).picture(0).image
-    for (content, style) in [(scene, plain), (plain, scene), (plain, plain)] {
-      let result = try stylizer.stylize(content, styles: [.init(style)], alpha: 0.5)
+    for (content, style) in [(scene, scene), (scene, plain), (plain, scene), (plain, plain)] {
+      let result = try stylizer.stylize(
+        content, named: "\(content.width)", styles: [.init(style)], alpha: 0.5)
       #expect(result.width == content.width && result.height == content.height)
     }
   }
