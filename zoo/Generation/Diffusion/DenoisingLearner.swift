@@ -5,11 +5,11 @@ import AviaryTraining
 /// A network that learns to find the noise in pictures (Ho, Jain & Abbeel 2020, algorithm 1), with classes where it knows some.
 ///
 /// Pictures of a batch have values from 0 to 1, and are spread to −1…1.
-public final class DenoisingLearner: Learner {
+public final class DenoisingLearner: SingleNetworkLearner {
   public typealias Batch = AviaryTraining.Batch
 
   /// The network that learns.
-  public let network: DenoisingUNet
+  public let model: DenoisingUNet
   /// What changes its weights.
   public let optimizer: any Optimizer
   /// What it will be sampled with: the noise of each step, and what the network's output is.
@@ -26,23 +26,16 @@ public final class DenoisingLearner: Learner {
   /// A learner for a scheduler whose variance is not learned.
   public init(_ network: DenoisingUNet, _ optimizer: any Optimizer, scheduler: SchedulerConfiguration) {
     require(!scheduler.variance.isLearned, "training of the variance \(scheduler.variance.rawValue)")
-    self.network = network
+    model = network
     self.optimizer = optimizer
     self.scheduler = scheduler
   }
 
-  public var modules: [any Module] { [network] }
-  public var optimizers: [any Optimizer] { [optimizer] }
+  public var network: any Module { model }
 
   public func learn(from batch: Batch) throws -> Evaluation {
-    var (value, gradients) = try valueAndGradient(of: network) { try loss(batch, drawsClasses: true) }
-    let result = Evaluation(loss: value.item(), count: batch.count)
-    // Such gradients would spoil the weights.
-    guard result.loss.isFinite else { return result }
-    if let limit = gradientNormLimit { gradients.clip(norm: limit) }
-    optimizer.update(network, gradients)
-    average?.update(network)
-    return result
+    let loss = try step { try valueAndGradient(of: model) { try self.loss(batch, drawsClasses: true) } }
+    return Evaluation(loss: loss.item(), count: batch.count)
   }
 
   /// With time steps and noise that depend on the batch's examples alone, so that epochs can be compared.
@@ -67,14 +60,14 @@ public final class DenoisingLearner: Learner {
     case .sample: target = pictures
     case .velocity: target = schedule.velocity(pictures, noise, timesteps: timesteps)
     }
-    let output = network.noise(
+    let output = model.noise(
       in: noised, at: Tensor(timesteps.map(Int64.init)), of: try classes(batch, drawsClasses, draws))
     return meanSquaredError(output, target)
   }
 
   /// Throws `TrainingError` for a label that is no class of the network's pictures.
   private func classes(_ batch: Batch, _ drawsClasses: Bool, _ draws: RandomGenerator) throws -> Tensor? {
-    guard let count = network.configuration.classCount else { return nil }
+    guard let count = model.configuration.classCount else { return nil }
     let pictureClasses = nullClass ?? count
     let labels = try batch.labels.values(of: Int64.self).enumerated().map { place, label in
       guard 0..<Int64(pictureClasses) ~= label else {
@@ -84,26 +77,6 @@ public final class DenoisingLearner: Learner {
       return Int64(nullClass)
     }
     return Tensor(labels)
-  }
-
-  public func withWeightsForUse<Result>(_ body: () throws -> Result) rethrows -> Result {
-    guard let average else { return try body() }
-    return try average.withAverages(in: network, body)
-  }
-
-  public func savedStates() -> [String: SavedState] {
-    var states = ["optimizer": optimizer.state(of: network)]
-    states["average"] = average?.state(of: network)
-    return states
-  }
-
-  public func restore(_ states: [String: SavedState]) throws(SavedStateError) {
-    guard let state = states["optimizer"] else { throw .missing("optimizer") }
-    guard (average == nil) == (states["average"] == nil) else {
-      throw average == nil ? .unexpected("average") : .missing("average")
-    }
-    try optimizer.restore(state, of: network)
-    if let state = states["average"] { try average?.restore(state, of: network) }
   }
 }
 

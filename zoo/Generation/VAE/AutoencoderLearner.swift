@@ -4,36 +4,36 @@ import AviaryTraining
 
 /// A variational autoencoder that learns pictures with values from 0 to 1 by lowering the negative evidence lower bound (Kingma & Welling
 /// 2014), its divergence weighted with β (Higgins et al. 2017, "β-VAE").
-public final class AutoencoderLearner: Learner {
+public final class AutoencoderLearner: SingleNetworkLearner {
   public typealias Batch = AviaryTraining.Batch
 
   /// The network that learns.
-  public let network: any LatentAutoencoder
+  public let model: any LatentAutoencoder
   /// What changes its weights.
   public let optimizer: any Optimizer
+  public var gradientNormLimit: Float?
+  public var average: ExponentialMovingAverage?
   /// What the divergence counts; 1 is the bound itself, more keeps codes nearer to the prior at the cost of sharpness.
   public var beta: Float = 1
 
   /// A learner of the bound itself.
   public init(_ network: any LatentAutoencoder, _ optimizer: any Optimizer) {
-    self.network = network
+    model = network
     self.optimizer = optimizer
   }
 
-  public var modules: [any Module] { [network] }
-  public var optimizers: [any Optimizer] { [optimizer] }
+  public var network: any Module { model }
 
   public func learn(from batch: Batch) throws -> Evaluation {
-    var bound: NegativeELBO?
-    let (value, gradients) = valueAndGradient(of: network) {
-      let made = self.bound(batch)
-      bound = made
-      return made.reconstruction + made.divergence * beta
+    var first: NegativeELBO?
+    let loss = step {
+      valueAndGradient(of: model) {
+        let bound = self.bound(batch)
+        first = first ?? bound
+        return bound.reconstruction + bound.divergence * beta
+      }
     }
-    let result = evaluation(bound!, value.item(), batch)
-    // Such gradients would spoil the weights.
-    if result.loss.isFinite { optimizer.update(network, gradients) }
-    return result
+    return evaluation(first!, loss.item(), batch)
   }
 
   /// With codes that depend on the batch's examples alone, so that epochs can be compared.
@@ -44,8 +44,8 @@ public final class AutoencoderLearner: Learner {
   }
 
   private func bound(_ batch: Batch) -> NegativeELBO {
-    let code = network.encode(batch.inputs.reshaped([batch.count] + network.pictureAxes))
-    let decoded = network.decode(code.sample(noise: .normal(code.mean.shape)))
+    let code = model.encode(batch.inputs.reshaped([batch.count] + model.pictureAxes))
+    let decoded = model.decode(code.sample(noise: .normal(code.mean.shape)))
     return NegativeELBO(
       reconstruction: decoded.reshaped([batch.count, -1]),
       image: batch.inputs.reshaped([batch.count, -1]), code: code)
