@@ -8,11 +8,11 @@ let families = [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
-  "Detection": ["DETR"],
+  "Detection": ["DETR", "RCNN", "RetinaNet", "FCOS", "SSD"],
   "Captioning": ["ShowAttendTell"],
   "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],
-  "Segmentation": ["UNet", "HED"],
+  "Segmentation": ["UNet", "HED", "FCN"],
   "Stylization": ["FastStyle", "AdaIN", "Gatys"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 

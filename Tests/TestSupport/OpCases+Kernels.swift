@@ -2,6 +2,7 @@ import AviaryTensors
 
 /// Convolutions, products, pooling and normalization with every attribute that changes the kernel.
 public let kernelCases: [OpCase] = convolutionCases + productCases + poolingCases + normalizationCases
+  + regionCases
 
 private func geometry(
   _ stride: [Int], _ before: [Int], _ after: [Int]? = nil, dilation: [Int]? = nil, groups: Int = 1
@@ -192,4 +193,22 @@ private let normalizationCases: [OpCase] = [
   OpCase("softmax", [sample([3, 5])]) { $0[0].softmax() },
   OpCase("softmax along the first axis", [sample([3, 2, 4])]) { $0[0].softmax(0) },
   OpCase("log-softmax", [sample([3, 5])]) { $0[0].logSoftmax() },
+]
+
+private let regions = Tensor([Float(0), 1.5, 0.5, 9, 11.25, 1, 3, 2, 30, 9], shape: [2, 5])
+
+private let regionCases: [OpCase] = [
+  OpCase("regions by samples", [sample([2, 2, 5, 6])]) {
+    regionsAligned([$0[0]], regions: regions, size: (2, 3), scales: [0.5], samples: 2)
+  },
+  OpCase(
+    "regions by samples of two maps, as many as there are places",
+    [sample([2, 2, 5, 6]), sample([2, 2, 3, 3], seed: 2)]
+  ) {
+    regionsAligned(
+      $0, regions: regions, levels: Tensor([Int64(1), 0]), size: (2, 2), scales: [0.5, 0.25], isAligned: true)
+  },
+  OpCase("regions by the largest value", [spread([2, 2, 5, 6])]) {
+    regionsMaxPooled($0[0], regions: regions, size: (2, 2), scale: 0.5)
+  },
 ]

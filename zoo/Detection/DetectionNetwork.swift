@@ -18,12 +18,20 @@ public protocol DetectionNetwork: Network {
   ) throws -> any DetectionProcessor
 }
 
+/// A detection network that, as a graph, has room for the most objects that it can find: what is left of it is empty.
+public protocol CountedNetwork: Network {
+  /// The outputs as the reference gives them, of which there are as many as there are objects.
+  func trimmed(_ outputs: NamedTensors, for inputs: NamedTensors) -> NamedTensors
+}
+
 /// What stands before and behind a detection network: from pictures to its inputs, and from its outputs to objects. It has no weights, so that
 /// threads can use it beside the network.
 public protocol DetectionProcessor: Sendable {
   /// The size that a picture of `width`×`height` pixels is brought to, from which memory is foreseen.
   func size(width: Int, height: Int) -> (width: Int, height: Int)
-  /// The network's inputs for pictures of any sizes.
+  /// Whether pictures of different sizes go through the network together; those of one size always do.
+  var joinsSizes: Bool { get }
+  /// The network's inputs for pictures, of any sizes where these are joined.
   func inputs(_ images: [Image]) -> NamedTensors
   /// The objects in each picture with scores above `threshold`, in any order; boxes in pixels of the pictures as they were, which may reach
   /// over the border.
@@ -34,4 +42,8 @@ public protocol DetectionProcessor: Sendable {
   func detections(
     _ outputs: NamedTensors, sizes: [(width: Int, height: Int)], labels: [String], threshold: Float
   ) -> [[Detection]]
+}
+
+extension DetectionProcessor {
+  public var joinsSizes: Bool { true }
 }

@@ -93,6 +93,9 @@ public struct Detector: TaskModel {
     require(
       !images.isEmpty && 0...1 ~= threshold, "\(images.count) pictures, and scores above \(threshold)")
     for image in images { try check(image, named: name) }
+    guard processor.joinsSizes || images.allSatisfy({ $0.hasSize(of: images[0]) }) else {
+      return try images.map { try detect([$0], threshold: threshold, named: name)[0] }
+    }
     let outputs = network(processor.inputs(images))
     for tensor in outputs.tensors where tensor.dtype.isFloatingPoint {
       guard tensor.values().allSatisfy(\.isFinite) else { throw NoNumbers(of: name) }
@@ -117,4 +120,8 @@ public struct Detector: TaskModel {
     throw UnsuitablePicture(
       name: name, width: width, height: height, expected: "\(PictureInput.mostPixels) pixels at most")
   }
+}
+
+extension Image {
+  fileprivate func hasSize(of other: Image) -> Bool { width == other.width && height == other.height }
 }

@@ -10,7 +10,16 @@ enum DetectCommand: Command {
     Option.weights,
     Option(
       "threshold", "X", "the score that objects must exceed, from 0 to 1; by default that of the weights"),
-    Option("output", "FILE", "the picture with the boxes drawn, .png or .jpg, or a folder"),
+    Option(
+      "iou", "X",
+      "of objects of one kind that overlap by more, the surest alone, from 0 to 1; besides what the network does"
+    ),
+    Option("max", "N", "at most N objects of a picture, the surest"),
+    Option("output", "FILE", "the picture with boxes and masks drawn, .png or .jpg, or a folder"),
+    Option(
+      "results", "FILE",
+      "all objects as COCO's results, .json; a picture's image_id is the number that its name ends with, else its place from 1"
+    ),
     Option.set, Option.exact, Option.eager, Option.precision, Option.json,
   ]
   static let example =
@@ -23,10 +32,13 @@ enum DetectCommand: Command {
       let score: Float
       /// x1, y1, x2, y2 in pixels.
       let box: [Float]
+      /// COCO's run lengths; nil from networks without masks.
+      let segmentation: Mask?
 
       init(_ detection: Detection) {
         (label, labelIndex, score) = (detection.label, detection.labelIndex, detection.score)
         box = [detection.box.x1, detection.box.y1, detection.box.x2, detection.box.y2]
+        segmentation = detection.mask
       }
     }
     let image: String
@@ -59,6 +71,29 @@ enum DetectCommand: Command {
     }
   }
 
+  /// An object as COCO's results have it.
+  private struct COCOResult: Encodable {
+    let imageID: Int
+    let categoryID: Int
+    /// x, y, width, height in pixels.
+    let bbox: [Float]
+    let score: Float
+    let segmentation: Mask?
+
+    private enum CodingKeys: String, CodingKey {
+      case imageID = "image_id"
+      case categoryID = "category_id"
+      case bbox, score, segmentation
+    }
+  }
+
+  /// The number that a picture's name ends with, else its place from 1.
+  private static func imageID(_ name: String, place: Int) -> Int {
+    let stem = URL(filePath: name).deletingPathExtension().lastPathComponent
+    let digits = stem.reversed().prefix { $0.isASCII && $0.isNumber }
+    return Int(String(digits.reversed())) ?? place + 1
+  }
+
   static func run(_ arguments: Arguments) throws {
     let (name, words) = try arguments.firstAndRest()
     try Catalogue.selection(name).entry.require(Detector.task)
@@ -67,12 +102,25 @@ enum DetectCommand: Command {
       arguments, "output", for: operands.pictures, endings: ["png", "jpg", "jpeg"])
     let threshold =
       arguments.has("threshold") ? try arguments.number("threshold", default: 0, in: 0...1) : nil
+    let overlap = arguments.has("iou") ? try arguments.number("iou", default: 0, in: 0...1) : nil
+    let most = arguments.has("max") ? try arguments.integer("max", default: 1, in: 1...Int.max) : nil
     let detector = try arguments.model(Detector.self, name, runs: operands.pictures.count)
+    var results: [COCOResult] = []
     try arguments.record(operands, name: Self.name) { (record: inout Record, picture, index) in
       let image = try picture.image()
-      let found = try detector.detect(image, threshold: threshold, named: picture.name)
+      var found = try detector.detect(image, threshold: threshold, named: picture.name)
+      if let overlap { found = found.suppressed(threshold: Double(overlap)) }
+      if let most { found = Array(found.prefix(most)) }
+      results += found.map {
+        COCOResult(
+          imageID: imageID(picture.name, place: index), categoryID: $0.labelIndex, bbox: $0.box.coco,
+          score: $0.score, segmentation: $0.mask)
+      }
       try drawings.map { try image.drawing(boxes: found).write(to: $0.path(index)) }
       record.detections = found.map { Record.Object($0) }
+    }
+    if let path = arguments.string("results") {
+      try JSONEncoder().encode(results).write(to: URL(filePath: path), options: .atomic)
     }
   }
 }

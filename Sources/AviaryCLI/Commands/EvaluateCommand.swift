@@ -3,19 +3,19 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector."
   static let operands = "MODEL"
   static let options =
     [
       Option.weights, Option.channels, Option.size,
       Option(
         "data", "FOLDER",
-        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text"
+        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
-      Option("limit", "N", "the first N pictures of an autoencoder's, or characters of a text"),
+      Option("limit", "N", "the first N pictures of an autoencoder's or a detector's data, or characters of a text"),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
-    ] + GeneratorEvaluation.options + [Option.exact, Option.eager, Option.precision, Option.json]
+    ] + DetectorEvaluation.options + GeneratorEvaluation.options + [Option.exact, Option.eager, Option.precision, Option.json]
   static let example = "aviary evaluate lenet --data mnist"
 
   /// The options that are of some tasks only.
@@ -24,7 +24,8 @@ enum EvaluateCommand: Command {
     case .classification: ["channels", "size", "batch", "exact", "data"]
     case .generation: GeneratorEvaluation.names.union(["batch", "limit", "seed", "exact"])
     case .language: ["limit", "vocabulary", "data"]
-    case .segmentation, .detection, .captioning, .stylization: []
+    case .detection: ["limit", "data", "pictures", "exact"]
+    case .segmentation, .captioning, .stylization: []
     }
   }
 
@@ -37,9 +38,10 @@ enum EvaluateCommand: Command {
     case .classification: evaluate = ClassifierEvaluation.run
     case .generation: evaluate = AutoencoderEvaluation.run
     case .language: evaluate = TextEvaluation.run
-    case .segmentation, .detection, .captioning, .stylization:
+    case .detection: evaluate = DetectorEvaluation.run
+    case .segmentation, .captioning, .stylization:
       throw UsageError(
-        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, autoencoders and language models can be evaluated"
+        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, autoencoders and language models can be evaluated"
       )
     }
     if let option = others.sorted().first(where: arguments.has) {

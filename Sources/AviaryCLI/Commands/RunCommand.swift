@@ -22,7 +22,10 @@ enum RunCommand: Command {
     let loaded = try arguments.loadedNetwork(name, sets)
     let inputs = try InputArrays.read(input, sets, for: loaded, arguments)
     loaded.tellChanges()
-    let outputs = try arguments.runner(loaded, runs: 1)(inputs)
+    var outputs = try arguments.runner(loaded, runs: 1)(inputs)
+    if let network = loaded.network as? any CountedNetwork {
+      outputs = network.trimmed(outputs, for: inputs)
+    }
     try WeightFile.write(
       try WeightArchive(outputs.elements.map { ($0.name, $0.tensor) }), to: output, as: .npz)
   }

@@ -34,7 +34,7 @@ extension Operation {
   func callAsFunction(_ inputs: Tensor...) -> Tensor { apply(inputs)[0] }
 
   /// As calling it, for operations with several inputs or results.
-  func apply(_ inputs: [Tensor]) -> [Tensor] {
+  package func apply(_ inputs: [Tensor]) -> [Tensor] {
     let scope = ExecutionScope.current
     if let trace = scope.trace { return trace.record(self, inputs) }
     let isRecording = scope.isRecording && inputs.contains { $0.node != nil }

@@ -11,12 +11,14 @@ public func nonMaximumSuppression(
   require(
     scores.count == boxes.count && (labels?.count ?? boxes.count) == boxes.count,
     "\(scores.count) scores and \(labels?.count ?? boxes.count) labels were given for \(boxes.count) boxes")
-  var kept: [Int: [Int]] = [:]
+  var kept: [Int: [Box]] = [:]
   return descendingOrder(of: scores).filter { index in
-    let label = labels?[index] ?? 0
-    let stays = kept[label, default: []].allSatisfy { Double(boxes[$0].iou(boxes[index])) <= threshold }
-    if stays { kept[label, default: []].append(index) }
-    return stays
+    let box = boxes[index]
+    return { (rivals: inout [Box]) in
+      let stays = rivals.allSatisfy { Double($0.iou(box)) <= threshold }
+      if stays { rivals.append(box) }
+      return stays
+    }(&kept[labels?[index] ?? 0, default: []])
   }
 }
 

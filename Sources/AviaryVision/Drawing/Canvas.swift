@@ -25,6 +25,16 @@ struct Canvas {
     }
   }
 
+  /// Mixes a colour into the pixels of a mask of the picture's size.
+  mutating func tint(_ mask: Mask, _ colour: Colour, share: Float) {
+    for place in mask.pixels.indices where mask.pixels[place] {
+      for (channel, value) in [colour.red, colour.green, colour.blue].enumerated() {
+        let old = Float(pixels[3 * place + channel])
+        pixels[3 * place + channel] = UInt8((old + (Float(value) - old) * share).rounded())
+      }
+    }
+  }
+
   /// Paints the border of a rectangle, inside of it.
   mutating func frame(_ columns: Range<Int>, _ rows: Range<Int>, thickness: Int, _ colour: Colour) {
     let upper = min(rows.lowerBound + thickness, rows.upperBound)

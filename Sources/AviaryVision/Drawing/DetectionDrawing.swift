@@ -3,12 +3,17 @@ import Foundation
 extension Image {
   /// The picture in colour with a frame around each detection, and its label and score above the frame or, where there is no room, in it.
   ///
+  /// Where there are masks, their pixels are tinted with the label's colour, the surest detection's above the others'.
   /// Each label has its colour of `palette`. Lines are as thick as the picture is large: a pixel per 240 of its shorter side; letters
   /// grow alike. Frames end at the picture's border, captions are moved and shortened to stay inside. A box beside the picture, or with
   /// an edge that is not a number, is not drawn.
   public func drawing(boxes detections: [Detection], palette: Palette = .hues) -> Image {
     let pen = max(min(width, height) / 240, 1)
     var canvas = Canvas(self)
+    for detection in detections.reversed() {
+      guard let mask = detection.mask, mask.width == width, mask.height == height else { continue }
+      canvas.tint(mask, palette[detection.labelIndex], share: 0.45)
+    }
     let places = detections.map { covered(by: $0.box) }
     for (detection, place) in zip(detections, places) {
       guard let place else { continue }

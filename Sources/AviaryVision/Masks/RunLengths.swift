@@ -89,3 +89,45 @@ extension Mask {
     return text
   }
 }
+
+extension Mask {
+  /// COCO's compressed run lengths of the mask, as ``init(compressedRunLengths:width:height:)`` reads them.
+  public var compressedRunLengths: String {
+    let runs = runLengths
+    var letters: [UInt8] = []
+    for (place, run) in runs.enumerated() {
+      var rest = place > 2 ? run - runs[place - 2] : run
+      var isOver = false
+      while !isOver {
+        let bits = rest & 31
+        rest >>= 5
+        // The sign is the highest of the last five bits.
+        isOver = bits & 16 != 0 ? rest == -1 : rest == 0
+        letters.append(UInt8(bits + (isOver ? 0 : 32) + 48))
+      }
+    }
+    return String(decoding: letters, as: UTF8.self)
+  }
+}
+
+/// As COCO's results have it: `size`, the height and the width, and `counts`, the compressed run lengths.
+extension Mask: Codable {
+  private enum CodingKeys: CodingKey { case size, counts }
+
+  /// Throws ``MaskError`` unless the run lengths fill the size.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let size = try container.decode([Int].self, forKey: .size)
+    guard size.count == 2, size.allSatisfy({ 1...1 << 20 ~= $0 }), size[0] * size[1] <= Image.maximumPixelCount
+    else { throw MaskError("a mask of \(size) pixels") }
+    try self.init(
+      compressedRunLengths: try container.decode(String.self, forKey: .counts), width: size[1],
+      height: size[0])
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode([height, width], forKey: .size)
+    try container.encode(compressedRunLengths, forKey: .counts)
+  }
+}

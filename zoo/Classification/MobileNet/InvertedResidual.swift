@@ -15,6 +15,8 @@ struct ConvolutionStyle: Sendable, Hashable {
 
   let batchNorm: BatchNormStyle
   let strided: StridedPadding
+  /// Whether batch normalization is never trained, as in detectors' bodies.
+  var isFrozen = false
 
   static let torch = ConvolutionStyle(batchNorm: .torch, strided: .symmetric)
 
@@ -37,7 +39,9 @@ struct ConvolutionStyle: Sendable, Hashable {
       inputs, outputs, kernel: Extents(kernel), stride: Extents(stride),
       padding: padding(kernel: kernel, stride: stride), groups: groups, bias: false,
       initializer: .kaimingNormal(fan: .output))
-    return Sequential([convolution, batchNorm(outputs)] + (activation.map { [Activate($0)] } ?? []))
+    let norm: any Layer =
+      isFrozen ? FrozenBatchNorm(outputs, epsilon: batchNorm.epsilon) : batchNorm(outputs)
+    return Sequential([convolution, norm] + (activation.map { [Activate($0)] } ?? []))
   }
 }
 

@@ -65,6 +65,8 @@ public final class MobileNetV3: StagedModel {
     case torchvision
     /// One more zero at the end around strided convolutions, Keras' constants of batch normalization.
     case keras
+    /// torchvision's detectors: batch normalization is frozen, with ε = 10⁻⁵.
+    case frozen
 
     var style: ConvolutionStyle {
       switch self {
@@ -72,6 +74,7 @@ public final class MobileNetV3: StagedModel {
         ConvolutionStyle(
           batchNorm: BatchNormStyle(epsilon: 1e-3, momentum: 0.01, variance: .unbiased), strided: .symmetric)
       case .keras: ConvolutionStyle(batchNorm: .keras(momentum: 0.999), strided: .uneven)
+      case .frozen: ConvolutionStyle(batchNorm: .torch, strided: .symmetric, isFrozen: true)
       }
     }
   }

@@ -36,8 +36,11 @@ public final class ResNet: StagedModel {
     public var groups = 1
     /// Channels of each group in conv2_x (ResNeXt's d).
     public var groupWidth = 64
-    /// Whether batch normalization is never trained, as in detectors' bodies.
-    public var hasFrozenBatchNorm = false
+    /// The ε of batch normalization that is never trained, as in detectors' bodies; nil for one that is.
+    public var frozenBatchNorm: Float?
+    /// Whether conv4_x and conv5_x keep the resolution of conv3_x, their 3×3 convolutions reaching two and four times as far instead: for
+    /// networks that say something of each pixel (Yu & Koltun 2016, arXiv:1511.07122).
+    public var isDilated = false
 
     /// The two kinds of residual function F.
     public enum Block: Sendable, Hashable {
@@ -92,13 +95,18 @@ public final class ResNet: StagedModel {
     /// The same network with batch normalization that is never trained.
     public var withFrozenBatchNorm: Configuration {
       var copy = self
-      copy.hasFrozenBatchNorm = true
+      copy.frozenBatchNorm = dialect.batchNorm.epsilon
       return copy
     }
 
     func batchNorm(_ channels: Int) -> any RectifiableLayer {
-      hasFrozenBatchNorm
-        ? FrozenBatchNorm(channels, epsilon: dialect.batchNorm.epsilon) : dialect.batchNorm(channels)
+      frozenBatchNorm.map { FrozenBatchNorm(channels, epsilon: $0) } ?? dialect.batchNorm(channels)
+    }
+
+    /// How far the 3×3 convolutions of a block reach: the first one of a group as far as the group before.
+    func dilation(group: Int, place: Int) -> Int {
+      guard isDilated, group > 1 else { return 1 }
+      return 1 << (group - (place == 0 ? 2 : 1))
     }
 
     /// Channels of a bottleneck's 3×3 convolution where a plain one has `width`.
@@ -117,9 +125,11 @@ public final class ResNet: StagedModel {
       let (width, depth) = group
       return Sequential(
         (0..<depth).map { place in
-          let stride = index > 0 && place == 0 ? 2 : 1
+          let keepsResolution = index == 0 || configuration.isDilated && index > 1
           defer { channels = width * configuration.block.expansion }
-          return ResidualBlock(channels, width, stride: stride, configuration)
+          return ResidualBlock(
+            channels, width, stride: place == 0 && !keepsResolution ? 2 : 1,
+            dilation: configuration.dilation(group: index, place: place), configuration)
         })
     }
     (layer1, layer2, layer3, layer4) = (groups[0], groups[1], groups[2], groups[3])
@@ -156,12 +166,15 @@ package final class ResidualBlock: Layer {
   /// The 1×1 convolution in place of x and its normalization; nil where x itself is added.
   package let downsample: Sequential?
 
-  init(_ inputs: Int, _ width: Int, stride: Int, _ configuration: ResNet.Configuration) {
+  init(
+    _ inputs: Int, _ width: Int, stride: Int, dilation: Int = 1, _ configuration: ResNet.Configuration
+  ) {
     let dialect = configuration.dialect
     func conv(_ inputs: Int, _ outputs: Int, _ kernel: Int, stride: Int = 1, groups: Int = 1) -> Conv2d {
       Conv2d(
         inputs, outputs, kernel: Extents(kernel), stride: Extents(stride),
-        padding: .symmetric(Extents(kernel / 2)), groups: groups,
+        padding: .symmetric(Extents(kernel / 2 * dilation)), dilation: Extents(kernel > 1 ? dilation : 1),
+        groups: groups,
         bias: dialect == .keras, initializer: .kaimingNormal(fan: .output))
     }
     let outputs = width * configuration.block.expansion

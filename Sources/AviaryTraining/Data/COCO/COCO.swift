@@ -18,6 +18,7 @@ public struct COCO: AnnotatedPictures {
     let id: Int
     let box: Box
     let label: Int
+    let area: Double?
     let isCrowd: Bool
     let segmentation: COCODocument.Segmentation?
   }
@@ -99,6 +100,9 @@ public struct COCO: AnnotatedPictures {
 
   /// The file of a picture.
   public func file(_ index: Int) -> String { entries[index].file }
+
+  /// The areas of a picture's objects as its annotations say them, in square pixels, in the order of its instances.
+  public func areas(_ index: Int) -> [Double?] { entries[index].objects.map(\.area) }
 
   /// One picture, its objects with masks where they have some, its captions, and the class of each pixel: 0 where no object is, an object's
   /// class plus 1; what several objects share, or a crowd has, counts for none (``LabelMap/ignored``), as in torchvision's reference.
@@ -213,7 +217,7 @@ public struct COCO: AnnotatedPictures {
         }
         entries[annotation.imageID]!.objects.append(
           Object(
-            id: annotation.id, box: box, label: label, isCrowd: (annotation.iscrowd ?? 0) != 0,
+            id: annotation.id, box: box, label: label, area: annotation.area, isCrowd: (annotation.iscrowd ?? 0) != 0,
             segmentation: usable(annotation.segmentation)))
       }
     }

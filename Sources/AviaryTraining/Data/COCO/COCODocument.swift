@@ -19,12 +19,13 @@ struct COCODocument: Decodable {
     let imageID: Int
     let categoryID: Int?
     let bbox: [Double]?
+    let area: Double?
     let iscrowd: Int?
     let segmentation: Segmentation?
     let caption: String?
 
     private enum CodingKeys: String, CodingKey {
-      case id, bbox, iscrowd, segmentation, caption
+      case id, bbox, area, iscrowd, segmentation, caption
       case imageID = "image_id"
       case categoryID = "category_id"
     }

@@ -1,0 +1,98 @@
+import Aviary
+import Foundation
+
+/// `aviary evaluate` for detectors: COCO's twelve numbers for boxes, and for masks where the network makes some, and each class' precision.
+enum DetectorEvaluation {
+  static let options = [
+    Option("pictures", "FOLDER", "the pictures that a detector's --data, a COCO file of objects, is about")
+  ]
+
+  private struct Report: Encodable {
+    struct Class: Encodable {
+      let name: String
+      let boxes: COCOSummary
+      let masks: COCOSummary?
+    }
+    let pictures: Int
+    let boxes: COCOSummary
+    let masks: COCOSummary?
+    let classes: [Class]
+    /// Classes of the data that the network does not know: their objects are never found.
+    let unknownClasses: [String]
+    let leftOut: [String: Int]
+    let errors: [String]
+  }
+
+  static func run(_ name: String, _ arguments: Arguments) throws {
+    let file = try arguments.required("data")
+    let data = try COCO(instances: file, pictures: try arguments.required("pictures"))
+    if !data.leftOut.isEmpty { Console.printError(data.summary) }
+    let count = min(data.count, try arguments.integer("limit", default: data.count, in: 1...Int.max))
+    let detector = try arguments.model(Detector.self, name, runs: count)
+    // The data's classes among the network's labels, by their names.
+    let labels = data.classNames.map { detector.labels.firstIndex(of: $0) }
+    let unknown = zip(data.classNames, labels).filter { $1 == nil }.map(\.0)
+    guard unknown.count < data.classNames.count else {
+      throw UsageError("\(name) knows none of the \(data.classNames.count) classes of \(file)")
+    }
+    if !unknown.isEmpty {
+      Console.printError("\(name) does not know \(unknown.joined(separator: ", ")): these are never found")
+    }
+    let numbers = labels.enumerated().map { $1 ?? detector.labels.count + $0 }
+
+    var (boxes, masks) = (COCOEvaluation(.boxes), COCOEvaluation(.masks))
+    var hasMasks = false
+    var errors: [String] = []
+    var measured = 0
+    let bar = ProgressBar()
+    for index in 0..<count {
+      do {
+        let picture = try data.picture(index)
+        let found = try detector.detect(picture.image, threshold: 0, named: data.file(index))
+        let truth = zip(picture.instances, data.areas(index)).map { instance, area in
+          var known = instance
+          known.labelIndex = numbers[instance.labelIndex]
+          return COCOEvaluation.Truth(known, area: area)
+        }
+        boxes.add(found, truth: truth)
+        masks.add(found, truth: truth.filter { $0.instance.mask != nil })
+        hasMasks = hasMasks || found.contains { $0.mask != nil }
+        measured += 1
+      } catch {
+        bar.finish()
+        errors.append("\(error)")
+        Console.printError("aviary: \(error)")
+      }
+      bar.update("evaluate", done: index + 1, total: count)
+    }
+    bar.finish()
+    let report = Report(
+      pictures: measured, boxes: boxes.summary, masks: hasMasks ? masks.summary : nil,
+      classes: boxes.classes.map { label in
+        let name = numbers.firstIndex(of: label).map { data.classNames[$0] } ?? "\(label)"
+        return Report.Class(
+          name: name, boxes: boxes.summary(of: label), masks: hasMasks ? masks.summary(of: label) : nil)
+      }, unknownClasses: unknown, leftOut: data.leftOut.byText, errors: errors)
+    if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
+    if !errors.isEmpty { throw ToldFailure() }
+  }
+
+  private static func text(_ report: Report) -> String {
+    func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
+    let summaries = [("boxes", report.boxes), report.masks.map { ("masks", $0) }].compactMap(\.self)
+    let totals = Console.table(
+      ["\(report.pictures) pictures"] + summaries.map(\.0),
+      report.boxes.rows.indices.map { row in
+        [report.boxes.rows[row].name] + summaries.map { text($0.1.rows[row].value) }
+      }, right: [1, 2])
+    let classes = Console.table(
+      ["class"] + summaries.flatMap { ["AP of \($0.0)", "AP50"] },
+      report.classes.map { row in
+        [row.name]
+          + ([row.boxes] + (row.masks.map { [$0] } ?? [])).flatMap {
+            [text($0.averagePrecision), text($0.at50)]
+          }
+      }, right: [1, 2, 3, 4])
+    return "\(totals)\n\n\(classes)"
+  }
+}
