@@ -8,7 +8,7 @@ let families = [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
-  "Detection": ["DETR"],
+  "Detection": ["DETR", "Darknet", "YOLO"],
   "Captioning": ["ShowAttendTell"],
   "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],

@@ -108,6 +108,8 @@ public enum LabelSet: String, Sendable, Codable {
   case visualWakeWords
   /// COCO's 80 classes under their numbers from 1 to 90, those of no class being "N/A".
   case coco
+  /// The same one after another, without numbers of no class, as YOLO counts them.
+  case cocoClasses
 
   /// One name per class.
   public func names() throws -> [String] {
@@ -116,6 +118,7 @@ public enum LabelSet: String, Sendable, Codable {
     case .cifar10:
       ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     case .visualWakeWords: ["no person", "person"]
+    case .cocoClasses: try LabelSet.coco.names().filter { $0 != "N/A" }
     case .imagenet, .coco:
       try String(contentsOf: try Resources.url(rawValue, "txt"), encoding: .utf8)
         .split(separator: "\n").map(String.init)
