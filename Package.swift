@@ -6,6 +6,7 @@ import PackageDescription
 let families = [
   "Classification": [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
+    "TinyDarknet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
   "Detection": ["DETR", "Darknet", "YOLO"],

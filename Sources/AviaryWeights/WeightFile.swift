@@ -87,7 +87,12 @@ public struct WeightFile: Sendable {
     case .npz: try NumPyFile.writeArchive(archive, to: path, floats: floats)
     case .kerasWeights: try KerasLegacyWriter.write(archive, to: path, floats: floats)
     case .kerasPaths: try KerasPathWriter.write(archive, to: path, floats: floats)
-    case .darknet: try DarknetFile.write(archive, to: path)
+    case .darknet:
+      guard floats ?? .float32 == .float32 else {
+        throw WeightsError(
+          .unsupported, "a darknet file holds float32 values alone, not \(floats!)", file: path)
+      }
+      try DarknetFile.write(archive, to: path)
     default: throw WeightsError(.unsupported, "\(format.summary) is not a format that is written", file: path)
     }
   }

@@ -167,7 +167,8 @@ public enum Catalogue {
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
-      TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
+      TinyResNet.entries, TinyDarknet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries,
+      MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
       UNet.entries, RetinaUNet.entries, HED.entries, DETR.entries, Darknet.entries, YOLO.entries,
       FastStyle.entries, AdaIN.entries,

@@ -39,27 +39,31 @@ extension Darknet {
   /// The catalogue's name of all networks that a `.cfg` describes.
   static let entryName = "darknet"
 
-  static let entries = [entry(cfg: yoloV3Tiny)]
+  static let entries = [
+    entry(entryName, cfg: yoloV3Tiny), entry("yolov1", cfg: yoloV1, labels: .names(pascalClasses)),
+  ]
 
-  private static func entry(cfg: String) -> ZooEntry {
-    ZooEntry(
-      entryName, .detection,
-      [
-        Dialect(
-          "alexeyab", Configuration(cfg: cfg, fork: .alexeyab), tellsAllSettings: true,
-          binding(0.25, .antialiased)),
-        Dialect(
-          "pjreddie", Configuration(cfg: cfg, fork: .pjreddie), tellsAllSettings: true,
-          binding(0.5, .corners)),
-      ])
+  private static func entry(
+    _ name: String, cfg: String, labels: BoundLabels = .set(.cocoClasses)
+  ) -> ZooEntry {
+    func dialect(
+      _ fork: DarknetFork, _ threshold: Double, _ resampling: DarknetFrame.Resampling
+    ) -> Dialect {
+      Dialect(
+        fork.rawValue, Configuration(cfg: cfg, fork: fork), tellsAllSettings: true,
+        binding(threshold, resampling, labels))
+    }
+    return ZooEntry(
+      name, .detection,
+      [dialect(.alexeyab, 0.25, .antialiased), dialect(.pjreddie, 0.5, .corners)])
   }
 
   /// The threshold is that of the fork's `detector test`. AlexeyAB's resizes with OpenCV where it is there, and may do otherwise.
   private static func binding(
-    _ threshold: Double, _ resampling: DarknetFrame.Resampling
+    _ threshold: Double, _ resampling: DarknetFrame.Resampling, _ labels: BoundLabels
   ) -> TaskBinding {
     TaskBinding(
-      preprocessing: .init(), labels: .set(.cocoClasses),
+      preprocessing: .init(), labels: labels,
       settings: [
         Detector.thresholdSetting: .number(threshold), "iou_threshold": .number(overlap),
         "resampling": .string(resampling.rawValue),
@@ -86,7 +90,7 @@ extension Darknet {
     guard path.hasSuffix(".cfg") else { return nil }
     let cfg = try ConfigurationFile.text(path, "the .cfg")
     _ = try Darknet(Configuration(cfg: cfg))
-    let entry = entry(cfg: cfg)
+    let entry = entry(entryName, cfg: cfg)
     return forks.first.flatMap { entry.dialect(named: $0.rawValue) }.map(entry.only) ?? entry
   }
 
@@ -96,22 +100,4 @@ extension Darknet {
     guard FileManager.default.fileExists(atPath: cfg) else { return [:] }
     return ["cfg": .string(try ConfigurationFile.text(cfg, "the .cfg"))]
   }
-
-  /// YOLO v3 tiny for COCO, the network of the catalogue (Redmon & Farhadi 2018): thirteen convolutions, and heads for two sizes of objects.
-  static let yoloV3Tiny: String = {
-    func convolution(_ filters: Int, _ size: Int) -> String {
-      "[convolutional]\nbatch_normalize=1\nfilters=\(filters)\nsize=\(size)\nstride=1\npad=1\nactivation=leaky\n"
-    }
-    func maximum(stride: Int) -> String { "[maxpool]\nsize=2\nstride=\(stride)\n" }
-    func head(_ mask: String) -> String {
-      "[convolutional]\nsize=1\nstride=1\npad=1\nfilters=255\nactivation=linear\n"
-        + "[yolo]\nmask=\(mask)\nanchors=10,14, 23,27, 37,58, 81,82, 135,169, 344,319\nclasses=80\nnum=6\n"
-    }
-    let body = [16, 32, 64, 128, 256].map { convolution($0, 3) + maximum(stride: 2) }.joined()
-    return "[net]\nwidth=416\nheight=416\nchannels=3\n" + body
-      + convolution(512, 3) + maximum(stride: 1) + convolution(1024, 3) + convolution(256, 1)
-      + convolution(512, 3) + head("3,4,5")
-      + "[route]\nlayers=-4\n" + convolution(128, 1) + "[upsample]\nstride=2\n" + "[route]\nlayers=-1,8\n"
-      + convolution(256, 3) + head("0,1,2")
-  }()
 }

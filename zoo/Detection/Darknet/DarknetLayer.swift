@@ -33,10 +33,8 @@ extension DarknetLayer {
 struct DarknetPiece: Sendable, Hashable {
   /// The tensor's name within its layer.
   let name: String
-  /// Its shape in the network.
+  /// Its shape.
   let shape: Shape
-  /// Whether the file has the two axes of a matrix the other way round.
-  var isTransposed = false
 }
 
 /// The functions behind darknet's layers (`activations.h`).
