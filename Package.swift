@@ -6,9 +6,10 @@ import PackageDescription
 let families = [
   "Classification": [
     "LeNet", "AlexNet", "SqueezeNet", "VGG", "Inception", "Xception", "ResNet", "DenseNet", "MobileNet",
+    "TinyDarknet",
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
-  "Detection": ["DETR", "RCNN", "RetinaNet", "FCOS", "SSD"],
+  "Detection": ["DETR", "RCNN", "RetinaNet", "FCOS", "SSD", "Darknet", "YOLO"],
   "Captioning": ["ShowAttendTell"],
   "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],

@@ -87,6 +87,12 @@ public struct WeightFile: Sendable {
     case .npz: try NumPyFile.writeArchive(archive, to: path, floats: floats)
     case .kerasWeights: try KerasLegacyWriter.write(archive, to: path, floats: floats)
     case .kerasPaths: try KerasPathWriter.write(archive, to: path, floats: floats)
+    case .darknet:
+      guard floats ?? .float32 == .float32 else {
+        throw WeightsError(
+          .unsupported, "a darknet file holds float32 values alone, not \(floats!)", file: path)
+      }
+      try DarknetFile.write(archive, to: path)
     default: throw WeightsError(.unsupported, "\(format.summary) is not a format that is written", file: path)
     }
   }
@@ -135,6 +141,7 @@ public struct WeightFile: Sendable {
       let (format, archive) = try readZip(file)
       return (format, archive, nil)
     case .torchLegacy: return (.torchLegacy, try TorchLegacy.read(file), nil)
+    case .darknet: return (.darknet, try DarknetFile.read(file), nil)
     case .torchTar:
       throw WeightsError(
         .unsupported,
@@ -163,7 +170,7 @@ public struct WeightFile: Sendable {
   package static func isRecognised(_ start: UnsafeRawBufferPointer) -> Bool { (try? container(start)) != nil }
 
   private enum Container {
-    case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle, index
+    case hdf5, safetensors, npy, zip, torchLegacy, torchTar, pickle, index, darknet
   }
 
   private static func container(_ bytes: UnsafeRawBufferPointer) throws -> Container {
@@ -174,6 +181,7 @@ public struct WeightFile: Sendable {
     if begins(NpyHeader.magic) { return .npy }
     if begins([0x50, 0x4B, 3, 4]) || begins([0x50, 0x4B, 5, 6]) { return .zip }
     if TorchLegacy.matches(bytes) { return .torchLegacy }
+    if DarknetFile.matches(bytes) { return .darknet }
     if begins(Array("ustar".utf8), at: 257) { return .torchTar }
     func beginsObject(_ bytes: some Sequence<UInt8>) -> Bool {
       bytes.first { ![0x20, 0x0A, 0x0D, 0x09].contains($0) } == UInt8(ascii: "{")

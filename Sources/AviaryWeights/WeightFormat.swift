@@ -28,6 +28,8 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   case shards = "sharded"
   /// An index of `.weights.h5` files of Keras 3.
   case kerasShards = "keras-sharded"
+  /// `.weights` of darknet: numbers without names, in the order of a `.cfg`.
+  case darknet
 
   /// One line for people.
   public var summary: String {
@@ -46,6 +48,7 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
     case .kerasZip: "Keras 3 .keras model"
     case .shards: "sharded weights"
     case .kerasShards: "sharded Keras 3 weights"
+    case .darknet: "darknet .weights"
     }
   }
 
@@ -58,6 +61,7 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
       (".keras", [.kerasZip]), (".npz", [.npz]), (".npy", [.npy]),
       (".pth", [.torchZip, .torchLegacy]), (".pt", [.torchZip, .torchLegacy]),
       (".ckpt", [.torchZip, .torchLegacy]), (".bin", [.torchZip, .torchLegacy]),
+      (".weights", [.darknet]),
     ]
     return endings.first { path.hasSuffix($0.0) }?.1
   }
@@ -71,5 +75,7 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
   }
 
   /// The formats that ``WeightFile/write(_:to:as:floats:)`` writes.
-  public static let writable: [WeightFormat] = [.portable, .safetensors, .kerasWeights, .kerasPaths, .npz]
+  public static let writable: [WeightFormat] = [
+    .portable, .safetensors, .kerasWeights, .kerasPaths, .npz, .darknet,
+  ]
 }

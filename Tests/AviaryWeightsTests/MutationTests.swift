@@ -7,7 +7,7 @@ import Testing
 /// Damaged files of every format end in a typed error or in tensors, never in a crash, a hang or much memory.
 @Suite struct MutationTests {
   private static let rounds = Int(ProcessInfo.processInfo.environment["AVIARY_MUTATIONS"] ?? "") ?? 300
-  private static let endings = [".h5", ".npy", ".npz", ".safetensors", ".keras", ".pth"]
+  private static let endings = [".h5", ".npy", ".npz", ".safetensors", ".keras", ".pth", ".weights"]
 
   private static var files: [String] {
     Fixture.all.filter { name in endings.contains { name.hasSuffix($0) } }

@@ -37,6 +37,9 @@ struct ClassifierTests {
   private static let shownElsewhere: [String: String] = [
     "squeezenet1_1 keras": "ClassifierAssetTests: Keras 3 refuses the slashes in this network's names",
     "keras_squeezenet": "ClassifierAssetTests",
+    "tiny_darknet darknet": "TinyDarknetTests",
+    "tiny_darknet keras": "TinyDarknetTests",
+    "keras_tiny_darknet": "TinyDarknetTests",
     "keras_lenet5": "DialectChoiceTests",
     "torchvision_legacy_densenet": "WeightFormTests",
     "keras1_xception": "NameMapTests: the same layers under older names",

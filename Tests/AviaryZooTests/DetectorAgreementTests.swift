@@ -63,12 +63,15 @@ struct DetectorAgreementTests {
 
   /// The dense heads' answers under torchvision's names, in its order.
   private static func answers(of network: any Network, _ image: Tensor) -> [(String, [Float])] {
-    func flat(_ maps: [Tensor], each: Int) -> [Float] { maps.flatMap { $0.placeByPlace(each: each).values() } }
+    func flat(_ maps: [Tensor], each: Int) -> [Float] {
+      maps.flatMap { $0.placeByPlace(each: each).values() }
+    }
     switch network {
     case let network as FasterRCNN:
       let outputs = network.rpn(network.backbone(network.configuration.scaling(image).tensor))
       return [
-        ("objectness", flat(outputs.map(\.logits), each: 1)), ("deltas", flat(outputs.map(\.deltas), each: 4)),
+        ("objectness", flat(outputs.map(\.logits), each: 1)),
+        ("deltas", flat(outputs.map(\.deltas), each: 4)),
       ]
     case let network as RetinaNet:
       let answers = network.answers(network.configuration.scaling(image))

@@ -103,6 +103,8 @@ struct IdentificationTests {
         "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5", "squeezenet1_1", "keras",
         .features(through: "block4")
       ),
+      ("tiny_darknet_imagenet.h5", "tiny_darknet", "keras", .whole(classes: 1000)),
+      ("yolov5n.pt", "yolov5n", "ultralytics", .whole(classes: 0)),
       ("vae_mnist_csinva.pth", "vae_mnist", "pytorch", .whole(classes: 0)),
       ("charrnn_shakespeare.pth", "charrnn", "pytorch", .whole(classes: 0)),
       ("retina_unet_drive_best.h5", "unet_drive", "orobix", .whole(classes: 0)),
@@ -113,7 +115,7 @@ struct IdentificationTests {
       #expect(found.entry.name == model && found.dialect.name == dialect && found.extent == extent, "\(file)")
     }
     let unknown = [
-      "tiny_darknet_imagenet.h5", "yolov5n.pt", "ddpm_mnist.pth", "vgg19ae_vgg_normalised_conv3_1.pth",
+      "ddpm_mnist.pth", "vgg19ae_vgg_normalised_conv3_1.pth", "yolo-fastest-1.1-xl.weights",
     ]
     for file in unknown {
       let found = Zoo.identification(of: try WeightFile.open("\(folder)/\(file)").archive)

@@ -57,7 +57,9 @@ struct RCNNDetectorTests {
     }
     let two: NamedTensors = ["image": concatenate([inputs["image"], inputs["image"]], axis: 0)]
     let both = byHand.trimmed(byHand(two), for: two)
-    #expect(both["pictures"].values(of: Int64.self) == [Int64](repeating: 0, count: 12) + .init(repeating: 1, count: 12))
+    #expect(
+      both["pictures"].values(of: Int64.self) == [Int64](repeating: 0, count: 12)
+        + .init(repeating: 1, count: 12))
     #expect(both["scores"].values().suffix(12).elementsEqual(scores))
     CachingAllocator.trim()
   }

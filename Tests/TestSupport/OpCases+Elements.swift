@@ -61,6 +61,7 @@ private let arithmeticCases: [OpCase] = [
   OpCase("clip", [spread([4, 5])]) { $0[0].clipped(-0.4, 0.5) },
   OpCase("sine", [sample([5])]) { $0[0].sine() },
   OpCase("cosine", [sample([5])]) { $0[0].cosine() },
+  OpCase("arctangent", [sample([5])]) { $0[0].arctangent() },
   OpCase("select", [sample([2, 3]), sample([3], seed: 2)]) {
     select(spread([2, 3]) .> Tensor(Float(0)), $0[0], $0[1])
   },

@@ -5,6 +5,7 @@ weight_fixtures.py FOLDER [FUNCTION ...], where the functions are those at the e
 """
 
 import os
+import struct
 import sys
 import zipfile
 
@@ -193,13 +194,22 @@ def numpy_files():
     np.savez_compressed(path("compressed.npz"), zeros=np.zeros((32, 32), "float32"), ramp=values(100))
 
 
+def darknet_files():
+    """A header of today's with eight bytes for the pictures seen, and an old one with four."""
+    with open(path("small.weights"), "wb") as file:
+        file.write(struct.pack("<iiiQ", 0, 2, 5, 64000) + (np.arange(12, dtype="<f4") / 4).tobytes())
+    with open(path("old.weights"), "wb") as file:
+        file.write(struct.pack("<iiiI", 0, 1, 0, 640) + np.array([1, 2, 3], "<f4").tobytes())
+
+
 def safetensors_file():
     save_file(
         {"b": values(3, 5), "a": values(2, start=15), "ids": np.array([1, 2, 3]), "flag": np.array([True, False])},
         path("reference.safetensors"), metadata={"format": "np", "note": "ü"})
 
 
-WRITERS = (keras1, keras2, keras3, keras_archives, bfloat16, other_hdf5, numpy_files, safetensors_file)
+WRITERS = (keras1, keras2, keras3, keras_archives, bfloat16, other_hdf5, numpy_files, darknet_files,
+           safetensors_file)
 
 for write in WRITERS:
     if len(sys.argv) == 2 or write.__name__ in sys.argv[2:]:

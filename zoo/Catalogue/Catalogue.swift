@@ -34,10 +34,12 @@ public struct Dialect: Sendable {
   /// A form of a network that is no classifier.
   init(
     _ name: String, nameMaps: [String] = [], _ configuration: some NetworkConfiguration,
-    hasConfigurationFile: Bool = false, _ binding: TaskBinding = TaskBinding(),
+    hasConfigurationFile: Bool = false, tellsAllSettings: Bool = false,
+    _ binding: TaskBinding = TaskBinding(),
     leavesOut: @escaping @Sendable (_ name: String) -> Bool = { _ in false }
   ) {
-    let blueprint = Blueprint(configuration, hasConfigurationFile: hasConfigurationFile)
+    let blueprint = Blueprint(
+      configuration, hasConfigurationFile: hasConfigurationFile, tellsAllSettings: tellsAllSettings)
     self.init(name, nameMaps, nil, .network(blueprint, binding), leavesOut: leavesOut)
   }
 
@@ -165,10 +167,13 @@ public enum Catalogue {
     [
       LeNet.entries, AlexNet.entries, SqueezeNet.entries, VGG.entries, GoogLeNet.entries,
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
-      TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
+      TinyResNet.entries, TinyDarknet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries,
+      MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, HED.entries, FCN.entries, DETR.entries, FasterRCNN.entries, RetinaNet.entries,
-      FCOS.entries, SSD.entries, FastStyle.entries, AdaIN.entries, Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
+      UNet.entries, RetinaUNet.entries, HED.entries, FCN.entries, DETR.entries, FasterRCNN.entries,
+      RetinaNet.entries, FCOS.entries, SSD.entries, Darknet.entries, YOLO.entries, FastStyle.entries,
+      AdaIN.entries,
+      Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
       PerceptronGenerator.entries, ShowAttendTell.entries, CharRNN.entries,
     ].flatMap(\.self)
 

@@ -9,7 +9,8 @@ enum ConvertCommand: Command {
   static let options = [
     Option(
       "to", "FORMAT",
-      "portable, torchvision, keras (.h5), keras3 (.weights.h5) or npz; by default by OUT's ending"),
+      "portable, torchvision, keras (.h5), keras3 (.weights.h5), npz or darknet (.weights); by default by OUT's ending"
+    ),
     Option(
       "model", "NAME",
       "the model the weights are of, also with a dialect (resnet50.tv_v2); found out where not given"),
@@ -68,6 +69,7 @@ enum ConvertCommand: Command {
       others + sentence("left out, since the model does not have them", described.leftOut)
       + sentence("made anew, since the architecture gives them", described.madeAnew)
       + (target == .portable ? described.assumptions : [])
+    if target == .darknet { return (try described.darknetArchive(), losses) }
     guard target.isKeras else { return (described.weights, losses) }
     return (try described.kerasArchive(), losses)
   }
@@ -92,12 +94,12 @@ enum ConvertCommand: Command {
   }
 
   private enum Target: String {
-    case portable, torchvision, keras, keras3, npz
+    case portable, torchvision, keras, keras3, npz, darknet
 
     init(_ name: String?, path: String) throws {
       if let name {
         guard let target = Target(rawValue: name) else {
-          throw UsageError("--to takes portable, torchvision, keras, keras3 or npz, not \(name)")
+          throw UsageError("--to takes portable, torchvision, keras, keras3, npz or darknet, not \(name)")
         }
         self = target
         return
@@ -111,6 +113,8 @@ enum ConvertCommand: Command {
         self = .keras
       } else if path.hasSuffix(".npz") {
         self = .npz
+      } else if path.hasSuffix(".weights") {
+        self = .darknet
       } else {
         throw UsageError("the ending of \(path) names no format; say it with --to")
       }
@@ -126,6 +130,7 @@ enum ConvertCommand: Command {
       case .keras: .kerasWeights
       case .keras3: .kerasPaths
       case .npz: .npz
+      case .darknet: .darknet
       }
     }
   }

@@ -31,8 +31,9 @@ enum TrainCommand: Command {
       case .segmentation: try SegmenterRecipe.run(recipe)
       case .stylization: try PainterRecipe.run(recipe, judge: try arguments.file("judge"))
       case .generation: try GeneratorRecipe.run(recipe)
+      case .detection: try DetectorRecipe.run(recipe)
       case .captioning: try CaptionerRecipe.run(recipe)
-      case .detection, .language:
+      case .language:
         throw UsageError(
           "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
       }

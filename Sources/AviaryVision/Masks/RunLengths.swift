@@ -69,25 +69,6 @@ extension Mask {
     }
     return runs
   }
-
-  /// ``runLengths`` as COCO writes them in a string: from the fourth on the difference from the one two before, five bits in a character, the
-  /// lowest first; the sixth bit says that more follow.
-  public var compressedRunLengths: String {
-    let runs = runLengths
-    var text = ""
-    for (place, run) in runs.enumerated() {
-      var rest = place > 2 ? run - runs[place - 2] : run
-      var hasMore = true
-      while hasMore {
-        let bits = rest & 0x1F
-        rest >>= 5
-        // The fifth bit is the sign of what is not written any more.
-        hasMore = bits & 0x10 == 0 ? rest != 0 : rest != -1
-        text.unicodeScalars.append(Unicode.Scalar(UInt8(48 + bits + (hasMore ? 0x20 : 0))))
-      }
-    }
-    return text
-  }
 }
 
 extension Mask {
@@ -118,7 +99,8 @@ extension Mask: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let size = try container.decode([Int].self, forKey: .size)
-    guard size.count == 2, size.allSatisfy({ 1...1 << 20 ~= $0 }), size[0] * size[1] <= Image.maximumPixelCount
+    guard size.count == 2, size.allSatisfy({ 1...1 << 20 ~= $0 }),
+      size[0] * size[1] <= Image.maximumPixelCount
     else { throw MaskError("a mask of \(size) pixels") }
     try self.init(
       compressedRunLengths: try container.decode(String.self, forKey: .counts), width: size[1],

@@ -61,6 +61,10 @@ public struct WeightArchive: Sendable {
   public var alternatives: [WeightArchive] = []
   /// The layers of a Keras file: their order and how each spells its weights.
   package var keras: KerasStructure?
+  /// What a checkpoint that is a whole model calls its classes, in the order of the outputs.
+  package var classNames: [String]?
+  /// The header of a darknet file, whose only tensor holds all numbers in the order of a `.cfg`.
+  package var darknet: DarknetHeader?
 
   /// An archive without tensors and metadata.
   public init() {}
@@ -234,6 +238,8 @@ extension WeightArchive {
     result.metadata = other.metadata
     result.portable = other.portable
     result.keras = other.keras
+    result.darknet = other.darknet
+    result.classNames = other.classNames
     return result
   }
 

@@ -129,7 +129,7 @@ extension JSONValue {
     case .bool(let flag): "\(flag)"
     case .integer(let value): "\(value)"
     case .number(let value): "\(value)"
-    case .string(let text): "\"\(text.prefix(80))\""
+    case .string(let text): "\"\(text.prefix(80).split(whereSeparator: \.isNewline).joined(separator: " "))\""
     case .array(let values):
       "[\(values.prefix(8).map(\.shortText).joined(separator: ", "))\(values.count > 8 ? ", …" : "")]"
     case .object(let members): "an object of \(members.count) entries"

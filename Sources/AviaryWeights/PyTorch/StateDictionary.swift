@@ -57,6 +57,7 @@ struct StateDictionary {
     }
     archive.metadata = facts
     if !model.name.isEmpty { archive.metadata["unwrapped"] = model.name }
+    archive.classNames = try classNames(model.root)
     archive.leaveOut(others + optimizers)
     return archive
   }
@@ -106,6 +107,26 @@ struct StateDictionary {
     case .dictionary, .record: try tensors.view(reference) == nil && !views(reference, limit: 1).isEmpty
     default: false
     }
+  }
+
+  /// What a whole pickled model says of its classes in an attribute `names`, a list of texts or texts by the numbers from 0; nil where there is
+  /// nothing of the kind.
+  private func classNames(_ root: PickleReference) throws -> [String]? {
+    guard case .record(let record) = graph[root], let state = record.state.flatMap(attributes) else {
+      return nil
+    }
+    guard let names = try latest(state).first(where: { $0.name == "names" })?.value else { return nil }
+    try budget.spend(steps: graph.width(names))
+    var texts: [String] = []
+    if let elements = graph.elements(names) {
+      texts = elements.compactMap(graph.string)
+      return texts.count == elements.count ? texts : nil
+    }
+    for (number, entry) in (graph.entries(names) ?? []).enumerated() {
+      guard graph.int(entry.key) == number, let text = graph.string(entry.value) else { return nil }
+      texts.append(text)
+    }
+    return texts.isEmpty ? nil : texts
   }
 
   private func text(_ reference: PickleReference) -> String? {

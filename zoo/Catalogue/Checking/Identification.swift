@@ -54,7 +54,8 @@ extension Zoo {
     if let described = describedIdentification(archive) { return described }
     let fingerprint = TensorFingerprint(archive)
     var (whole, features): (Identification?, Identification?) = (nil, nil)
-    for candidate in IdentificationCandidate.all where candidate.mayFit(fingerprint) {
+    for candidate in IdentificationCandidate.all
+    where candidate.mayFit(fingerprint) || candidate.takesStreams && archive.darknet != nil {
       guard let found = Identification(archive, candidate) else { continue }
       switch found.extent {
       case .whole where found.report.unexpected.isEmpty: return found

@@ -42,6 +42,8 @@ struct IdentificationCandidate: Sendable {
   let entry: ZooEntry
   let dialect: Dialect
   let classes: Int
+  /// Whether its weights may come as numbers without names, in one tensor.
+  let takesStreams: Bool
   /// Everything a checkpoint may hold.
   private let whole: TensorFingerprint
   /// What every checkpoint holds, whatever its number of classes and whether auxiliary classifiers were left out.
@@ -64,6 +66,7 @@ struct IdentificationCandidate: Sendable {
     self.entry = entry
     self.dialect = dialect
     self.classes = classes
+    takesStreams = model is any StreamedNetwork
     let entries = model.stateEntries
     let auxiliary = (model as? any AuxiliaryClassifiers)?.auxiliaryClassifiers.map { $0.name + "." } ?? []
     whole = TensorFingerprint(entries.map(\.shape))

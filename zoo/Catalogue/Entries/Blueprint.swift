@@ -26,6 +26,8 @@ public struct Blueprint: Sendable {
   public let settings: Settings
   /// Whether a `config.json` beside the weights says them.
   let hasConfigurationFile: Bool
+  /// Whether files say all settings, since the catalogue's are of no particular network, or those alone that differ from the catalogue's.
+  let tellsAllSettings: Bool
   private let decodeAndMake: @Sendable (Settings) throws -> any Network
   private let decodeAndAdopt: @Sendable (Settings, WeightArchive) throws -> Settings
   private let complete: @Sendable (Settings) throws -> Settings
@@ -33,9 +35,10 @@ public struct Blueprint: Sendable {
 
   /// - Parameter hasConfigurationFile: whether a `config.json` beside weights is this network's.
   init<Configuration: NetworkConfiguration>(
-    _ configuration: Configuration, hasConfigurationFile: Bool = false
+    _ configuration: Configuration, hasConfigurationFile: Bool = false, tellsAllSettings: Bool = false
   ) {
     settings = configuration.settings
+    self.tellsAllSettings = tellsAllSettings
     self.hasConfigurationFile = hasConfigurationFile
     decodeAndMake = { try Configuration(settings: $0).makeNetwork() }
     decodeAndAdopt = { try Configuration(settings: $0).adopting($1).settings }

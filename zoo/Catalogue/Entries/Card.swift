@@ -100,6 +100,8 @@ enum Resources {
 public enum LabelSet: String, Sendable, Codable {
   /// ImageNet's 1000 classes in the order of their WordNet numbers.
   case imagenet
+  /// The same in the order in which darknet counts them.
+  case imagenetDarknet
   /// The ten digits, 0 first.
   case digits
   /// CIFAR-10's classes in its order.
@@ -108,6 +110,8 @@ public enum LabelSet: String, Sendable, Codable {
   case visualWakeWords
   /// COCO's 80 classes under their numbers from 1 to 90, those of no class being "N/A".
   case coco
+  /// The same one after another, without numbers of no class, as YOLO counts them.
+  case cocoClasses
 
   /// One name per class.
   public func names() throws -> [String] {
@@ -116,9 +120,22 @@ public enum LabelSet: String, Sendable, Codable {
     case .cifar10:
       ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     case .visualWakeWords: ["no person", "person"]
+    case .imagenetDarknet: try Self.imagenetByDarknet()
+    case .cocoClasses: try LabelSet.coco.names().filter { $0 != "N/A" }
     case .imagenet, .coco:
-      try String(contentsOf: try Resources.url(rawValue, "txt"), encoding: .utf8)
-        .split(separator: "\n").map(String.init)
+      try Self.lines(rawValue)
     }
+  }
+
+  private static func lines(_ name: String) throws -> [String] {
+    try String(contentsOf: try Resources.url(name, "txt"), encoding: .utf8)
+      .split(separator: "\n").map(String.init)
+  }
+
+  /// Darknet's order is one of WordNet's numbers, which ours begin with where they have their long names.
+  private static func imagenetByDarknet() throws -> [String] {
+    let numbers = try lines("imagenet_synsets").map { String($0.prefix { $0 != " " }) }
+    let names = Dictionary(zip(numbers, try LabelSet.imagenet.names()), uniquingKeysWith: { $1 })
+    return try lines("imagenet_darknet").map { names[$0] ?? $0 }
   }
 }

@@ -80,6 +80,10 @@ struct ConfigurationEntries {
     try take(name, "true or false", missing: missing) { if case .bool(let flag) = $0 { flag } else { nil } }
   }
 
+  mutating func text(_ name: String, missing: String) throws(ConfigurationError) -> String {
+    try take(name, "a text", missing: missing) { $0.string }
+  }
+
   mutating func integers(_ name: String, missing: [Int]) throws(ConfigurationError) -> [Int] {
     try take(name, "a list of positive whole numbers", missing: missing) {
       $0.list { $0.integer(in: 1...Self.largest) }

@@ -71,12 +71,13 @@ extension ZooEntry {
 
 extension Catalogue {
   /// A model and, where the text says it, one of its sets of weights: `resnet50`, `resnet50.keras_v1`. The entry has that set's dialect
-  /// only, so that files of weights are read as such; a dialect that nothing is published of is chosen by its own name.
+  /// only, so that files of weights are read as such; a dialect that nothing is published of is chosen by its own name. The path of a darknet `.cfg` is the network that it describes.
   ///
-  /// - Throws: ``UnknownModel``, ``UnknownWeights``.
+  /// - Throws: ``UnknownModel``, ``UnknownWeights``; `WeightsError` or ``ConfigurationError`` for a `.cfg`.
   public static func selection(_ text: String) throws -> (entry: ZooEntry, weights: PublishedWeights?) {
     let text = canonicalName(text)
     if let entry = entries.first(where: { $0.name == text }) { return (entry, nil) }
+    if let entry = try Darknet.selection(text) { return (entry, nil) }
     // Names of models have dots in them as well.
     for entry in entries where text.hasPrefix(entry.name + ".") {
       let tag = String(text.dropFirst(entry.name.count + 1))

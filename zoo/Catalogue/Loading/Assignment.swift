@@ -18,6 +18,9 @@ extension Dialect {
   func translated(
     _ archive: WeightArchive, into model: any Module
   ) throws -> (archive: WeightArchive, map: String?) {
+    if archive.darknet != nil, let network = model as? any StreamedNetwork {
+      return (try network.archive(ofStream: archive), nil)
+    }
     let isKeras = archive.keras != nil
     let maps = try zip(nameMaps, loadNameMaps(for: model)).filter { ($0.1.theirs == "keras") == isKeras }
     let expected = model.stateEntries.filter { !$0.isFixed }.map(\.name)

@@ -21,6 +21,9 @@ struct NetworkMatching {
       return try described(metadata, name)
     }
     var match = try fitting()
+    if let names = file.archive.classNames, names.count == entry.task.labelCount(of: match.loaded.network) {
+      match.loaded.metadata.labels = names
+    }
     try match.loaded.take(companionsOf: file.path)
     return match
   }
@@ -64,8 +67,9 @@ struct NetworkMatching {
     return (try entry.loaded(dialect, fit.network, fit.settings, report), fit.weights)
   }
 
-  /// What a `config.json` beside the weights says, where such files are the dialect's.
+  /// What a `config.json` beside the weights says, where such files are the dialect's; or the `.cfg` of darknet's weights.
   private func configurationFile(_ dialect: Dialect) throws -> Settings {
+    if file.archive.darknet != nil { return try Darknet.settings(beside: file.path) }
     guard case .network(let blueprint, _) = dialect.form, blueprint.hasConfigurationFile else { return [:] }
     return try ConfigurationFile.beside(file.path)?.settings(blueprint.completed) ?? [:]
   }
@@ -161,7 +165,7 @@ extension ZooEntry {
     }
     var metadata = PortableMetadata(model: name, dialect: dialect.name)
     metadata.task = task.rawValue
-    let own = settings.filter { blueprint.settings[$0.key] != $0.value }
+    let own = settings.filter { blueprint.tellsAllSettings || blueprint.settings[$0.key] != $0.value }
     metadata.configuration = own.isEmpty ? nil : own
     metadata.outputs = network.signature.outputs.map(\.name)
     metadata.labels = try binding.labels?.names(for: network, task)

@@ -91,6 +91,16 @@ extension Zoo {
     public func kerasArchive() throws -> WeightArchive {
       try dialect.kerasArchive(of: weights, for: model, called: name)
     }
+
+    /// The weights as a darknet file of the same network holds them, for the writer of that format.
+    ///
+    /// - Throws: `WeightsError` for a network that no `.cfg` describes.
+    public func darknetArchive() throws -> WeightArchive {
+      guard let network = model as? any StreamedNetwork else {
+        throw WeightsError(.mismatched, "\(name) is not described by a darknet .cfg")
+      }
+      return try network.stream(of: weights)
+    }
   }
 
   /// The weights of a file as the model has them; throws as ``network(_:_:settings:allowing:)``, but does not look at values.

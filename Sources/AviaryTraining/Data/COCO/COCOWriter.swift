@@ -18,11 +18,6 @@ public struct COCOWriter {
     let name: String
   }
 
-  private struct Segmentation: Encodable {
-    let size: [Int]
-    let counts: String
-  }
-
   private struct Object: Encodable {
     let id: Int
     let imageId: Int
@@ -31,7 +26,7 @@ public struct COCOWriter {
     let bbox: [Float]
     let area: Float
     let iscrowd: Int
-    let segmentation: Segmentation?
+    let segmentation: Mask?
   }
 
   private struct Sentence: Encodable {
@@ -70,9 +65,7 @@ public struct COCOWriter {
           bbox: [box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1],
           area: mask.map { Float($0.area) } ?? box.area,
           iscrowd: instance.isCrowd ? 1 : 0,
-          segmentation: mask.map {
-            Segmentation(size: [$0.height, $0.width], counts: $0.compressedRunLengths)
-          }))
+          segmentation: mask))
     }
     for caption in picture.captions {
       sentences.append(Sentence(id: sentences.count + 1, imageId: image, caption: caption))
