@@ -56,7 +56,8 @@ struct DetectorTrainingTests {
         gradient.reduce(0) { $0 + Double($1) }, gradient.reduce(0) { $0 + abs(Double($1)) },
       ]
       for (sum, wanted) in zip(sums, expected) {
-        #expect(abs(sum - Double(wanted)) < 1e-3 * Double(expected[1]), "\(name): \(sums), expected \(expected)")
+        #expect(
+          abs(sum - Double(wanted)) < 1e-3 * Double(expected[1]), "\(name): \(sums), expected \(expected)")
       }
     }
     CachingAllocator.trim()
@@ -72,7 +73,8 @@ struct DetectorTrainingTests {
     try expectLosses(of: network, reference) {
       try network.losses(
         batch(), anchors: BalancedSampler(count: 64, objectShare: 0.5),
-        regions: BalancedSampler(count: 32, objectShare: 0.25)) { Array(0..<$0) }
+        regions: BalancedSampler(count: 32, objectShare: 0.25)
+      ) { Array(0..<$0) }
     }
   }
 
@@ -94,13 +96,16 @@ struct DetectorTrainingTests {
     func losses(_ box: Box, _ label: Int) throws {
       let picture = AnnotatedPicture(image: blank, instances: [Instance(box: box, labelIndex: label)])
       _ = try network.losses(
-        DetectionBatch([picture], inputs: .zeros([1, 3, 32, 32]), examples: [7])) { Array(0..<$0) }
+        DetectionBatch([picture], inputs: .zeros([1, 3, 32, 32]), examples: [7])
+      ) { Array(0..<$0) }
     }
     let box = Box(x1: 1, y1: 1, x2: 9, y2: 9)
     #expect(throws: UnsuitableObject(example: 7, reason: "has a box without an area: [1.0, 1.0, 0.0, 8.0]")) {
       try losses(Box(x1: 1, y1: 1, x2: 1, y2: 9), 1)
     }
-    #expect(throws: UnsuitableObject(example: 7, reason: "has the label 91, of 0 to 90")) { try losses(box, 91) }
+    #expect(throws: UnsuitableObject(example: 7, reason: "has the label 91, of 0 to 90")) {
+      try losses(box, 91)
+    }
   }
 
   @Test("which boxes answer for which objects")
@@ -114,7 +119,8 @@ struct DetectorTrainingTests {
     #expect(strict == [.object(0), .ignored, .background, .background, .background])
     let kind = BoxMatcher(least: 0.7, most: 0.3, keepsBest: true)(boxes, truth: truth)
     #expect(kind == [.object(0), .ignored, .background, .object(1), .object(1)], "the best, both of them")
-    #expect(BoxMatcher(least: 0.7, most: 0.3, keepsBest: true)(boxes, truth: []).allSatisfy { $0 == .background })
+    #expect(
+      BoxMatcher(least: 0.7, most: 0.3, keepsBest: true)(boxes, truth: []).allSatisfy { $0 == .background })
     let sample = BalancedSampler(count: 3, objectShare: 0.5)(kind) { Array((0..<$0).reversed()) }
     #expect(sample.objects == [4] && sample.background == [2])
   }

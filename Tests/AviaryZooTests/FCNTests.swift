@@ -30,7 +30,8 @@ struct FCNTests {
         let values = tensor.values()
         let given = stride(from: 0, to: values.count, by: 7).map { values[$0] }
         let difference = zip(given, expected).map { abs($0 - $1) }.max() ?? .infinity
-        #expect(given.count == expected.count && difference < 1e-4 * most, "\(output): \(difference) of \(most)")
+        #expect(
+          given.count == expected.count && difference < 1e-4 * most, "\(output): \(difference) of \(most)")
       }
     }
     CachingAllocator.trim()

@@ -1,7 +1,8 @@
 import AviaryTensors
 
 /// Convolutions, products, pooling and normalization with every attribute that changes the kernel.
-public let kernelCases: [OpCase] = convolutionCases + productCases + poolingCases + normalizationCases
+public let kernelCases: [OpCase] =
+  convolutionCases + productCases + poolingCases + normalizationCases
   + regionCases
 
 private func geometry(

@@ -167,8 +167,10 @@ public enum Catalogue {
       InceptionV3.entries, Xception.entries, ResNet.entries, ResNetV2.entries, CIFARResNet.entries,
       TinyResNet.entries, DenseNet.entries, MobileNet.entries, MobileNetV2.entries, MobileNetV3.entries,
       EfficientNet.entries, ConvNeXt.entries, VisionTransformer.entries, Swin.entries,
-      UNet.entries, RetinaUNet.entries, HED.entries, FCN.entries, DETR.entries, FasterRCNN.entries, RetinaNet.entries,
-      FCOS.entries, SSD.entries, FastStyle.entries, AdaIN.entries, Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
+      UNet.entries, RetinaUNet.entries, HED.entries, FCN.entries, DETR.entries, FasterRCNN.entries,
+      RetinaNet.entries,
+      FCOS.entries, SSD.entries, FastStyle.entries, AdaIN.entries, Gatys.entries, DenoisingUNet.entries,
+      DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
       PerceptronGenerator.entries, ShowAttendTell.entries, CharRNN.entries,
     ].flatMap(\.self)
 

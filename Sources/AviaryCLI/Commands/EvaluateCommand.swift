@@ -13,9 +13,13 @@ enum EvaluateCommand: Command {
         "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
-      Option("limit", "N", "the first N pictures of an autoencoder's or a detector's data, or characters of a text"),
+      Option(
+        "limit", "N", "the first N pictures of an autoencoder's or a detector's data, or characters of a text"
+      ),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
-    ] + DetectorEvaluation.options + GeneratorEvaluation.options + [Option.exact, Option.eager, Option.precision, Option.json]
+    ] + DetectorEvaluation.options + GeneratorEvaluation.options + [
+      Option.exact, Option.eager, Option.precision, Option.json,
+    ]
   static let example = "aviary evaluate lenet --data mnist"
 
   /// The options that are of some tasks only.

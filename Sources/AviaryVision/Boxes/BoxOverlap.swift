@@ -17,7 +17,8 @@ extension Box {
   public func distanceIoU(_ other: Box) -> Float {
     let hull = hull(other)
     let (dx, dy) = ((x1 + x2 - other.x1 - other.x2) / 2, (y1 + y2 - other.y1 - other.y2) / 2)
-    return iou(other) - (dx * dx + dy * dy) / (hull.width * hull.width + hull.height * hull.height + Self.tiny)
+    return iou(other) - (dx * dx + dy * dy)
+      / (hull.width * hull.width + hull.height * hull.height + Self.tiny)
   }
 
   /// Complete IoU: ``distanceIoU(_:)`` less a measure of how far the ratios of the sides are apart (arXiv:1911.08287, equations 8 to 11).

@@ -99,7 +99,8 @@ extension Mask: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let size = try container.decode([Int].self, forKey: .size)
-    guard size.count == 2, size.allSatisfy({ 1...1 << 20 ~= $0 }), size[0] * size[1] <= Image.maximumPixelCount
+    guard size.count == 2, size.allSatisfy({ 1...1 << 20 ~= $0 }),
+      size[0] * size[1] <= Image.maximumPixelCount
     else { throw MaskError("a mask of \(size) pixels") }
     try self.init(
       compressedRunLengths: try container.decode(String.self, forKey: .counts), width: size[1],

@@ -64,7 +64,9 @@ struct BalancedSampler: Sendable, Hashable {
     let background = matches.indices.filter { matches[$0] == .background }
     let objectCount = min(objects.count, Int(Double(count) * objectShare))
     let backgroundCount = min(background.count, count - objectCount)
-    func chosen(_ all: [Int], _ count: Int) -> [Int] { choose(all.count).prefix(count).map { all[$0] }.sorted() }
+    func chosen(_ all: [Int], _ count: Int) -> [Int] {
+      choose(all.count).prefix(count).map { all[$0] }.sorted()
+    }
     return (chosen(objects, objectCount), chosen(background, backgroundCount))
   }
 }

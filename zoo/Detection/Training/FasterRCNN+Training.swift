@@ -132,7 +132,8 @@ extension FasterRCNN: TrainableDetector {
     let objects = samples.indices.filter { samples[$0].label > 0 }
     let rows = objects.map { $0 * configuration.labels + samples[$0].label }
     let targets = objects.flatMap { index in
-      DetectionChoice.coder.encoded(truth[samples[index].first + samples[index].object], from: samples[index].box)
+      DetectionChoice.coder.encoded(
+        truth[samples[index].first + samples[index].object], from: samples[index].box)
     }
     let deltas = outputs.deltas.reshaped([-1, 4])
     return (classifier, boxLoss(deltas, rows: rows, targets, count: samples.count))
@@ -148,7 +149,8 @@ extension FasterRCNN: TrainableDetector {
     var targets: [Float] = []
     for (picture, samples) in objects.enumerated() where !samples.isEmpty {
       let masks = Tensor(
-        truth.masks[picture].flatMap(\.self), shape: [truth.masks[picture].count, 1, frame.height, frame.width])
+        truth.masks[picture].flatMap(\.self),
+        shape: [truth.masks[picture].count, 1, frame.height, frame.width])
       let regions = samples.flatMap { sample -> [Float] in
         [Float(sample.object), sample.box.x1, sample.box.y1, sample.box.x2, sample.box.y2]
       }

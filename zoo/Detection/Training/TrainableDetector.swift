@@ -60,10 +60,13 @@ struct ScaledTruth {
     for (instances, example) in zip(objects, batch.examples) {
       for instance in instances {
         let box = instance.box
-        func refuse(_ reason: String) -> UnsuitableObject { UnsuitableObject(example: example, reason: reason) }
+        func refuse(_ reason: String) -> UnsuitableObject {
+          UnsuitableObject(example: example, reason: reason)
+        }
         guard box.x2 > box.x1, box.y2 > box.y1 else { throw refuse("has a box without an area: \(box.coco)") }
         guard known.contains(instance.labelIndex) else {
-          throw refuse("has the label \(instance.labelIndex), of \(known.lowerBound) to \(known.upperBound - 1)")
+          throw refuse(
+            "has the label \(instance.labelIndex), of \(known.lowerBound) to \(known.upperBound - 1)")
         }
         if needsMasks, instance.mask == nil { throw refuse("has no mask") }
       }
@@ -73,7 +76,8 @@ struct ScaledTruth {
     }
     labels = objects.map { $0.map(\.labelIndex) }
     masks =
-      needsMasks ? objects.map { $0.map { $0.mask!.resized(height: picture.height, width: picture.width) } } : []
+      needsMasks
+      ? objects.map { $0.map { $0.mask!.resized(height: picture.height, width: picture.width) } } : []
   }
 }
 

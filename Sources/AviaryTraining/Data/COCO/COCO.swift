@@ -217,7 +217,8 @@ public struct COCO: AnnotatedPictures {
         }
         entries[annotation.imageID]!.objects.append(
           Object(
-            id: annotation.id, box: box, label: label, area: annotation.area, isCrowd: (annotation.iscrowd ?? 0) != 0,
+            id: annotation.id, box: box, label: label, area: annotation.area,
+            isCrowd: (annotation.iscrowd ?? 0) != 0,
             segmentation: usable(annotation.segmentation)))
       }
     }
