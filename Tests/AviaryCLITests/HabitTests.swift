@@ -44,12 +44,17 @@ struct HabitTests {
     #expect(try names("vgg1?") == ["vgg11", "vgg13", "vgg16", "vgg19"])
     #expect(
       try names("resnet50") == [
-        "resnet50", "wide_resnet50_2", "resnet50_v2", "detr_resnet50",
+        "resnet50", "wide_resnet50_2", "resnet50_v2", "fcn_resnet50", "deeplabv3_resnet50", "detr_resnet50",
+        "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn",
+        "maskrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2",
+        "fcos_resnet50_fpn",
       ])
     #expect(
       try names("resnet50", "--task", "classification", "--weights", "Keras") == ["resnet50", "resnet50_v2"])
     #expect(
-      try names("--task", "segmentation") == ["unet", "unet_bilinear", "unet_scenes", "unet_drive", "hed"])
+      try names("--task", "segmentation") == [
+        "unet", "unet_bilinear", "unet_scenes", "unet_drive", "hed", "fcn_resnet50", "deeplabv3_resnet50",
+      ])
     #expect(
       aviary("list", "--task", "segment").errors.contains(
         "there is no task segment; there are classification"))

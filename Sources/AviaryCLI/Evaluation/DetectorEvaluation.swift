@@ -23,6 +23,15 @@ enum DetectorEvaluation {
     let errors: [String]
   }
 
+  /// Classes of COCO that darknet's list calls by PASCAL VOC's names, in both directions.
+  private static let otherNames: [String: String] = {
+    let names = [
+      "motorbike": "motorcycle", "aeroplane": "airplane", "sofa": "couch", "pottedplant": "potted plant",
+      "diningtable": "dining table", "tvmonitor": "tv",
+    ]
+    return names.merging(names.map { ($0.value, $0.key) }) { first, _ in first }
+  }()
+
   static func run(_ name: String, _ arguments: Arguments) throws {
     let file = try arguments.required("data")
     let data = try COCO(instances: file, pictures: try arguments.required("pictures"))
@@ -30,7 +39,10 @@ enum DetectorEvaluation {
     let count = min(data.count, try arguments.integer("limit", default: data.count, in: 1...Int.max))
     let detector = try arguments.model(Detector.self, name, runs: count)
     // The data's classes among the network's labels, by their names.
-    let labels = data.classNames.map { detector.labels.firstIndex(of: $0) }
+    let labels = data.classNames.map { name -> Int? in
+      detector.labels.firstIndex(of: name)
+        ?? otherNames[name].flatMap { detector.labels.firstIndex(of: $0) }
+    }
     let unknown = zip(data.classNames, labels).filter { $1 == nil }.map(\.0)
     guard unknown.count < data.classNames.count else {
       throw UsageError("\(name) knows none of the \(data.classNames.count) classes of \(file)")
