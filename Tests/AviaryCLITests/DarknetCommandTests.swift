@@ -43,7 +43,7 @@ struct DarknetCommandTests {
     try withTemporaryFolder { folder in
       let (cfg, weights) = try write(in: folder)
       let (portable, again) = ("\(folder)/b.safetensors", "\(folder)/c.weights")
-      for words in [[weights, portable, "--model", cfg], [portable, again]] {
+      for words in [[weights, portable, "--model", cfg], [portable, again, "--model", cfg]] {
         let outcome = aviary(["convert"] + words + ["--check"])
         #expect(outcome.status == 0 && outcome.output.contains("bit-equal"), "\(outcome)")
       }
@@ -76,7 +76,7 @@ struct DarknetCommandTests {
           Self.cfg.replacingOccurrences(of: "filters=8", with: "filters=-8"),
           "line 7, [convolutional] filters is -8"
         ),
-        (Self.cfg.replacingOccurrences(of: "[yolo]", with: "[gaussian]"), "line 14, [gaussian]"),
+        (Self.cfg.replacingOccurrences(of: "[yolo]", with: "[gaussian]"), "line 15, [gaussian]"),
         ("", "[net]"),
       ] {
         try text.write(toFile: cfg, atomically: true, encoding: .utf8)

@@ -73,9 +73,10 @@ extension DarknetFork {
   /// is next to nothing. While training, the batch's own statistics are used either way.
   fileprivate func normalized(_ input: Tensor, _ bn: BatchNorm) -> Tensor {
     guard self == .pjreddie, !bn.isTraining else { return bn(input) }
+    let deviation = bn.runningVar.value.squareRoot() + 1e-6
     return batchNormalized(
-      input, scale: bn.weight?.value ?? .ones(bn.bias.shape), shift: bn.bias.value,
-      mean: bn.runningMean.value, variance: (bn.runningVar.value.squareRoot() + 1e-6).square(), epsilon: 0)
+      input, scale: (bn.weight?.value ?? .ones(bn.bias.shape)) / deviation, shift: bn.bias.value,
+      mean: bn.runningMean.value, variance: .ones(bn.bias.shape), epsilon: 0)
   }
 }
 

@@ -102,11 +102,16 @@ final class DistanceHead: YOLOHead {
   /// N×(4 + classes)×boxes, a map after another, a place after another.
   func decoded(_ maps: [Tensor]) -> Tensor {
     let (logits, scores) = parts(maps)
-    let (grid, distances) = (grid(maps), distances(logits))
-    let (before, behind) = (distances.sliced(1, 0..<2), distances.sliced(1, 2..<4))
-    let middles = (behind - before) * 0.5 + grid.centres
-    return concatenate(
-      [middles * grid.strides, (before + behind) * grid.strides, scores.sigmoid()], axis: 1)
+    let grid = grid(maps)
+    // N×1×places×4, and the constants of one picture for x and y alike.
+    let distances = distances(logits).transposed().expandedAxis(at: 1)
+    let (before, behind) = (distances.sliced(3, 0..<2), distances.sliced(3, 2..<4))
+    let centres = Tensor(grid.centres.transposed().values(), shape: [1, 1, grid.strides.count, 2])
+    let strides = Tensor(
+      grid.strides.values().flatMap { [$0, $0] }, shape: [1, 1, grid.strides.count, 2])
+    let boxes = concatenate(
+      [((behind - before) * 0.5 + centres) * strides, (before + behind) * strides], axis: 3)
+    return concatenate([boxes.squeezed(1).transposed(), scores.sigmoid()], axis: 1)
   }
 
   /// All places of all maps: logits of the distances N×64×boxes, and of the classes N×classes×boxes.
@@ -126,7 +131,10 @@ final class DistanceHead: YOLOHead {
   private func distances(_ logits: Tensor) -> Tensor {
     let (batch, places) = (logits.shape[0], logits.shape[2])
     let shares = logits.reshaped([batch, 4, Self.bins, places]).softmax(2)
-    return (shares * dfl.conv.weight.value.reshaped([1, 1, Self.bins, 1])).sum([2])
+    let means = convolution(
+      shares.permuted([0, 2, 1, 3]), dfl.conv.weight.value,
+      ConvolutionGeometry(stride: [1, 1], padding: .none(2)))  // N×1×4×places
+    return means.reshaped([batch, 4, places])
   }
 
   /// Boxes N×4×places as x1, y1, x2, y2 in pixels of the network's picture.
