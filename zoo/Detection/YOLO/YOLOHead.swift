@@ -102,13 +102,18 @@ final class DistanceHead: YOLOHead {
   /// N×(4 + classes)×boxes, a map after another, a place after another.
   func decoded(_ maps: [Tensor]) -> Tensor {
     let (logits, scores) = parts(maps)
-    let grid = grid(maps)
+    var (middles, steps): ([Float], [Float]) = ([], [])
+    for (level, stride) in YOLO.strides.enumerated() {
+      let (height, width) = (maps[2 * level].shape[2], maps[2 * level].shape[3])
+      middles += YOLO.places(height, width)
+      steps += [Float](repeating: Float(stride), count: 2 * height * width)
+    }
+    let (centres, strides) = (
+      Tensor(middles, shape: [1, 1, middles.count / 2, 2]), Tensor(steps, shape: [1, 1, steps.count / 2, 2])
+    )
     // N×1×places×4, and the constants of one picture for x and y alike.
     let distances = distances(logits).transposed().expandedAxis(at: 1)
     let (before, behind) = (distances.sliced(3, 0..<2), distances.sliced(3, 2..<4))
-    let centres = Tensor(grid.centres.transposed().values(), shape: [1, 1, grid.strides.count, 2])
-    let strides = Tensor(
-      grid.strides.values().flatMap { [$0, $0] }, shape: [1, 1, grid.strides.count, 2])
     let boxes = concatenate(
       [((behind - before) * 0.5 + centres) * strides, (before + behind) * strides], axis: 3)
     return concatenate([boxes.squeezed(1).transposed(), scores.sigmoid()], axis: 1)
