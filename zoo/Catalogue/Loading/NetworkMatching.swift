@@ -69,8 +69,11 @@ struct NetworkMatching {
 
   /// What a `config.json` beside the weights says, where such files are the dialect's; or the `.cfg` of darknet's weights.
   private func configurationFile(_ dialect: Dialect) throws -> Settings {
-    if file.archive.darknet != nil { return try Darknet.settings(beside: file.path) }
-    guard case .network(let blueprint, _) = dialect.form, blueprint.hasConfigurationFile else { return [:] }
+    guard case .network(let blueprint, _) = dialect.form else { return [:] }
+    if file.archive.darknet != nil, blueprint.settings[Darknet.cfgSetting] != nil {
+      return try Darknet.settings(beside: file.path)
+    }
+    guard blueprint.hasConfigurationFile else { return [:] }
     return try ConfigurationFile.beside(file.path)?.settings(blueprint.completed) ?? [:]
   }
 

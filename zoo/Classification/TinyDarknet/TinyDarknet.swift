@@ -85,7 +85,7 @@ extension TinyDarknet {
       "tiny_darknet", smallestSide: 16,
       [
         Dialect("darknet", preprocessing, labels: .imagenetDarknet) { TinyDarknet(classes: $0) },
-        Dialect("keras", nameMaps: ["keras_tiny_darknet"], preprocessing, labels: .imagenetDarknet) {
+        Dialect("keras", nameMaps: ["keras_tiny_darknet"], kerasPreprocessing, labels: .imagenetDarknet) {
           TinyDarknet(classes: $0, epsilon: 1e-3)
         },
       ])
@@ -93,4 +93,6 @@ extension TinyDarknet {
 
   /// What darknet's classifiers are shown: the middle of a picture with values from 0 to 1.
   private static let preprocessing = Preprocessing(resize: .shortSide(224), crop: 224)
+  /// How the weights in Keras were measured.
+  private static let kerasPreprocessing = Preprocessing(resize: .shortSide(256), crop: 224).rounded(.nearest)
 }

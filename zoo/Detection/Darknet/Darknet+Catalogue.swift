@@ -36,6 +36,8 @@ extension Darknet.Configuration: NetworkConfiguration {
 }
 
 extension Darknet {
+  /// The setting that holds the text of a `.cfg`.
+  static let cfgSetting = "cfg"
   /// The catalogue's name of all networks that a `.cfg` describes.
   static let entryName = "darknet"
 
@@ -98,6 +100,6 @@ extension Darknet {
   static func settings(beside path: String) throws -> Settings {
     let cfg = URL(fileURLWithPath: path).deletingPathExtension().appendingPathExtension("cfg").path
     guard FileManager.default.fileExists(atPath: cfg) else { return [:] }
-    return ["cfg": .string(try ConfigurationFile.text(cfg, "the .cfg"))]
+    return [cfgSetting: .string(try ConfigurationFile.text(cfg, "the .cfg"))]
   }
 }

@@ -27,7 +27,10 @@ extension StreamedNetwork {
     var position = 0
     for (name, piece) in stream {
       let count = piece.shape.elementCount
-      try archive.append(name, numbers.sliced(0, position..<position + count).reshaped(piece.shape))
+      try archive.append(
+        name,
+        Tensor(
+          numbers.sliced(0, position..<position + count).values(), shape: piece.shape))
       position += count
     }
     // What the files of a fork leave out has the value that the fork begins with.

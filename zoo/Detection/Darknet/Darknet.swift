@@ -30,8 +30,7 @@ public final class Darknet: Network {
   /// The layers after which each layer's result is of no use any more.
   private let lastUses: [Int]
 
-  /// ε of the batch normalization: AlexeyAB's everywhere, pjreddie's on a GPU. (On a CPU pjreddie adds 10⁻⁶ to the root instead, with which
-  /// nobody has trained.)
+  /// ε of AlexeyAB's batch normalization, and of pjreddie's while training on a GPU.
   static let epsilon: Float = 1e-5
 
   /// A network with first values.

@@ -53,8 +53,7 @@ struct DarknetBuilder {
         $0[0].mean([2, 3], keepsAxes: true)
       }
     case "batchnorm":
-      return DarknetNormalization(
-        previous, source: previousNumber, fileHasShifts: fork == .alexeyab)
+      return DarknetNormalization(previous, source: previousNumber, fork)
     case "route": return try route(section)
     case "shortcut": return try shortcut(section)
     case "scale_channels", "sam": return try product(section)
@@ -130,7 +129,7 @@ struct DarknetBuilder {
       DarknetShape(
         channels: filters, height: extent(previous.height, strides[0]),
         width: extent(previous.width, strides[1])),
-      sources: [previousNumber])
+      sources: [previousNumber], fork)
   }
 
   private func connection(_ section: DarknetSection) throws(ConfigurationError) -> any DarknetLayer {
@@ -144,7 +143,7 @@ struct DarknetBuilder {
     return DarknetConnection(
       Linear(previous.count, outputs, bias: !isNormalized),
       bn: isNormalized ? BatchNorm(outputs, epsilon: Darknet.epsilon) : nil, activation,
-      DarknetShape(channels: outputs, height: 1, width: 1), sources: [previousNumber])
+      DarknetShape(channels: outputs, height: 1, width: 1), sources: [previousNumber], fork)
   }
 
   // MARK: Layers that read others

@@ -68,6 +68,18 @@ enum DarknetActivation: String, CaseIterable {
   }
 }
 
+extension DarknetFork {
+  /// N×C×spatial normalized: by √(σ² + ε) with AlexeyAB, and by √σ² + 10⁻⁶ as pjreddie's program does it on a CPU, which differs where a variance
+  /// is next to nothing. While training, the batch's own statistics are used either way.
+  fileprivate func normalized(_ input: Tensor, _ bn: BatchNorm) -> Tensor {
+    guard self == .pjreddie, !bn.isTraining else { return bn(input) }
+    let deviation = bn.runningVar.value.squareRoot() + 1e-6
+    return batchNormalized(
+      input, scale: (bn.weight?.value ?? .ones(bn.bias.shape)) / deviation, shift: bn.bias.value,
+      mean: bn.runningMean.value, variance: .ones(bn.bias.shape), epsilon: 0)
+  }
+}
+
 /// A convolution, with a batch normalization or a bias, and its activation.
 final class DarknetConvolution: DarknetLayer {
   let conv: Conv2d
@@ -75,12 +87,15 @@ final class DarknetConvolution: DarknetLayer {
   let activation: DarknetActivation
   let shape: DarknetShape
   let sources: [Int]
+  private let fork: DarknetFork
 
   init(
-    _ conv: Conv2d, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int]
+    _ conv: Conv2d, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int],
+    _ fork: DarknetFork
   ) {
     self.conv = conv
     self.bn = bn
+    self.fork = fork
     self.activation = activation
     self.shape = shape
     self.sources = sources
@@ -99,7 +114,7 @@ final class DarknetConvolution: DarknetLayer {
 
   func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let result = conv(inputs[0])
-    return activation(bn.map { $0(result) } ?? result)
+    return activation(bn.map { fork.normalized(result, $0) } ?? result)
   }
 }
 
@@ -110,12 +125,15 @@ final class DarknetConnection: DarknetLayer {
   let activation: DarknetActivation
   let shape: DarknetShape
   let sources: [Int]
+  private let fork: DarknetFork
 
   init(
-    _ linear: Linear, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int]
+    _ linear: Linear, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int],
+    _ fork: DarknetFork
   ) {
     self.linear = linear
     self.bn = bn
+    self.fork = fork
     self.activation = activation
     self.shape = shape
     self.sources = sources
@@ -131,7 +149,7 @@ final class DarknetConnection: DarknetLayer {
 
   func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let result = linear(inputs[0].flattened(from: 1)).reshaped(shape.of(batch: inputs[0].shape[0]))
-    return activation(bn.map { $0(result) } ?? result)
+    return activation(bn.map { fork.normalized(result, $0) } ?? result)
   }
 }
 
@@ -140,22 +158,22 @@ final class DarknetNormalization: DarknetLayer {
   let bn: BatchNorm
   let shape: DarknetShape
   let sources: [Int]
-  private let fileHasShifts: Bool
+  private let fork: DarknetFork
 
-  init(_ shape: DarknetShape, source: Int, fileHasShifts: Bool) {
+  init(_ shape: DarknetShape, source: Int, _ fork: DarknetFork) {
     bn = BatchNorm(shape.channels, epsilon: Darknet.epsilon)
     self.shape = shape
     sources = [source]
-    self.fileHasShifts = fileHasShifts
+    self.fork = fork
   }
 
   var stream: [DarknetPiece] {
-    ((fileHasShifts ? ["bias"] : []) + ["weight", "running_mean", "running_var"]).map {
+    ((fork == .alexeyab ? ["bias"] : []) + ["weight", "running_mean", "running_var"]).map {
       DarknetPiece(name: "bn.\($0)", shape: [shape.channels])
     }
   }
 
-  func callAsFunction(_ inputs: [Tensor]) -> Tensor { bn(inputs[0]) }
+  func callAsFunction(_ inputs: [Tensor]) -> Tensor { fork.normalized(inputs[0], bn) }
 }
 
 /// The results of other layers added to that before, each times a number, a channel's number or itself.

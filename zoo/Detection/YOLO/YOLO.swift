@@ -109,7 +109,8 @@ public final class YOLO: Network {
     ["predictions": head.decoded(maps(inputs["images"]))]
   }
 
-  /// What the head says of each place, before it is read: maps N×C×H/8×W/8, H/16, H/32 of pictures N×3×H×W with values from 0 to 1.
+  /// What the head says of each place of the maps at H/8, H/16 and H/32, before it is read, for pictures N×3×H×W with values from 0 to 1: one
+  /// map for each stride with anchors, and two with distances, the second of the classes.
   package func maps(_ images: Tensor) -> [Tensor] {
     var results: [Tensor?] = []
     for (number, layer) in model.dropLast().enumerated() {

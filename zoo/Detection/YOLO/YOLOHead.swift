@@ -92,33 +92,59 @@ final class DistanceHead: YOLOHead {
     }
   }
 
-  /// Maps N×(4·16 + classes)×H×W.
+  /// For each stride a map of distances N×64×H×W and one of classes N×classes×H×W.
   func maps(_ features: [Tensor]) -> [Tensor] {
-    features.enumerated().map { level, map in
-      concatenate(
-        [cv2[level], cv3[level]].map { $0.reduce(map) { $1($0) } }, axis: 1)
+    features.enumerated().flatMap { level, map in
+      [cv2[level], cv3[level]].map { $0.reduce(map) { $1($0) } }
     }
   }
 
   /// N×(4 + classes)×boxes, a map after another, a place after another.
   func decoded(_ maps: [Tensor]) -> Tensor {
     let (logits, scores) = parts(maps)
-    let boxes = corners(logits, YOLO.grid(maps))
-    let (low, high) = (boxes.sliced(1, 0..<2), boxes.sliced(1, 2..<4))
-    return concatenate([(low + high) * 0.5, high - low, scores.sigmoid()], axis: 1)
+    var (middles, steps): ([Float], [Float]) = ([], [])
+    for (level, stride) in YOLO.strides.enumerated() {
+      let (height, width) = (maps[2 * level].shape[2], maps[2 * level].shape[3])
+      middles += YOLO.places(height, width)
+      steps += [Float](repeating: Float(stride), count: 2 * height * width)
+    }
+    let (centres, strides) = (
+      Tensor(middles, shape: [1, 1, middles.count / 2, 2]), Tensor(steps, shape: [1, 1, steps.count / 2, 2])
+    )
+    // N×1×places×4, and the constants of one picture for x and y alike.
+    let distances = distances(logits).transposed().expandedAxis(at: 1)
+    let (before, behind) = (distances.sliced(3, 0..<2), distances.sliced(3, 2..<4))
+    let boxes = concatenate(
+      [((behind - before) * 0.5 + centres) * strides, (before + behind) * strides], axis: 3)
+    return concatenate([boxes.squeezed(1).transposed(), scores.sigmoid()], axis: 1)
   }
 
   /// All places of all maps: logits of the distances N×64×boxes, and of the classes N×classes×boxes.
   func parts(_ maps: [Tensor]) -> (distances: Tensor, classes: Tensor) {
-    let all = concatenate(maps.map { $0.flattened(from: 2) }, axis: 2)
-    return (all.sliced(1, 0..<4 * Self.bins), all.sliced(1, 4 * Self.bins..<all.shape[1]))
+    func joined(_ first: Int) -> Tensor {
+      concatenate(stride(from: first, to: maps.count, by: 2).map { maps[$0].flattened(from: 2) }, axis: 2)
+    }
+    return (joined(0), joined(1))
+  }
+
+  /// The middles of the places and the strides, of the maps of this head.
+  func grid(_ maps: [Tensor]) -> (centres: Tensor, strides: Tensor) {
+    YOLO.grid(stride(from: 0, to: maps.count, by: 2).map { maps[$0] })
+  }
+
+  /// Distances to the left, upper, right and lower edge, N×4×places in places: the means of their distributions.
+  private func distances(_ logits: Tensor) -> Tensor {
+    let (batch, places) = (logits.shape[0], logits.shape[2])
+    let shares = logits.reshaped([batch, 4, Self.bins, places]).softmax(2)
+    let means = convolution(
+      shares.permuted([0, 2, 1, 3]), dfl.conv.weight.value,
+      ConvolutionGeometry(stride: [1, 1], padding: .none(2)))  // N×1×4×places
+    return means.reshaped([batch, 4, places])
   }
 
   /// Boxes N×4×places as x1, y1, x2, y2 in pixels of the network's picture.
   func corners(_ logits: Tensor, _ grid: (centres: Tensor, strides: Tensor)) -> Tensor {
-    let (batch, places) = (logits.shape[0], logits.shape[2])
-    let shares = logits.reshaped([batch, 4, Self.bins, places]).softmax(2)
-    let distances = (shares * dfl.conv.weight.value.reshaped([1, 1, Self.bins, 1])).sum([2])
+    let distances = distances(logits)
     let (before, behind) = (distances.sliced(1, 0..<2), distances.sliced(1, 2..<4))
     return concatenate([grid.centres - before, grid.centres + behind], axis: 1) * grid.strides
   }

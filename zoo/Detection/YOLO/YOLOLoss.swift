@@ -19,13 +19,13 @@ public struct YOLOLoss: Sendable, Hashable, Codable {
   /// The three parts of the loss of a batch, each one element, divided by the sum of the scores that the network shall give.
   ///
   /// - Parameters:
-  ///   - maps: N×(64 + classes)×H×W for each stride, as ``YOLO`` makes them.
+  ///   - maps: N×64×H×W and N×classes×H×W for each stride, as ``DistanceHead`` makes them.
   ///   - instances: the objects of each picture, in pixels; there may be none.
   func callAsFunction(
     _ maps: [Tensor], _ head: DistanceHead, instances: [[Instance]]
   ) -> (box: Tensor, classes: Tensor, distribution: Tensor) {
     let (distances, logits) = head.parts(maps)
-    let grid = YOLO.grid(maps)
+    let grid = head.grid(maps)
     let (batch, classCount, places) = (logits.shape[0], logits.shape[1], logits.shape[2])
     let matches = assigned(distances, logits, head, grid, instances)
 
