@@ -26,6 +26,18 @@ struct CompiledGraphTests {
       x, weights, ConvolutionGeometry(stride: [1, 1], padding: Padding([kernel / 2, kernel / 2])))
   }
 
+  /// Boxes from distributions over distances, as detectors without anchors have them.
+  private static func edges(_ x: Tensor) -> Tensor {
+    let (batch, places) = (x.shape[0], x.shape[2])
+    let shares = x.reshaped([batch, 4, 16, places]).softmax(2)
+    let distances = (shares * Tensor((0..<16).map { Float($0) }, shape: [1, 1, 16, 1])).sum([2])
+    let (before, behind) = (distances.sliced(1, 0..<2), distances.sliced(1, 2..<4))
+    let centres = sample([1, 2, places])
+    let corners = concatenate([centres - before, centres + behind], axis: 1) * sample([1, 1, places])
+    let (low, high) = (corners.sliced(1, 0..<2), corners.sliced(1, 2..<4))
+    return concatenate([(low + high) * 0.5, high - low], axis: 1)
+  }
+
   static let cases: [Case] = [
     Case("attention of joint projections", [2, 7, 24]) { x in
       let parts = jointProjection(x, sample([72, 24]), bias: sample([72])).map { $0.heads(3) }
@@ -35,6 +47,35 @@ struct CompiledGraphTests {
       let split = x.reshaped([1, 5, 3, 4, 4])
       let parts = (0..<3).map { split.selected(2, $0).permuted([0, 2, 1, 3]) }
       return attention(parts[0], parts[1], parts[2]).mergedHeads()
+    },
+    Case("rows repeated over few channels of one picture", [1, 4, 21]) { x in x * sample([1, 1, 21]) },
+    Case("rows repeated over many channels of one picture", [1, 32, 48]) { x in x * sample([1, 1, 48]) },
+    Case("parts of one picture beside constants", [1, 4, 21]) { x in
+      let halves = x.relu()
+      let (before, behind) = (halves.sliced(1, 0..<2), halves.sliced(1, 2..<4))
+      return concatenate([sample([1, 2, 21]) - before, sample([1, 2, 21]) + behind], axis: 1)
+    },
+    Case("sums over an axis of one picture", [1, 64, 21]) { x in
+      (x.reshaped([1, 4, 16, 21]).softmax(2) * Tensor((0..<16).map { Float($0) }, shape: [1, 1, 16, 1])).sum([
+        2
+      ])
+    },
+    Case("a part of one picture and a constant", [1, 4, 21]) { x in
+      sample([1, 2, 21]) + x.relu().sliced(1, 2..<4)
+    },
+    Case("halves of one picture, added and taken away", [1, 4, 21]) { x in
+      let y = x.relu()
+      let (low, high) = (y.sliced(1, 0..<2), y.sliced(1, 2..<4))
+      return concatenate([(low + high) * 0.5, high - low], axis: 1)
+    },
+    Case("edges around known centres, of one picture", [1, 64, 21]) { edges($0) },
+    Case("edges around known centres, of many places", [1, 64, 1344]) { edges($0) },
+    Case("edges around known centres, of two pictures", [2, 64, 21]) { edges($0) },
+    Case("a normalization without an ε of channels that fill no block", [1, 16, 6, 6]) { x in
+      let (ones, zeros) = (Tensor.ones([20]), Tensor.zeros([20]))
+      let normalized = batchNormalized(
+        conv(x, 20).relu(), scale: ones, shift: zeros, mean: sample([20]), variance: ones, epsilon: 0)
+      return conv(normalized.relu() + normalized, 16)
     },
     Case("a sum with every kind of broadcast", [2, 16, 5, 6]) { x in
       ((x + sample([16, 1, 1])) * sample([2, 1, 5, 6]) - sample([6])) / (sample([1]) + 3)

@@ -91,3 +91,8 @@ func areIdentical(_ a: Tensor?, _ b: Tensor?) -> Bool {
 func areIdentical(_ a: WeightArchive, _ b: WeightArchive) -> Bool {
   Set(a.names) == Set(b.names) && a.names.allSatisfy { areIdentical(a[$0], b[$0]) }
 }
+
+extension WeightFormat {
+  /// The formats that any tensors can be written in: darknet's files have the order of a network's `.cfg`.
+  static let ofAnyTensors = writable.filter { $0 != .darknet }
+}

@@ -23,9 +23,9 @@ struct RecipeTests {
     #expect(first.picture(0).image != test.picture(0).image && first.count == scenes.training)
     guard entry.task == .classification else {
       let labels = try #require(try Zoo.untrainedNetwork(entry).metadata.labels)
-      if entry.task == .segmentation {
-        return #expect(labels == ["background"] + scenes.generator.classNames)
-      }
+      let classes = scenes.generator.classNames
+      if entry.task == .segmentation { return #expect(labels == ["background"] + classes) }
+      if entry.task == .detection { return #expect(labels == classes) }
       // Every word of every caption is known.
       let words = (0..<50).flatMap { WordVocabulary.split(first.picture($0).captions[0]) }
       return #expect(Set(words).isSubset(of: labels))

@@ -131,7 +131,9 @@ extension Planner {
   }
 
   mutating func lower(_ norm: BatchNormalization, _ node: Graph.Node) {
-    let source = denseValue(node.inputs[0])
+    let shape = graph.specs[node.inputs[0]].shape
+    let source =
+      norm.needsRowMajor(shape) ? value(node.inputs[0], in: .rowMajor(shape)) : denseValue(node.inputs[0])
     let layout = plan.values[source].descriptor
     let kernel = BatchNormKernel(
       epsilon: norm.epsilon, usesGivenStatistics: true, rectifies: node.activation != nil)

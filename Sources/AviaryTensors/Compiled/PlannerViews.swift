@@ -38,6 +38,12 @@ extension Planner {
   ) {
     let spec = graph.specs[node.outputs[0]]
     let dtype = plan.values[source].descriptor.dtype
+    // Where an axis has one element, any stride would do. Kernels take that of dense rows for what it is; of another they add up wrong elements
+    // (oneDNN's sums of a part of one picture and a constant).
+    var strides = strides
+    for axis in spec.shape.indices.reversed() where spec.shape[axis] == 1 {
+      strides[axis] = axis + 1 < strides.count ? strides[axis + 1] * spec.shape[axis + 1] : 1
+    }
     guard Layout.areNested(strides, spec.shape) else { return lowerOperation(node) }
     planned[node.outputs[0]] = plan.addAlias(
       of: source, spec, MemoryDescriptor(shape: spec.shape, dtype: dtype, strides: strides),

@@ -23,9 +23,16 @@ struct BatchNormalization: Operation {
     BatchNormKernel(epsilon: epsilon, usesGivenStatistics: usesGivenStatistics, rectifies: rectifies)
   }
 
+  /// Whether the input has to be row-major: the channels that fill up a block have no variance, and without an ε no number divides by that; what
+  /// reads the block would find NaN in them.
+  func needsRowMajor(_ input: Shape) -> Bool {
+    epsilon == 0 && input[1] % MemoryDescriptor.largestChannelBlock != 0
+  }
+
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let operands = inputs.enumerated().map { index, input in
-      index == 0 ? input.cast(to: .float32) : input.cast(to: .float32).rowMajor()
+      index == 0 && !needsRowMajor(input.shape)
+        ? input.cast(to: .float32) : input.cast(to: .float32).rowMajor()
     }
     var (mean, variance) = (operands[usesGivenStatistics ? 3 : 0], operands[usesGivenStatistics ? 4 : 0])
     if !usesGivenStatistics {
@@ -62,8 +69,10 @@ struct BatchNormalization: Operation {
       upstream = BroadcastLoop.masked(upstream, where: result)
       (kernel, workspace) = (kernel.withoutReLU, nil)
     }
+    var input = context.input(0).cast(to: .float32)
+    if needsRowMajor(input.shape) { (input, upstream) = (input.rowMajor(), upstream.rowMajor()) }
     let result = kernel.backward(
-      context.input(0).cast(to: .float32), upstream, scale: context.input(1).rowMajor(),
+      input, upstream, scale: context.input(1).rowMajor(),
       mean: context.saved[0],
       variance: context.saved[1], workspace: workspace)
     return [result.input, result.scale, result.shift] + (usesGivenStatistics ? [nil, nil] : [])
