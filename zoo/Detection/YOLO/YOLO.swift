@@ -38,15 +38,19 @@ public final class YOLO: Network {
     /// Classes that are told apart.
     public var classes = 80
 
-    /// YOLO v5 nano, small and medium.
+    /// YOLO v5 nano.
     public static let v5n = Configuration(body: .v5, head: .anchors, depth: 0.33, width: 0.25)
+    /// YOLO v5 small.
     public static let v5s = Configuration(body: .v5, head: .anchors, depth: 0.33, width: 0.5)
+    /// YOLO v5 medium.
     public static let v5m = Configuration(body: .v5, head: .anchors, depth: 0.67, width: 0.75)
     /// YOLO v5 nano with the head of v8.
     public static let v5nu = Configuration(body: .v5, head: .distances, depth: 0.33, width: 0.25)
-    /// YOLO v8 nano, small and medium.
+    /// YOLO v8 nano.
     public static let v8n = Configuration(body: .v8, head: .distances, depth: 0.33, width: 0.25)
+    /// YOLO v8 small.
     public static let v8s = Configuration(body: .v8, head: .distances, depth: 0.33, width: 0.5)
+    /// YOLO v8 medium.
     public static let v8m = Configuration(
       body: .v8, head: .distances, depth: 0.67, width: 0.75, mostChannels: 768)
     /// For drawn scenes of six shapes: v8 with half of the nano's channels, and a quarter where there are most.

@@ -4,7 +4,10 @@ import AviaryWeights
 extension StyleTransfer {
   /// The networks whose activations describe content and style, by the names that users know.
   public enum Backbone: String, Sendable, CaseIterable {
-    case vgg19, vgg16
+    /// VGG-19 as it was trained on ImageNet.
+    case vgg19
+    /// VGG-16 as it was trained on ImageNet.
+    case vgg16
     /// VGG-16's convolutions as an edge detector has them.
     case hed
 
