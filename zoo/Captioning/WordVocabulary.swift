@@ -14,9 +14,6 @@ public struct WordVocabulary: Sendable, Hashable {
   public let padding: Int
   private let numbers: [String: Int]
 
-  /// The names of the words that mark something.
-  static let marks = ["<start>", "<end>", "<unk>", "<pad>"]
-
   /// - Parameter words: in the order of their numbers, as a portable file's labels have them; the four marks among them.
   /// - Throws: ``UnsuitableWords`` when one is there twice or a mark is missing.
   public init(_ words: [String]) throws(UnsuitableWords) {
@@ -26,20 +23,24 @@ public struct WordVocabulary: Sendable, Hashable {
         throw UnsuitableWords("the vocabulary has \"\(word.shown)\" twice, as \(other) and as \(number)")
       }
     }
-    if let mark = Self.marks.first(where: { numbers[$0] == nil }) {
-      throw UnsuitableWords("the vocabulary of \(words.count) words has no \(mark)")
+    func number(_ mark: String) throws(UnsuitableWords) -> Int {
+      guard let number = numbers[mark] else {
+        throw UnsuitableWords("the vocabulary of \(words.count) words has no \(mark)")
+      }
+      return number
     }
-    self.words = words
-    self.numbers = numbers
-    (start, end) = (numbers["<start>"]!, numbers["<end>"]!)
-    (unknown, padding) = (numbers["<unk>"]!, numbers["<pad>"]!)
+    (start, end) = (try number("<start>"), try number("<end>"))
+    (unknown, padding) = (try number("<unk>"), try number("<pad>"))
+    (self.words, self.numbers) = (words, numbers)
   }
 
-  /// All words of some captions in the order of the alphabet, after `<pad>` and before the other marks.
+  /// All words of some captions in the order of the alphabet, after `<pad>` and before the other marks, none of which is a word of a text.
   public init(of captions: some Sequence<String>) {
-    let known = Set(captions.flatMap { Self.split($0) })
-    // None of them is twice, and all marks are there.
-    self = try! WordVocabulary(["<pad>"] + known.sorted() + ["<unk>", "<start>", "<end>"])
+    let known = Set(captions.flatMap { Self.split($0) }).sorted()
+    words = ["<pad>"] + known + ["<unk>", "<start>", "<end>"]
+    padding = 0
+    (unknown, start, end) = (known.count + 1, known.count + 2, known.count + 3)
+    numbers = Dictionary(uniqueKeysWithValues: words.enumerated().map { ($1, $0) })
   }
 
   /// Reads a JSON file: an object from words to numbers, which are 0 to one less than there are, as the "word map" of the public tutorial is, or
