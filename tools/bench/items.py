@@ -19,7 +19,7 @@ class Item:
     name: str
     title: str
     model: str
-    kind: str  # inference, training or cold
+    kind: str  # inference, training, styling or cold
     batch: int = 1
     frozen_blocks: int = 0  # of VGG
     head: tuple = ()  # widths of the linear layers that replace the classifier
@@ -30,7 +30,12 @@ class Item:
 
     @property
     def peers(self) -> tuple:
-        return {"inference": INFERENCE_PEERS, "training": TRAINING_PEERS, "cold": ("onnxruntime", "pytorch")}[self.kind]
+        return {"inference": INFERENCE_PEERS, "cold": ("onnxruntime", "pytorch")}.get(self.kind, TRAINING_PEERS)
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether an iteration is a step that gives a loss, which is compared instead of an output."""
+        return self.kind in ("training", "styling")
 
     @property
     def output(self) -> str:
@@ -43,6 +48,8 @@ class Item:
         arguments += ["--input", f"{folder}/input.npz", "--batch", str(self.batch), "--interactive"]
         if self.kind == "training":
             arguments += ["--train", "--learning-rate", str(self.learning_rate)]
+        if self.kind == "styling":
+            arguments += ["--train"]
         if self.frozen_blocks:
             arguments += ["--freeze", f"block1...block{self.frozen_blocks}"]
         return arguments
@@ -73,6 +80,9 @@ ITEMS = (
     *(inference(name, 1) for name in RESIDENTS),
     inference("ddpm_cifar10", 16, 0.80),
     training("resnet18", 16, 0.60, memory_target=0.70),
+    Item(
+        "gatys_vgg19-step", "gatys_vgg19, step of style transfer, 512×512", "gatys_vgg19", "styling", target=0.60,
+        memory_target=1.0),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,
         frozen_blocks=3, head=(256, 5), learning_rate=1e-5, target=0.50),

@@ -124,7 +124,7 @@ def in_turns(item, folder, settings: Settings, busy: bool) -> Result:
 
 def _differences(item, folder, settings, alive) -> dict:
     """How far each is from PyTorch: in the output, or in the losses of the first steps."""
-    if item.kind == "training":
+    if item.has_losses:
         losses = {player.name: player.setup["losses"] for player in alive}
         reference = losses.get("pytorch")
         if reference is None:

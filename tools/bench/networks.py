@@ -6,6 +6,7 @@ import sys
 
 import items
 import residents
+import styling
 import torch
 from torch import nn
 
@@ -66,6 +67,8 @@ def make(item) -> nn.Module:
     """The item's network without values."""
     if item.model in items.RESIDENTS:
         return residents.MAKERS[item.model]()
+    if item.kind == "styling":
+        return styling.Trunk()
     with torch.device("meta"):
         if item.model.startswith("mobilenet_v1_"):
             return MobileNet(float(item.model.removeprefix("mobilenet_v1_")))
@@ -89,7 +92,7 @@ def deterministic_state(item) -> dict:
     """Deterministic values for the item's network."""
     if item.model in items.RESIDENTS:
         return residents.state(item.model)
-    if not item.head and not item.model.startswith("mobilenet_v1_"):
+    if not item.head and not item.model.startswith("mobilenet_v1_") and item.kind != "styling":
         # Values that follow from the architecture (Swin's positions) are the model's own.
         return classifiers.torchvision_model(item.model).state_dict()
     entries = make(item).state_dict().items()
@@ -111,4 +114,6 @@ def inputs(item) -> dict:
     """The arrays of an item by our names, in the order of PyTorch's arguments: for a classifier N×3×H×W as the model's card says."""
     if item.model in items.RESIDENTS:
         return residents.inputs(item.model, item.batch)
+    if item.kind == "styling":
+        return styling.inputs()
     return {"input": deterministic.image(shape=(item.batch, *classifiers.input_shape(item.model)[1:]))}

@@ -51,6 +51,10 @@ def pytorch(item, folder, threads: int, channels_last: bool = False, compiled: b
     inputs = [array.contiguous(memory_format=layout) if array.ndim == 4 else array for array in arrays]
     if item.kind == "training":
         return training_step(model, inputs[0], item)
+    if item.kind == "styling":
+        import styling
+
+        return styling.step(model, *inputs)
     if compiled:
         import torch._inductor.config
 
@@ -103,7 +107,7 @@ def main(peer: str, item: items.Item, folder: str, threads: int) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     iterate = PEERS[peer](item, folder, threads)
     results = [iterate() for _ in range(WARM_UP)]
-    print("ready", json.dumps({"losses": results if item.kind == "training" else None}), file=answers, flush=True)
+    print("ready", json.dumps({"losses": results if item.has_losses else None}), file=answers, flush=True)
     for line in sys.stdin:
         if line.startswith("output "):
             np.save(line.removeprefix("output ").strip(), iterate())

@@ -62,7 +62,7 @@ def main(item: items.Item, folder: pathlib.Path) -> None:
     state = networks.deterministic_state(item)
     save_file(state, folder / "weights.safetensors", metadata=networks.metadata(item))
     np.savez(folder / "input.npz", **networks.inputs(item))
-    if item.kind != "training":
+    if not item.has_losses:
         export(networks.load(item, folder), item, folder / "model.onnx")
     if item.kind == "cold":
         torch.save(state, folder / "weights.pth")

@@ -40,6 +40,22 @@ struct Workload {
       return loss.item()
     }
   }
+
+  /// One step of style transfer by Adam: forward pass, losses, their gradient with respect to the picture, and its update.
+  static func stylization(_ loaded: LoadedNetwork, _ inputs: NamedTensors) throws -> Workload {
+    var options = StyleTransferOptions()
+    options.optimizer = .adam
+    options.steps = .max
+    options.tile = max(options.tile, inputs["content"].shape[2...].max() ?? 0)
+    let transfer = try StyleTransfer(
+      loaded, content: inputs["content"], style: inputs["style"], options: options)
+    // The convolutions of one picture, forward and for its gradient.
+    let summary = Summary(of: loaded.network, inputs: inputs)
+    return Workload(batch: 1, multiplyAdds: 2 * summary.multiplyAdds) {
+      // A picture that is lost shows in the losses.
+      (try? transfer.step())?.total ?? .nan
+    }
+  }
 }
 
 extension Summary {

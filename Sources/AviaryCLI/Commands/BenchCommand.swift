@@ -9,7 +9,10 @@ enum BenchCommand: Command {
     Option("weights", "FILE", "weights to use; by default first values from a fixed seed"),
     Option("input", "FILE", "arrays as for run; by default numbers from a fixed seed"), Option.set,
     Option("batch", "N", "pictures per iteration, by default 1"),
-    Option("train", nil, "measure training steps: forward, backward, SGD with momentum"),
+    Option(
+      "train", nil,
+      "measure training steps: forward, backward, SGD with momentum; of gatys_vgg19 and gatys_vgg16 steps on a picture"
+    ),
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
     Option("branch", "STAGE", "with --head: the last stage to keep"),
     Option(
@@ -65,7 +68,8 @@ enum BenchCommand: Command {
     if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
 
     let entry = try Catalogue.selection(name).entry
-    if isTraining || head != nil { try entry.require(.classification) }
+    let isStyling = isTraining && entry.task == .stylization
+    if isTraining && !isStyling || head != nil { try entry.require(.classification) }
     let sets = try SetOptions(arguments, for: entry)
     let (loaded, inputs) = try withRandomSeed(0) {
       let loaded = try load(entry, arguments, sets, head)
@@ -77,6 +81,8 @@ enum BenchCommand: Command {
       if isTraining, let classifier = loaded.classifier {
         if let stages = arguments.string("freeze") { try classifier.model.freeze(parsing: stages) }
         workload = Workload.training(classifier, inputs["input"], learningRate: rate)
+      } else if isStyling {
+        workload = try Workload.stylization(loaded, inputs)
       } else {
         workload = Workload.inference(
           loaded, inputs, batch: batch, by: try arguments.runner(loaded, runs: .max))

@@ -24,6 +24,9 @@ struct PictureScale: Sendable {
   /// What the network takes for values.
   func input(_ values: Tensor) -> Tensor { values * scale + shift }
 
+  /// The values of what the network takes.
+  func values(ofInput input: Tensor) -> Tensor { (input - shift) / scale }
+
   /// The picture with these values, cut off at black and white. Throws `NonFiniteError`.
   func image(of values: Tensor) throws -> Image {
     let rgb = channels == .bgr ? values.flipped(1) : values
