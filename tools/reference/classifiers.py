@@ -33,7 +33,7 @@ FAMILIES = {
     "densenet": """torchvision/densenet121 torchvision/densenet161 torchvision/densenet169 torchvision/densenet201
         keras/densenet121 keras/densenet169 keras/densenet201""",
     "googlenet": "torchvision/googlenet",
-    "inception_v3": "torchvision/inception_v3 keras/inception_v3",
+    "inception_v3": "torchvision/inception_v3 keras/inception_v3 original/inception_v3_fid",
     "xception": "keras/xception",
     "mobilenet": """keras/mobilenet_v1_1.0 keras/mobilenet_v1_0.75 keras/mobilenet_v1_0.5
         keras/mobilenet_v1_0.25 keras/mobilenet_v1_0.25_vww""",
@@ -134,10 +134,12 @@ def torchvision_model(name: str):
 
 def original_model(name: str):
     """A network that no package has, from its reference implementation here."""
+    import fid
     import lenet
     import resnet_cifar
 
-    return filled(lenet.LeNet() if name == "lenet" else resnet_cifar.ResNet(int(name.removeprefix("resnet"))))
+    made = {"lenet": lenet.LeNet, "inception_v3_fid": fid.inception}.get(name)
+    return filled(made() if made else resnet_cifar.ResNet(int(name.removeprefix("resnet"))))
 
 
 def timm_model(name: str):

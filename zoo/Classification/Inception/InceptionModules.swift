@@ -31,6 +31,14 @@ struct InceptionModules {
     ]
   }
 
+  /// The same with the maximum of the windows.
+  private func maximumPooled(_ inputs: Int, _ outputs: Int) -> Branches.Branch {
+    [
+      ("", MaxPool2d(kernel: 3, stride: 1, padding: 1)),
+      ("branch_pool", convolution(inputs, outputs, kernel: 1)),
+    ]
+  }
+
   /// On the 35×35 grid (figure 5, with a 5×5 in the second branch).
   func fiveByFive(_ inputs: Int, pool: Int) -> Branches {
     Branches(
@@ -91,7 +99,7 @@ struct InceptionModules {
   }
 
   /// On the 8×8 grid: 1×3 and 3×1 side by side (figure 7).
-  func expanded(_ inputs: Int) -> Branches {
+  func expanded(_ inputs: Int, isLast: Bool = false) -> Branches {
     func sides(_ name: String) -> (name: String, layer: any Layer) {
       let branches = Branches(
         [(name + "a", convolution(384, 384, kernel: [1, 3], padding: [0, 1]))],
@@ -105,6 +113,6 @@ struct InceptionModules {
         ("branch3x3dbl_1", convolution(inputs, 448, kernel: 1)),
         ("branch3x3dbl_2", convolution(448, 384, kernel: 3, padding: 1)), sides("branch3x3dbl_3"),
       ],
-      pooled(inputs, 192))
+      form == .fid && isLast ? maximumPooled(inputs, 192) : pooled(inputs, 192))
   }
 }

@@ -1,11 +1,13 @@
 import AviaryLayers
 import AviaryTensors
+import AviaryVision
 
 /// Inception v3 (Szegedy, Vanhoucke, Ioffe, Shlens & Wojna 2016, "Rethinking the Inception Architecture for Computer Vision",
 /// arXiv:1512.00567, table 1 and figures 5 to 7 and 10).
 ///
 /// Input N×3×299×299 in −1…1. Names as torchvision's, whose published weights come with `transform_input` (see ``GoogLeNet``). Keras'
-/// network has no scales in its normalization, no auxiliary classifier, and its means leave the padding out.
+/// network has no scales in its normalization, no auxiliary classifier, and its means leave the padding out. The network that Fréchet
+/// distances are measured with takes pictures of any size with values of 0…1.
 public final class InceptionV3: AuxiliaryClassifiers, Container {
   /// The stem, a stage for each of the eleven modules, and the classifier.
   public let stages: [Stage]
@@ -18,10 +20,13 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
     case torchvision
     /// Without any of these.
     case keras
+    /// The network of 2015 with 1008 outputs that generators are judged by (Heusel et al. 2017, arXiv:1706.08500, section 4): scales, no
+    /// auxiliary classifier, means that leave the padding out, and a maximum in place of the last one; its pictures are resized inside.
+    case fid
 
     var batchNorm: BatchNormStyle {
       switch self {
-      case .torchvision: BatchNormStyle(epsilon: 1e-3, momentum: 0.1, variance: .unbiased)
+      case .torchvision, .fid: BatchNormStyle(epsilon: 1e-3, momentum: 0.1, variance: .unbiased)
       case .keras: .keras().withoutScale
       }
     }
@@ -34,7 +39,7 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
     var stages = [
       Stage(
         "stem",
-        [
+        (form == .fid ? [("", ResizedInput(side: 299))] : []) + [
           ("Conv2d_1a_3x3", make.convolution(3, 32, kernel: 3, stride: 2)),
           ("Conv2d_2a_3x3", make.convolution(32, 32, kernel: 3)),
           ("Conv2d_2b_3x3", make.convolution(32, 64, kernel: 3, padding: 1)), ("", pool),
@@ -48,7 +53,7 @@ public final class InceptionV3: AuxiliaryClassifiers, Container {
       ("Mixed_6b", make.sevenBySeven(768, width: 128)), ("Mixed_6c", make.sevenBySeven(768, width: 160)),
       ("Mixed_6d", make.sevenBySeven(768, width: 160)), ("Mixed_6e", make.sevenBySeven(768, width: 192)),
       ("Mixed_7a", make.secondReduction(768)), ("Mixed_7b", make.expanded(1280)),
-      ("Mixed_7c", make.expanded(2048)),
+      ("Mixed_7c", make.expanded(2048, isLast: true)),
     ]
     stages += modules.map { Stage($0.name, [$0]) }
     let fc = Linear(2048, classes, initializer: .truncatedNormal(standardDeviation: 0.1))
@@ -106,6 +111,21 @@ extension InceptionV3 {
           "keras", nameMaps: ["keras_inception_v3"],
           .tf.sized(resize: .shortSide(342), crop: 299).rounded(.nearest)
         ) { InceptionV3(.keras, classes: $0) },
-      ])
+      ]),
+    ZooEntry(
+      "inception_v3_fid", smallestSide: 1,
+      [Dialect("fid", Preprocessing()) { InceptionV3(.fid, classes: $0) }]),
   ]
+}
+
+/// Pictures of 0…1 at any size as squares of −1…1, between whose pixels values are found in straight lines, without smoothing.
+private final class ResizedInput: Layer {
+  private let side: Int
+
+  init(side: Int) { self.side = side }
+
+  /// N×C×H×W to N×C×side×side.
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    input.interpolated(to: [side, side], .linear(alignsCorners: false)) * 2 - 1
+  }
 }
