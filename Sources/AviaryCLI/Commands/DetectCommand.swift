@@ -15,6 +15,12 @@ enum DetectCommand: Command {
       "of objects of one kind that overlap by more, the surest alone, from 0 to 1; besides what the network does"
     ),
     Option("max", "N", "at most N objects of a picture, the surest"),
+    Option("labels", "LIST", "objects of these labels alone, with commas: dog,cat"),
+    Option(
+      "slice", "SIDE",
+      "large pictures in squares of SIDE pixels as well as whole, for small objects; what is found twice is merged"
+    ),
+    Option("slice-overlap", "X", "the share that neighbouring squares have in common, by default 0.2"),
     Option("output", "FILE", "the picture with boxes and masks drawn, .png or .jpg, or a folder"),
     Option(
       "results", "FILE",
@@ -104,11 +110,15 @@ enum DetectCommand: Command {
       arguments.has("threshold") ? try arguments.number("threshold", default: 0, in: 0...1) : nil
     let overlap = arguments.has("iou") ? try arguments.number("iou", default: 0, in: 0...1) : nil
     let most = arguments.has("max") ? try arguments.integer("max", default: 1, in: 1...Int.max) : nil
-    let detector = try arguments.model(Detector.self, name, runs: operands.pictures.count)
+    let slices = try slices(arguments)
+    let detector = try arguments.model(
+      Detector.self, name, runs: slices == nil ? operands.pictures.count : .max)
+    let wanted = try labels(arguments, of: detector)
     var results: [COCOResult] = []
     try arguments.record(operands, name: Self.name) { (record: inout Record, picture, index) in
       let image = try picture.image()
-      var found = try detector.detect(image, threshold: threshold, named: picture.name)
+      var found = try self.objects(in: image, of: picture, detector, slices, threshold)
+      if let wanted { found = found.filter { wanted.contains($0.label) } }
       if let overlap { found = found.suppressed(threshold: Double(overlap)) }
       if let most { found = Array(found.prefix(most)) }
       results += found.map {
@@ -122,5 +132,39 @@ enum DetectCommand: Command {
     if let path = arguments.string("results") {
       try JSONEncoder().encode(results).write(to: URL(filePath: path), options: .atomic)
     }
+  }
+
+  private static func objects(
+    in image: Image, of picture: PictureOperand, _ detector: Detector, _ slices: PictureSlices?,
+    _ threshold: Float?
+  ) throws -> [Detection] {
+    guard let slices else { return try detector.detect(image, threshold: threshold, named: picture.name) }
+    let bar = ProgressBar()
+    defer { bar.finish() }
+    return try detector.detect(image, in: slices, threshold: threshold, named: picture.name) {
+      bar.update("detect", done: $0, total: $1)
+    }
+  }
+
+  private static func slices(_ arguments: Arguments) throws -> PictureSlices? {
+    guard arguments.has("slice") else {
+      if arguments.has("slice-overlap") { throw UsageError("--slice-overlap makes sense with --slice only") }
+      return nil
+    }
+    return PictureSlices(
+      side: try arguments.integer("slice", default: 640, in: 32...65_536),
+      overlap: Double(try arguments.number("slice-overlap", default: 0.2, in: 0...0.9)))
+  }
+
+  /// Throws ``UsageError`` naming what the network has no label for.
+  private static func labels(_ arguments: Arguments, of detector: Detector) throws -> Set<String>? {
+    guard let text = arguments.string("labels") else { return nil }
+    let words = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    if let unknown = words.first(where: { !detector.labels.contains($0) }) {
+      throw UsageError(
+        "--labels names \(unknown), which is none of the \(detector.labels.count) labels: \(detector.labels.prefix(12).joined(separator: ", "))\(detector.labels.count > 12 ? ", …" : "")"
+      )
+    }
+    return Set(words)
   }
 }

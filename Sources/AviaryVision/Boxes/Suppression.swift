@@ -32,7 +32,7 @@ extension [Detection] {
 }
 
 /// Positions of `scores` from the highest to the lowest, of equals the first one first; NaN comes last, beside -∞.
-func descendingOrder(of scores: [Float]) -> [Int] {
+package func descendingOrder(of scores: [Float]) -> [Int] {
   let keys = scores.map { $0.isNaN ? -.infinity : $0 }
   return keys.indices.sorted { (keys[$1], $0) < (keys[$0], $1) }
 }
