@@ -3,21 +3,25 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector; intersection over union of a segmenter."
   static let operands = "MODEL"
   static let options =
     [
       Option.weights, Option.channels, Option.size,
       Option(
         "data", "FOLDER",
-        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects"
+        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
       Option(
-        "limit", "N", "the first N pictures of an autoencoder's or a detector's data, or characters of a text"
+        "limit", "N",
+        "the first N pictures of an autoencoder's, a detector's or a segmenter's data, or characters of a text"
       ),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
-    ] + DetectorEvaluation.options + GeneratorEvaluation.options + [
+    ] + DetectorEvaluation.options + SegmenterEvaluation.options + GeneratorEvaluation.options + [
+      Option(
+        "report", "FILE",
+        "the .html page to write, of a classifier, detector or segmenter: numbers, curves, confusion"),
       Option.exact, Option.eager, Option.precision, Option.json,
     ]
   static let example = "aviary evaluate lenet --data mnist"
@@ -25,11 +29,12 @@ enum EvaluateCommand: Command {
   /// The options that are of some tasks only.
   private static func options(of task: ZooTask) -> Set<String> {
     switch task {
-    case .classification: ["channels", "size", "batch", "exact", "data"]
+    case .classification: ["channels", "size", "batch", "exact", "data", "report"]
     case .generation: GeneratorEvaluation.names.union(["batch", "limit", "seed", "exact"])
     case .language: ["limit", "vocabulary", "data"]
-    case .detection: ["limit", "data", "pictures", "exact"]
-    case .segmentation, .captioning, .stylization: []
+    case .detection: ["limit", "data", "pictures", "exact", "report"]
+    case .segmentation: ["limit", "data", "truth", "exact", "report"]
+    case .captioning, .stylization: []
     }
   }
 
@@ -43,9 +48,10 @@ enum EvaluateCommand: Command {
     case .generation: evaluate = AutoencoderEvaluation.run
     case .language: evaluate = TextEvaluation.run
     case .detection: evaluate = DetectorEvaluation.run
-    case .segmentation, .captioning, .stylization:
+    case .segmentation: evaluate = SegmenterEvaluation.run
+    case .captioning, .stylization:
       throw UsageError(
-        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, autoencoders and language models can be evaluated"
+        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, segmenters, generators and language models can be evaluated"
       )
     }
     if let option = others.sorted().first(where: arguments.has) {

@@ -76,6 +76,7 @@ enum ClassifierEvaluation {
       })
     bar.finish()
     let report = Report(result, leftOut)
+    if let path = arguments.string("report") { try page(report, result.matrix, name, folder).write(to: path) }
     if arguments.has("json") {
       try Console.printJSON(report)
     } else {
@@ -99,6 +100,29 @@ enum ClassifierEvaluation {
     }
     Console.printError("the weights have no names of classes: the folders are taken in their order")
     return data
+  }
+
+  private static func page(
+    _ report: Report, _ matrix: ConfusionMatrix, _ name: String, _ data: String
+  ) -> EvaluationReport {
+    func text(_ value: Float?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
+    var page = EvaluationReport(
+      title: "\(name): classes of pictures",
+      facts: [
+        ("examples", "\(report.count) of \(data)"), ("accuracy", text(report.accuracy)),
+        ("top-5", text(report.top5)), ("mean F1", text(report.meanF1)), ("loss", text(report.loss)),
+      ])
+    page.tables = [
+      .init(
+        "Classes", columns: ["class", "examples", "recognised", "accuracy", "precision", "F1"],
+        rows: report.classes.map { row in
+          [
+            row.name, "\(row.count)", "\(row.correct)", text(row.accuracy), text(row.precision), text(row.f1),
+          ]
+        })
+    ]
+    page.confusion = matrix
+    return page
   }
 
   private static func text(_ report: Report, _ matrix: ConfusionMatrix) -> String {

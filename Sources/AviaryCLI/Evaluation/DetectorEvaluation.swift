@@ -85,12 +85,69 @@ enum DetectorEvaluation {
         return Report.Class(
           name: name, boxes: boxes.summary(of: label), masks: hasMasks ? masks.summary(of: label) : nil)
       }, unknownClasses: unknown, leftOut: data.leftOut.byText, errors: errors)
+    if let path = arguments.string("report") {
+      var page = page(report, name, file)
+      page.precision = curves(of: boxes, labels: detector.labels, of: "boxes")
+      if hasMasks { page.precision += curves(of: masks, labels: detector.labels, of: "masks") }
+      try page.write(to: path)
+    }
     if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
     if !errors.isEmpty { throw ToldFailure() }
   }
 
+  private static func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
+
+  private static func page(_ report: Report, _ name: String, _ data: String) -> EvaluationReport {
+    var page = EvaluationReport(
+      title: "\(name): objects",
+      facts: [("pictures", "\(report.pictures) of \(data)")]
+        + (report.unknownClasses.isEmpty
+          ? [] : [("never found", report.unknownClasses.joined(separator: ", "))]))
+    let summaries = [("boxes", report.boxes), report.masks.map { ("masks", $0) }].compactMap(\.self)
+    page.tables = [
+      .init(
+        "COCO's numbers", columns: [""] + summaries.map(\.0),
+        rows: report.boxes.rows.indices.map { row in
+          [report.boxes.rows[row].name] + summaries.map { text($0.1.rows[row].value) }
+        }),
+      .init(
+        "Classes", columns: ["class"] + summaries.flatMap { ["AP of \($0.0)", "AP50", "AP75"] },
+        rows: report.classes.map { row in
+          [row.name]
+            + ([row.boxes] + (row.masks.map { [$0] } ?? [])).flatMap {
+              [text($0.averagePrecision), text($0.at50), text($0.at75)]
+            }
+        }),
+    ]
+    return page
+  }
+
+  /// The mean over classes first, then each class.
+  private static func curves(
+    of evaluation: COCOEvaluation, labels: [String], of what: String
+  ) -> [EvaluationReport.PrecisionChart] {
+    let thresholds = [("IoU .50", 0), ("IoU .75", 5), ("IoU .95", 9)]
+    let charts = evaluation.classes.map { label in
+      EvaluationReport.PrecisionChart(
+        "\(labels.indices.contains(label) ? labels[label] : "class \(label)"), \(what)",
+        curves: thresholds.compactMap { name, place in
+          evaluation.precisions(of: label, threshold: place).map { (name, $0) }
+        })
+    }
+    guard let first = charts.first, charts.count > 1 else { return charts }
+    let means = first.curves.indices.map { curve in
+      let all = charts.map { $0.curves[curve].precisions }
+      return (
+        name: first.curves[curve].name,
+        precisions: all[0].indices.map { place in
+          all.reduce(0) { $0 + $1[place] } / Double(all.count)
+        }
+      )
+    }
+    return [.init("all classes, \(what)", curves: means)] + charts
+  }
+
   private static func text(_ report: Report) -> String {
-    func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
     let summaries = [("boxes", report.boxes), report.masks.map { ("masks", $0) }].compactMap(\.self)
     let totals = Console.table(
       ["\(report.pictures) pictures"] + summaries.map(\.0),

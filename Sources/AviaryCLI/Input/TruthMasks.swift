@@ -14,6 +14,11 @@ struct TruthMasks {
   /// Nil when `--truth` was not given. Throws ``UsageError`` for a file that is to be the truth of several pictures.
   init?(_ arguments: Arguments, for pictures: [PictureOperand]) throws {
     guard let path = arguments.string("truth") else { return nil }
+    try self.init(path, for: pictures)
+  }
+
+  /// A file, or a folder of such under the pictures' names. Throws ``UsageError`` for a file that is to be the truth of several pictures.
+  init(_ path: String, for pictures: [PictureOperand]) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
       guard pictures.count == 1 else {

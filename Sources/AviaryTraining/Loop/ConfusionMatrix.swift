@@ -10,9 +10,10 @@ public struct ConfusionMatrix: Sendable, Hashable {
   /// A matrix without examples.
   public init(classNames: [String]) { self.classNames = classNames }
 
-  /// Counts one example of class `label` that was taken for class `predicted`.
-  public mutating func add(class label: Int, predicted: Int) {
-    counts[label, default: [:]][predicted, default: 0] += 1
+  /// Counts examples (or pixels) of class `label` that were taken for class `predicted`.
+  public mutating func add(class label: Int, predicted: Int, count: Int = 1) {
+    guard count > 0 else { return }
+    counts[label, default: [:]][predicted, default: 0] += count
   }
 
   /// Examples of class `label` that were taken for class `predicted`.

@@ -1,8 +1,31 @@
 import Foundation
 
-/// Curves over epochs as an SVG picture.
+/// Curves as an SVG picture.
 struct Chart {
-  /// Values of epochs 1, 2, …; nil where there is none.
+  /// What values stand for, from left to right.
+  enum Axis {
+    /// Epochs 1, 2, ….
+    case epochs
+    /// Equal steps from 0 to 1 of what is named.
+    case share(String)
+
+    var name: String {
+      switch self {
+      case .epochs: "epoch"
+      case .share(let name): name
+      }
+    }
+
+    /// Places that are marked among `count`, and how.
+    func ticks(_ count: Int) -> [(place: Int, text: String)] {
+      switch self {
+      case .epochs: stride(from: 0, to: count, by: max(1, (count + 9) / 10)).map { ($0, "\($0 + 1)") }
+      case .share: (0...5).map { ($0 * (count - 1) / 5, String(format: "%.1f", Double($0) / 5)) }
+      }
+    }
+  }
+
+  /// Values from left to right; nil where there is none.
   struct Curve {
     let name: String
     let values: [Float?]
@@ -13,6 +36,7 @@ struct Chart {
   }
 
   let title: String
+  var axis = Axis.epochs
   let curves: [Curve]
 
   private static let (width, height) = (560.0, 300.0)
@@ -22,11 +46,11 @@ struct Chart {
   var svg: String {
     let all = curves.flatMap { $0.values.compactMap(\.self) }.map(Double.init).filter(\.isFinite)
     guard let low = all.min(), let high = all.max() else { return "" }
-    let epochs = curves.map(\.values.count).max() ?? 1
+    let count = curves.map(\.values.count).max() ?? 1
     let ticks = Self.ticks(low, high)
     let (bottomValue, topValue) = (min(low, ticks.first!), max(high, ticks.last!))
-    func x(_ epoch: Int) -> Double {
-      let share = epochs > 1 ? Double(epoch) / Double(epochs - 1) : 0.5
+    func x(_ place: Int) -> Double {
+      let share = count > 1 ? Double(place) / Double(count - 1) : 0.5
       return Self.left + share * (Self.width - Self.left - Self.right)
     }
     func y(_ value: Double) -> Double {
@@ -40,15 +64,14 @@ struct Chart {
         <text x="\(Int(Self.left) - 6)" y="\(place)" class="tick" text-anchor="end" dy="0.35em">\(text)</text>
         """
     }
-    let step = max(1, (epochs + 9) / 10)
-    let epochTicks = stride(from: 0, to: epochs, by: step).map { epoch in
+    let marks = axis.ticks(count).map { place, text in
       """
-      <text x="\(Self.text(x(epoch)))" y="\(Int(Self.height - Self.bottom) + 16)" class="tick" text-anchor="middle">\(epoch + 1)</text>
+      <text x="\(Self.text(x(place)))" y="\(Int(Self.height - Self.bottom) + 16)" class="tick" text-anchor="middle">\(text)</text>
       """
     }
     let lines = curves.map { curve -> String in
-      let points = curve.values.enumerated().compactMap { epoch, value in
-        value.flatMap { $0.isFinite ? (x(epoch), y(Double($0))) : nil }
+      let points = curve.values.enumerated().compactMap { place, value in
+        value.flatMap { $0.isFinite ? (x(place), y(Double($0))) : nil }
       }
       let path = points.map { "\(Self.text($0.0)),\(Self.text($0.1))" }.joined(separator: " ")
       let colour = Self.colours[curve.colour % Self.colours.count]
@@ -66,9 +89,9 @@ struct Chart {
     }
     return """
       <figure><figcaption>\(title.escapedForHTML)</figcaption>
-      <svg viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(title.escapedForHTML) by epoch">
-      \((grid + epochTicks + lines).joined(separator: "\n"))
-      <text x="\(Int((Self.left + Self.width - Self.right) / 2))" y="\(Int(Self.height) - 6)" class="tick" text-anchor="middle">epoch</text>
+      <svg viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(title.escapedForHTML) by \(axis.name.escapedForHTML)">
+      \((grid + marks + lines).joined(separator: "\n"))
+      <text x="\(Int((Self.left + Self.width - Self.right) / 2))" y="\(Int(Self.height) - 6)" class="tick" text-anchor="middle">\(axis.name.escapedForHTML)</text>
       </svg><div class="legend">\(legend.joined(separator: " "))</div></figure>
       """
   }
