@@ -10,7 +10,7 @@ let families = [
     "EfficientNet", "ConvNeXt", "VisionTransformer", "Swin",
   ],
   "Detection": ["DETR", "RCNN", "RetinaNet", "FCOS", "SSD", "Darknet", "YOLO"],
-  "Captioning": ["ShowAttendTell"],
+  "Captioning": ["ShowAndTell", "ShowAttendTell"],
   "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
   "Language": ["CharRNN"],
   "Segmentation": ["UNet", "HED", "FCN"],

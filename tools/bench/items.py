@@ -9,7 +9,10 @@ TRAINING_PEERS = ("pytorch", "pytorch_channels_last")
 # Networks of other tasks than classification (see residents.py), and the output that is compared.
 RESIDENTS = {
     "unet": "logits", "unet_bilinear": "logits", "unet_drive": "logits", "detr_resnet50": "pred_logits",
-    "ddpm_cifar10": "noise", "vae_mnist": "reconstruction", "charrnn": "logits"}
+    "ddpm_cifar10": "noise", "vae_mnist": "reconstruction", "charrnn": "logits",
+    "yolov8n": "predictions", "yolov5n": "predictions", "fcn_resnet50": "out", "deeplabv3_resnet50": "out"}
+
+TARGETS = {"unet": 0.90, "detr_resnet50": 0.90, "yolov8n": 0.90}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +80,7 @@ ITEMS = (
     inference("swin_t", 1, 1.0),
     inference("densenet121", 1, 1.0),
     inference("efficientnet_b0", 1, 1.0),
-    *(inference(name, 1) for name in RESIDENTS),
+    *(inference(name, 1, TARGETS.get(name)) for name in RESIDENTS),
     inference("ddpm_cifar10", 16, 0.80),
     training("resnet18", 16, 0.60, memory_target=0.70),
     Item(

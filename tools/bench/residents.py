@@ -15,6 +15,7 @@ import deterministic  # noqa: E402
 import detr  # noqa: E402
 import unet  # noqa: E402
 import vae  # noqa: E402
+import yolo  # noqa: E402
 
 DDPM = {  # google/ddpm-cifar10-32
     "sample_size": 32, "block_out_channels": (128, 256, 256, 256), "layers_per_block": 2, "freq_shift": 1,
@@ -72,6 +73,21 @@ class Logits(detr.DETR):
         return super().forward(image, torch.zeros(image[:, 0].shape, dtype=torch.bool))[0]
 
 
+def segmentation(name: str):
+    """torchvision's network of pixels with its auxiliary head, which ours computes too."""
+    import classifiers
+
+    network = getattr(classifiers.import_torchvision().models.segmentation, name)(
+        weights=None, weights_backbone=None, aux_loss=True)
+
+    class Out(type(network)):
+        def forward(self, image):
+            return super().forward(image)["out"]
+
+    network.__class__ = Out
+    return network
+
+
 def denoising():
     from diffusers import UNet2DModel
 
@@ -84,7 +100,9 @@ def denoising():
 
 MAKERS = {
     "unet": unet.UNet, "unet_bilinear": lambda: unet.UNet(bilinear=True), "unet_drive": RetinaUNet,
-    "detr_resnet50": Logits, "ddpm_cifar10": denoising, "vae_mnist": Means, "charrnn": CharRNN}
+    "detr_resnet50": Logits, "ddpm_cifar10": denoising, "vae_mnist": Means, "charrnn": CharRNN,
+    "yolov8n": lambda: yolo.YOLO("yolov8n"), "yolov5n": lambda: yolo.YOLO("yolov5n"),
+    "fcn_resnet50": lambda: segmentation("fcn_resnet50"), "deeplabv3_resnet50": lambda: segmentation("deeplabv3_resnet50")}
 
 
 def inputs(model: str, batch: int) -> dict:
@@ -101,14 +119,19 @@ def inputs(model: str, batch: int) -> dict:
         "ddpm_cifar10": lambda: {"sample": picture(3, 32, 32), "timesteps": np.arange(batch, dtype=np.int64) * 97 % 1000},
         "vae_mnist": lambda: {"image": np.abs(picture(784)) % 1},
         "charrnn": lambda: {"tokens": tokens},
+        "yolov8n": lambda: {"images": np.abs(picture(3, 640, 640)) % 1},
+        "yolov5n": lambda: {"images": np.abs(picture(3, 640, 640)) % 1},
+        "fcn_resnet50": lambda: {"image": picture(3, 520, 520)},
+        "deeplabv3_resnet50": lambda: {"image": picture(3, 520, 520)},
     }[model]()
 
 
 def state(model: str) -> dict:
     """Deterministic values for the network's parameters and buffers."""
     entries = MAKERS[model]().state_dict().items()
+    # What follows from the architecture is the model's own; SiLU halves small values, and has smaller variances.
+    own, spread = ("num_batches_tracked", "anchors", "dfl.conv.weight"), 0.75 if model.startswith("yolo") else 1
     return {
-        name: torch.from_numpy(deterministic.torch_tensor(name, tuple(tensor.shape)))
-        for name, tensor in entries if not name.endswith("num_batches_tracked")}
-
-
+        name: torch.from_numpy(deterministic.torch_tensor(name, tuple(tensor.shape), spread))
+        for name, tensor in entries if not name.endswith(own)
+    } | {name: tensor for name, tensor in entries if name.endswith(own[1:])}

@@ -15,9 +15,7 @@ public struct Captioner: TaskModel {
   /// How a picture becomes the network's input.
   public let preprocessing: Preprocessing
   private let pictures: PictureInput
-  private let encoder: SharedNetwork
-  private let beginning: SharedNetwork
-  private let decoder: SharedNetwork
+  private let decoder: CaptionDecoder
 
   /// - Throws: ``WrongTask`` for a network of another task, ``UnsuitableWords`` when no words are bound to the weights or not as many as the network
   ///   knows, `WeightsError` or ``AdaptationError`` when what is bound to them makes no sense.
@@ -43,30 +41,12 @@ public struct Captioner: TaskModel {
     self.vocabulary = vocabulary
     self.preprocessing = preprocessing
     pictures = PictureInput(preprocessing)
-    encoder = network.piece(inputs: ["image"], outputs: ["features"]) {
-      (network: any CaptioningNetwork, tensors) in ["features": network.encode(tensors["image"])]
-    }
-    beginning = network.piece(inputs: ["features"], outputs: ["hidden", "cell", "keys"]) {
-      (network: any CaptioningNetwork, tensors) in
-      let (hidden, cell, keys) = network.begin(tensors["features"])
-      return ["hidden": hidden, "cell": cell, "keys": keys]
-    }
-    decoder = network.piece(
-      inputs: ["words", "hidden", "cell", "features", "keys"],
-      outputs: ["log_probabilities", "attention", "hidden", "cell"]
-    ) { (network: any CaptioningNetwork, tensors) in
-      let (logits, attention, hidden, cell) = network.step(
-        tensors["words"], hidden: tensors["hidden"], cell: tensors["cell"], features: tensors["features"],
-        keys: tensors["keys"])
-      return [
-        "log_probabilities": logits.logSoftmax(), "attention": attention, "hidden": hidden, "cell": cell,
-      ]
-    }
+    decoder = CaptionDecoder(network)
   }
 
   private init(_ other: Captioner) {
     (vocabulary, preprocessing, pictures) = (other.vocabulary, other.preprocessing, other.pictures)
-    (encoder, beginning, decoder) = (other.encoder.copy(), other.beginning.copy(), other.decoder.copy())
+    decoder = other.decoder.copy()
   }
 
   public func copy() -> Captioner { Captioner(self) }
@@ -84,8 +64,7 @@ public struct Captioner: TaskModel {
     named name: String = "the picture"
   ) throws -> Caption {
     require(beam > 0 && maximumLength > 0, "captions of \(maximumLength) words, \(beam) at a time")
-    let features = encoder(["image": try pictures.input(image, named: name)])["features"]
-    try features.requireNumbers(of: name)
+    let features = try decoder.features(of: try pictures.input(image, named: name), named: name)
     return try caption(features, beam: beam, isNormalized: isNormalized, maximumLength: maximumLength)
   }
 
@@ -94,19 +73,7 @@ public struct Captioner: TaskModel {
     _ features: Tensor, beam: Int, isNormalized: Bool = false, maximumLength: Int = 50
   ) throws -> Caption {
     let search = BeamSearch(width: beam, maximumLength: maximumLength, isNormalized: isNormalized)
-    let begin = beginning(["features": features])
-    var (hidden, cell) = (begin["hidden"], begin["cell"])
-    let best = try search.best(start: vocabulary.start, end: vocabulary.end) { parents, words in
-      let rows = Tensor(parents.map { Int64($0) })
-      let outputs = decoder([
-        "words": Tensor(words.map { Int64($0) }), "hidden": embedding(hidden, tokens: rows),
-        "cell": embedding(cell, tokens: rows), "features": features, "keys": begin["keys"],
-      ])
-      let scores = outputs["log_probabilities"]
-      try scores.requireNumbers(of: "the picture")
-      (hidden, cell) = (outputs["hidden"], outputs["cell"])
-      return BeamSearch.Step(logProbabilities: scores.rows, attention: outputs["attention"].rows)
-    }
+    let best = try decoder.best(search, of: features, start: vocabulary.start, end: vocabulary.end)
     return Caption(best, vocabulary, grid: (features.shape[1], features.shape[2]))
   }
 }
@@ -132,15 +99,6 @@ public struct Caption: Sendable {
 
   /// The words with spaces between them.
   public var text: String { words.joined(separator: " ") }
-}
-
-extension Tensor {
-  /// The rows of a matrix.
-  fileprivate var rows: [[Float]] {
-    let values = values()
-    let width = shape[1]
-    return (0..<shape[0]).map { Array(values[$0 * width..<($0 + 1) * width]) }
-  }
 }
 
 extension LoadedNetwork {

@@ -3,22 +3,23 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector; intersection over union of a segmenter."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector; intersection over union of a segmenter; BLEU of a captioner."
   static let operands = "MODEL"
   static let options =
     [
       Option.weights, Option.channels, Option.size,
       Option(
         "data", "FOLDER",
-        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures"
+        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures; for a captioner, a COCO file of captions"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
       Option(
         "limit", "N",
-        "the first N pictures of an autoencoder's, a detector's or a segmenter's data, or characters of a text"
+        "the first N pictures of an autoencoder's, a detector's, a segmenter's or a captioner's data, or characters of a text"
       ),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
-    ] + DetectorEvaluation.options + SegmenterEvaluation.options + GeneratorEvaluation.options + [
+    ] + DetectorEvaluation.options + SegmenterEvaluation.options + CaptionerEvaluation.options
+    + GeneratorEvaluation.options + [
       Option(
         "report", "FILE",
         "the .html page to write, of a classifier, detector or segmenter: numbers, curves, confusion"),
@@ -34,7 +35,8 @@ enum EvaluateCommand: Command {
     case .language: ["limit", "vocabulary", "data"]
     case .detection: ["limit", "data", "pictures", "exact", "report"]
     case .segmentation: ["limit", "data", "truth", "exact", "report"]
-    case .captioning, .stylization: []
+    case .captioning: ["limit", "data", "pictures", "exact", "beam", "normalize", "vocabulary"]
+    case .stylization: []
     }
   }
 
@@ -49,9 +51,10 @@ enum EvaluateCommand: Command {
     case .language: evaluate = TextEvaluation.run
     case .detection: evaluate = DetectorEvaluation.run
     case .segmentation: evaluate = SegmenterEvaluation.run
-    case .captioning, .stylization:
+    case .captioning: evaluate = CaptionerEvaluation.run
+    case .stylization:
       throw UsageError(
-        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, segmenters, generators and language models can be evaluated"
+        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, segmenters, captioners, generators and language models can be evaluated"
       )
     }
     if let option = others.sorted().first(where: arguments.has) {

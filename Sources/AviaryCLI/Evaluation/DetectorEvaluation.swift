@@ -4,7 +4,7 @@ import Foundation
 /// `aviary evaluate` for detectors: COCO's twelve numbers for boxes, and for masks where the network makes some, and each class' precision.
 enum DetectorEvaluation {
   static let options = [
-    Option("pictures", "FOLDER", "the pictures that a detector's --data, a COCO file of objects, is about")
+    Option("pictures", "FOLDER", "the pictures that a COCO file, --data of a detector or captioner, is about")
   ]
 
   private struct Report: Encodable {

@@ -52,23 +52,26 @@ extension ShowAttendTell.Configuration: NetworkConfiguration {
 }
 
 extension ShowAttendTell.Configuration.Body {
-  /// Whether the encoder of some weights has the blocks of this one, as far as their numbers go.
+  /// Whether the encoder of some weights is this one, as far as its numbers go.
   fileprivate func isBody(of weights: WeightArchive) -> Bool {
-    guard let body = resnet else { return weights.spec("encoder.resnet.3.weight") != nil }
-    func has(_ group: Int, _ block: Int, _ convolution: Int) -> Bool {
-      weights.spec("encoder.resnet.\(group).\(block).conv\(convolution).weight") != nil
-    }
-    let isDeep = body.block == .bottleneck
-    return has(4, 0, 3) == isDeep
-      && body.depths.enumerated().allSatisfy { has($0 + 4, $1 - 1, 2) && !has($0 + 4, $1, 2) }
+    resnet?.isBody(of: weights, at: "encoder.resnet.") ?? (weights.spec("encoder.resnet.3.weight") != nil)
   }
 }
 
 extension ShowAttendTell: SizedNetwork {
   public func check(_ inputs: NamedTensors) throws(SignatureError) {
+    try checkLengths(inputs, from: 2)
+  }
+}
+
+extension CaptioningNetwork {
+  /// Throws `SignatureError` for captions of fewer words, and for lengths that are none of theirs.
+  func checkLengths(_ inputs: NamedTensors, from least: Int) throws(SignatureError) {
     let shape = inputs["captions"].shape
-    guard shape[1] > 1 else {
-      throw SignatureError(name: "captions", given: shape.shapeText, expected: "captions from two words on")
+    guard shape[1] >= least else {
+      throw SignatureError(
+        name: "captions", given: shape.shapeText,
+        expected: "captions from \(least == 1 ? "one word" : "\(least) words") on")
     }
     guard let lengths = inputs[ifPresent: "caption_lengths"]?.cast(to: .int64).values(of: Int64.self),
       let wrong = lengths.first(where: { !(1...Int64(shape[1]) ~= $0) })

@@ -95,47 +95,19 @@ public final class ShowAttendTell: Network, CaptioningNetwork {
     return ["predictions": predictions, "alphas": alphas]
   }
 
-  /// The logits of each next word, given the words before it as they should have been ("teacher forcing").
-  ///
-  /// - Parameters:
-  ///   - features: N×h×w×D.
-  ///   - captions: int64 N×T, from 2 words on.
-  ///   - lengths: int64 N, from 1 to T.
-  /// - Returns: N×(T−1)×V and N×(T−1)×(h·w); zeros in steps that a caption does not have.
-  package func teach(
-    _ features: Tensor, captions: Tensor, lengths: Tensor
-  ) -> (predictions: Tensor, alphas: Tensor) {
-    let steps = captions.shape[1] - 1
-    let places = features.places  // N×P×D
-    let keys = decoder.attention.encoderAtt(places)
-    var (hidden, cell) = decoder.begin(places)
-    let words = decoder.embedding(captions)
-    var (predictions, alphas): ([Tensor], [Tensor]) = ([], [])
-    for step in 0..<steps {
-      let (logits, alpha, h, c) = decoder.step(
-        words.selected(1, step), hidden: hidden, cell: cell, places: places, keys: keys)
-      // A caption of L words has L − 1 steps.
-      let isInside = (lengths .> Tensor(Int64(step + 1))).expandedAxis(at: 1)
-      predictions.append(select(isInside, logits, Tensor(Float(0))))
-      alphas.append(select(isInside, alpha, Tensor(Float(0))))
-      (hidden, cell) = (h, c)
-    }
-    return (stack(predictions, axis: 1), stack(alphas, axis: 1))
-  }
-
   // MARK: Word by word
 
-  var wordCount: Int { configuration.vocabulary }
+  public var wordCount: Int { configuration.vocabulary }
 
-  package func encode(_ image: Tensor) -> Tensor { encoder(image) }
+  public func encode(_ image: Tensor) -> Tensor { encoder(image) }
 
-  package func begin(_ features: Tensor) -> (hidden: Tensor, cell: Tensor, keys: Tensor) {
+  public func begin(_ features: Tensor) -> (hidden: Tensor, cell: Tensor, keys: Tensor) {
     let places = features.places
     let (hidden, cell) = decoder.begin(places)
     return (hidden, cell, decoder.attention.encoderAtt(places))
   }
 
-  package func step(
+  public func step(
     _ words: Tensor, hidden: Tensor, cell: Tensor, features: Tensor, keys: Tensor
   ) -> (logits: Tensor, attention: Tensor, hidden: Tensor, cell: Tensor) {
     decoder.step(

@@ -54,17 +54,21 @@ extension Zoo {
     if let described = describedIdentification(archive) { return described }
     let fingerprint = TensorFingerprint(archive)
     var (whole, features): (Identification?, Identification?) = (nil, nil)
+    var fitting: Identification?
     for candidate in IdentificationCandidate.all
     where candidate.mayFit(fingerprint) || candidate.takesStreams && archive.darknet != nil {
       guard let found = Identification(archive, candidate) else { continue }
       switch found.extent {
-      case .whole where found.report.unexpected.isEmpty: return found
+      case .whole(let classes) where found.report.unexpected.isEmpty:
+        // Another may have as many classes, and no parts that are left out here.
+        if found.report.absent.isEmpty, classes == candidate.classes || !candidate.isClassifier { return found }
+        fitting = fitting ?? found
       case .whole: whole = whole ?? found
       case .features: features = features ?? found
       case .nearest: break
       }
     }
-    if let found = whole ?? features { return found }
+    if let found = fitting ?? whole ?? features { return found }
     // Averaged weights may be of something else than those beside them.
     for alternative in archive.alternatives {
       if let found = identification(of: alternative), found.fits { return found }

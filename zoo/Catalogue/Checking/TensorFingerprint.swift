@@ -42,6 +42,8 @@ struct IdentificationCandidate: Sendable {
   let entry: ZooEntry
   let dialect: Dialect
   let classes: Int
+  /// Whether its networks tell the classes of pictures apart.
+  var isClassifier: Bool { entry.task == .classification }
   /// Whether its weights may come as numbers without names, in one tensor.
   let takesStreams: Bool
   /// Everything a checkpoint may hold.
