@@ -61,7 +61,9 @@ extension Zoo {
       switch found.extent {
       case .whole(let classes) where found.report.unexpected.isEmpty:
         // Another may have as many classes, and no parts that are left out here.
-        if found.report.absent.isEmpty, classes == candidate.classes || !candidate.isClassifier { return found }
+        if found.report.absent.isEmpty, classes == candidate.classes || !candidate.isClassifier {
+          return found
+        }
         fitting = fitting ?? found
       case .whole: whole = whole ?? found
       case .features: features = features ?? found

@@ -87,9 +87,11 @@ public enum WordSplitting: String, Sendable, CaseIterable {
     var scalars: [Unicode.Scalar] = [" "] + Array(line.unicodeScalars) + [" "]
     scalars = scalars.flatMap { Self.isPunctuation($0) ? [" ", $0, " "] : [$0] }
     // Points and commas, but between digits; dashes behind one.
-    scalars = Self.spaced(scalars, { !Self.isDigit($0) && Self.isPoint($1) }) { [$0, " ", $1, " "] }
-    scalars = Self.spaced(scalars, { Self.isPoint($0) && !Self.isDigit($1) }) { [" ", $0, " ", $1] }
-    scalars = Self.spaced(scalars, { Self.isDigit($0) && $1 == "-" }) { [$0, " ", $1, " "] }
+    scalars = Self.spaced(
+      scalars, where: { !Self.isDigit($0) && Self.isPoint($1) }, as: { [$0, " ", $1, " "] })
+    scalars = Self.spaced(
+      scalars, where: { Self.isPoint($0) && !Self.isDigit($1) }, as: { [" ", $0, " ", $1] })
+    scalars = Self.spaced(scalars, where: { Self.isDigit($0) && $1 == "-" }, as: { [$0, " ", $1, " "] })
     return Self.split(scalars)
   }
 
@@ -103,8 +105,8 @@ public enum WordSplitting: String, Sendable, CaseIterable {
 
   /// Two neighbours after another that are as asked for, replaced; from left to right, none of them twice.
   private static func spaced(
-    _ scalars: [Unicode.Scalar], _ fits: (Unicode.Scalar, Unicode.Scalar) -> Bool,
-    _ replacement: (Unicode.Scalar, Unicode.Scalar) -> [Unicode.Scalar]
+    _ scalars: [Unicode.Scalar], where fits: (Unicode.Scalar, Unicode.Scalar) -> Bool,
+    as replacement: (Unicode.Scalar, Unicode.Scalar) -> [Unicode.Scalar]
   ) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     var place = 0
