@@ -9,7 +9,7 @@ import AviaryVision
 /// A first network proposes regions, a second looks at each of them. Pictures are 0…1 at their own size: their normalization and resizing
 /// belong to the network. Names as torchvision's. As a graph it has room for the most proposals and detections that there can be;
 /// ``trimmed(_:for:)`` takes off what is empty.
-public final class FasterRCNN: CountedNetwork {
+public final class FasterRCNN: Network {
   /// A body and its pyramid: to levels N×256×h×w.
   package let backbone: PyramidBackbone
   /// Where objects may be.
