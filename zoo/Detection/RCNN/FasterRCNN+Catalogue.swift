@@ -6,11 +6,16 @@ extension FasterRCNN.Configuration: NetworkConfiguration {
     [
       .choice("backbone", \.body), .flag("v2", \.isSecond), .flag("masks", \.hasMasks),
       .labels(\.labels, least: 2), .epsilon(\.epsilon),
+      .integer("out_channels", 1...4096, \.channels),
+      .integer("representation_size", 1...65_536, \.features),
       .side("min_size", \.shortSide), .side("max_size", \.longSide),
+      .count("rpn_pre_nms_top_n_train", \.trainedProposalsPerLevel),
+      .count("rpn_post_nms_top_n_train", \.trainedProposals),
       .count("rpn_pre_nms_top_n_test", \.proposalsPerLevel), .count("rpn_post_nms_top_n_test", \.proposals),
-      .share("rpn_score_thresh", \.proposalScore),
+      .count("rpn_batch_size_per_image", \.sampledAnchors), .share("rpn_score_thresh", \.proposalScore),
       .share("rpn_nms_thresh", \.proposalOverlap), .share("box_score_thresh", \.score),
       .share("box_nms_thresh", \.overlap), .count("box_detections_per_img", \.detections),
+      .count("box_batch_size_per_image", \.sampledRegions),
     ]
   }
 
