@@ -1,4 +1,5 @@
 import AviaryLayers
+import AviaryVision
 import AviaryWeights
 
 extension FasterRCNN.Configuration: NetworkConfiguration {
@@ -52,9 +53,18 @@ extension FasterRCNN: TorchvisionDetector {
 }
 
 extension FasterRCNN {
+  static let entries =
+    published + [
+      ZooEntry("fasterrcnn_scenes", .detection, [Dialect("aviary", Configuration.scenes, sceneBinding)])
+    ]
+
+  /// The forms that ``SceneGenerator`` draws, from 1 on.
+  private static let sceneBinding = TaskBinding(
+    preprocessing: .init(), labels: .names(["background"] + SceneShape.allCases.map(\.rawValue)))
+
   /// torchvision's published weights of the first version with ResNet were made with an ε of 0 in the frozen batch normalization, which no
   /// tensor shows; those that others make with its networks have 10⁻⁵.
-  static let entries: [ZooEntry] = [
+  private static let published: [ZooEntry] = [
     ("fasterrcnn_resnet50_fpn", .resnet50, true), ("fasterrcnn_resnet50_fpn_v2", .resnet50Second, false),
     ("fasterrcnn_mobilenet_v3_large_fpn", .mobileNet, false),
     ("fasterrcnn_mobilenet_v3_large_320_fpn", .mobileNet320, false),
