@@ -132,14 +132,23 @@ struct DetectorTrainingTests {
     #expect(throws: UnsuitableObject(example: 7, reason: "has a box without an area: [1.0, 1.0, 0.0, 8.0]")) {
       try losses(Box(x1: 1, y1: 1, x2: 1, y2: 9), 1)
     }
-    #expect(throws: UnsuitableObject(example: 7, reason: "has the label 91, of 0 to 90")) {
+    #expect(throws: UnsuitableObject(example: 7, reason: "has the label 91, of 1 to 90")) {
       try losses(box, 91)
+    }
+    // What is found with it would never be told.
+    #expect(throws: UnsuitableObject(example: 7, reason: "has the label 0, of 1 to 90")) {
+      try losses(box, 0)
     }
   }
 
   @Test("a picture without objects is learned from by every detector, and classes begin where its labels do")
   func nothing() throws {
-    let networks: [any TrainableDetector] = [FasterRCNN(.scenes), YOLO(.scenes)]
+    var small = DETR.Configuration(body: .resnet18)
+    small.transformer = TransformerConfiguration(width: 8, heads: 2, hidden: 12)
+    (small.encoderLayers, small.decoderLayers, small.queries, small.labels) = (1, 1, 5, 6)
+    let networks: [any TrainableDetector] = [
+      FasterRCNN(.scenes), YOLO(.scenes), YOLO(.v5n), DETR(small), SSD(.vgg16),
+    ]
     for network in networks {
       let blank = Image(
         width: 96, height: 96, model: .rgb, pixels: .init(repeating: 0, count: 3 * 96 * 96))
@@ -148,8 +157,9 @@ struct DetectorTrainingTests {
       let learner = network.learner(Adam(learningRate: 1e-3))
       network.train()
       #expect(try learner.learn(from: batch).loss.isFinite)
+      network.evaluate()
       let (one, other) = (try learner.evaluation(of: batch), try learner.evaluation(of: batch))
-      #expect(one == other && one.metrics.count >= 3)
+      #expect(one == other && one.metrics.count >= 2)
     }
     #expect(FasterRCNN(.scenes).firstLabel == 1 && YOLO(.scenes).firstLabel == 0)
     let pictures = RenumberedObjects(

@@ -15,7 +15,7 @@ extension FCOS: TrainableDetector {
   /// of the batch's places that answer for objects.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let picture = configuration.scaling(batch.inputs)
-    let truth = try ScaledTruth(batch, picture, labels: 0..<configuration.labels, needsMasks: false)
+    let truth = try ScaledTruth(batch, picture, labels: firstLabel..<configuration.labels, needsMasks: false)
     let answers = self.answers(picture)
     let labels = configuration.labels
     func joined(_ maps: [Tensor], each: Int) -> Tensor {

@@ -17,7 +17,7 @@ extension FasterRCNN: TrainableDetector {
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let picture = configuration.scaling(batch.inputs)
     let truth = try ScaledTruth(
-      batch, picture, labels: 1..<configuration.labels, needsMasks: configuration.hasMasks)
+      batch, picture, labels: firstLabel..<configuration.labels, needsMasks: configuration.hasMasks)
     let levels = backbone(picture.tensor)
     let answers = rpn(levels)
     let proposing = proposalLosses(

@@ -11,7 +11,7 @@ extension RetinaNet: TrainableDetector {
   /// `classification`, the focal loss, and `bbox_regression`; each picture's over the number of its anchors that are objects'.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let picture = configuration.scaling(batch.inputs)
-    let truth = try ScaledTruth(batch, picture, labels: 0..<configuration.labels, needsMasks: false)
+    let truth = try ScaledTruth(batch, picture, labels: firstLabel..<configuration.labels, needsMasks: false)
     let answers = self.answers(picture)
     let labels = configuration.labels
     let logits = concatenate(answers.map { $0.logits.placeByPlace(each: labels) }, axis: 1)

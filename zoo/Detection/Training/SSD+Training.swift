@@ -15,7 +15,7 @@ extension SSD: TrainableDetector {
   /// background's, both over the number of the batch's objects' boxes.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let picture = Self.scaling(batch.inputs)
-    let truth = try ScaledTruth(batch, picture, labels: 1..<configuration.labels, needsMasks: false)
+    let truth = try ScaledTruth(batch, picture, labels: firstLabel..<configuration.labels, needsMasks: false)
     let (logits, deltas) = answers(picture)
     let anchors = DefaultBoxes.all
     let labels = configuration.labels
@@ -29,13 +29,14 @@ extension SSD: TrainableDetector {
         targets += DetectionChoice.coder.encoded(boxes[object], from: anchors[anchor])
       }
     }
-    let each = softmaxCrossEntropy(
-      logits.reshaped([-1, labels]), labels: Tensor(classes), reduction: .none)
-    let share = 1 / Float(max(rows.count, 1))
-    let taken = rows + Self.hardest(each.detached.values(), classes, pictures: truth.boxes.count)
+    // The background counts beside objects only.
     guard !rows.isEmpty else {
       return ["bbox_regression": Tensor(Float(0)), "classification": Tensor(Float(0))]
     }
+    let each = softmaxCrossEntropy(
+      logits.reshaped([-1, labels]), labels: Tensor(classes), reduction: .none)
+    let taken = rows + Self.hardest(each.detached.values(), classes, pictures: truth.boxes.count)
+    let share = 1 / Float(rows.count)
     let own = deltas.reshaped([-1, 4]).taking(rows, axis: 0)
     return [
       "bbox_regression": smoothL1(own, Tensor(targets, shape: own.shape), reduction: .sum) * share,
