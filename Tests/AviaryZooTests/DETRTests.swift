@@ -24,9 +24,9 @@ struct DETRTests {
     return Tensor(DeterministicWeights.torch(name, shape: shape).map { $0 * factor }, shape: shape)
   }
 
-  private func filled() -> DETR {
+  static func filled() -> DETR {
     let model = DETR()
-    for entry in model.stateEntries { entry.value = Self.weight(entry.name, entry.shape) }
+    for entry in model.stateEntries { entry.value = weight(entry.name, entry.shape) }
     return model
   }
 
@@ -82,7 +82,7 @@ struct DETRTests {
 
   @Test("logits and boxes within 1e-4 of the largest, eager, exact and compiled, with a mask and without")
   func outputs() throws {
-    let model = filled()
+    let model = Self.filled()
     let compiled = model.compiled()
     for (name, inputs) in [("single", single), ("batch", try batch())] {
       let complete = model.completed(inputs)
@@ -100,7 +100,7 @@ struct DETRTests {
 
   @Test("what a mask hides changes nothing, whatever it is; without the mask, the answers are others")
   func mask() throws {
-    let model = filled()
+    let model = Self.filled()
     var inputs = try batch()
     let noise = Tensor(DeterministicWeights.image(named: "noise", shape: [100, 256]), shape: [1, 100, 256])
     let attention = model.transformer.encoder.layers[0].selfAttn

@@ -3,8 +3,9 @@
     python detector_fixtures.py Tests/AviaryZooTests/Fixtures/detectors [MODEL ...]
 
 The picture is `detectors.picture`. `raw.*` are the answers of the dense heads in torchvision's order, every 101st of them, 1009th of `cls_logits`, with the largest
-value of all of them in `raw.*.most`. `boxes`, `scores`, `labels`: what is found. `masks`: those of every tenth object. `loss.*`: losses for
-`truth.*` at a shorter side of 128, where samplers take the first of those that they choose from, 64 anchors and 32 regions; `gradient.*`: the sums of some parameters'
+value of all of them in `raw.*.most`. `boxes`, `scores`, `labels`: what is found. `masks`: those of every thirtieth object. `loss.*`: losses for
+`truth.*` at a shorter side of 128, where samplers take the first of those that they choose from, 64 anchors and 32 regions, FCOS' distances are larger by 2, and batch
+normalization of the second R-CNNs has its running statistics; `gradient.*`: the sums of some parameters'
 gradients, and of their absolute values.
 """
 
@@ -21,8 +22,11 @@ MODELS = [
     "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_fpn",
     "fasterrcnn_mobilenet_v3_large_320_fpn", "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2",
     "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2", "fcos_resnet50_fpn", "ssd300_vgg16"]
-TRAINED = ["fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn"]
+TRAINED = [
+    "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2",
+    "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2", "fcos_resnet50_fpn", "ssd300_vgg16"]
 SIZE = (96, 128)
+FCOS_DISTANCE = 2
 # The dense heads have many logits.
 STEPS = {"cls_logits": 1009}
 STEP = 101
@@ -59,7 +63,7 @@ def found(name: str) -> dict:
     result = model([detectors.picture("picture", *SIZE)])[0]
     tensors = {key: value.numpy() for key, value in result.items() if key != "masks"}
     if "masks" in result:
-        tensors["masks"] = result["masks"][::10].numpy()
+        tensors["masks"] = result["masks"][::30].numpy()
     for key, value in kept.items():
         tensors[f"raw.{key}"] = value[::STEPS.get(key, STEP)].numpy()
         tensors[f"raw.{key}.most"] = value.abs().max().reshape(1).numpy()
@@ -93,6 +97,14 @@ def losses(name: str) -> dict:
     if "rcnn" in name:
         options |= {"rpn_batch_size_per_image": 64, "box_batch_size_per_image": 32}
     model = detectors.network(name, **options).train()
+    if name.startswith("fcos"):
+        # Else no distance would be above 0.
+        model.head.regression_head.bbox_reg.bias.data += FCOS_DISTANCE
+    if name.endswith("rcnn_resnet50_fpn_v2"):
+        # A batch's own statistics carry rounding far.
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
     # Samplers choose by a random permutation.
     torch.randperm = lambda count, **_: torch.arange(count)
     masks = name.startswith("mask")

@@ -296,3 +296,51 @@ def loss(maps, labels, truth):
         above = logs.gather(-1, low[..., None] + 1)[..., 0] * (sides - low)
         distribution = distribution - ((below + above).mean(-1) * weight).sum() / total
     return box, classes, distribution
+
+
+def anchor_targets(anchors: torch.Tensor, rows: int, columns: int, stride: int, truth: list, labels: list) -> list:
+    """Of one map: picture, anchor, row, column, label, and the object's centre from the place's corner and its size, all in places."""
+    objects = [(picture, label, box) for picture, (boxes, numbers) in enumerate(zip(truth, labels))
+               for box, label in zip((boxes / stride).tolist(), numbers.tolist())]
+    found = []
+    for shift in range(5):
+        for number, (aw, ah) in enumerate(anchors.tolist()):
+            for picture, label, (x1, y1, x2, y2) in objects:
+                x, y, w, h = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+                if max(w / aw, aw / w, h / ah, ah / h) >= 4:
+                    continue
+                taken = (True, x % 1 < 0.5 and x > 1, y % 1 < 0.5 and y > 1,
+                         (columns - x) % 1 < 0.5 and columns - x > 1, (rows - y) % 1 < 0.5 and rows - y > 1)
+                if not taken[shift]:
+                    continue
+                dx, dy = ((0, 0), (0.5, 0), (0, 0.5), (-0.5, 0), (0, -0.5))[shift]
+                column, row = min(max(int(x - dx), 0), columns - 1), min(max(int(y - dy), 0), rows - 1)
+                found.append((picture, number, row, column, label, (x - column, y - row, w, h)))
+    return found
+
+
+def anchor_loss(maps: list, anchors: list, labels: list, truth: list) -> tuple:
+    """v5's loss of boxes, certainty and classes, unweighted: sums over the maps of means. Anchors are in places of their maps."""
+    box = certainty = classes = torch.zeros(())
+    for m, own, stride, balance in zip(maps, anchors, (8, 16, 32), (4.0, 1.0, 0.4)):
+        n, channels, rows, columns = m.shape
+        rows_of = m.view(n, 3, channels // 3, rows, columns).permute(0, 1, 3, 4, 2)
+        wanted = torch.zeros(rows_of.shape[:4])
+        targets = anchor_targets(own, rows, columns, stride, truth, labels)
+        overlaps, logits, kinds = [], [], []
+        for picture, number, row, column, label, (x, y, w, h) in targets:
+            values = rows_of[picture, number, row, column]
+            centre = values[:2].sigmoid() * 2 - 0.5
+            size = (values[2:4].sigmoid() * 2) ** 2 * own[number]
+            mine = torch.cat([centre - size / 2, centre + size / 2])
+            other = torch.tensor([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+            overlaps.append(complete_overlap(mine[None], other[None])[0])
+            logits.append(values[5:])
+            kinds.append(label)
+            wanted[picture, number, row, column] = overlaps[-1].detach().clamp(min=0)
+        if targets:
+            box = box + (1 - torch.stack(overlaps)).mean()
+            one_hot = torch.nn.functional.one_hot(torch.tensor(kinds), channels // 3 - 5).float()
+            classes = classes + torch.nn.functional.binary_cross_entropy_with_logits(torch.stack(logits), one_hot)
+        certainty = certainty + balance * torch.nn.functional.binary_cross_entropy_with_logits(rows_of[..., 4], wanted)
+    return box, certainty, classes

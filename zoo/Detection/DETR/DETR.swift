@@ -39,6 +39,8 @@ public final class DETR: Network {
   /// From objects to boxes before the sigmoid: three layers with ReLU between them.
   package let bboxEmbed: MLP
   let configuration: Configuration
+  /// How it learns.
+  public var loss = DETRLoss()
 
   /// An encoder without a normalization of its own at the end, and a decoder with one.
   public final class Transformer: Module {
@@ -97,15 +99,29 @@ public final class DETR: Network {
   ///   - image: N×3×H×W, normalised, with zeros below and to the right of smaller pictures.
   ///   - mask: N×H×W, Boolean, true for that padding.
   public func callAsFunction(_ image: Tensor, mask: Tensor) -> (logits: Tensor, boxes: Tensor) {
+    answers(objects(image, mask: mask).last!)
+  }
+
+  /// Logits and boxes of what a layer of the decoder makes of the queries.
+  func answers(_ objects: Tensor) -> (logits: Tensor, boxes: Tensor) {
+    let normalized = transformer.decoder.norm?(objects) ?? objects
+    return (classEmbed(normalized), bboxEmbed(normalized).sigmoid())
+  }
+
+  /// What each layer of the decoder makes of the queries, N×Q×D: the last is answered with, and in training all of them.
+  func objects(_ image: Tensor, mask: Tensor) -> [Tensor] {
     let (features, positions, padding) = backbone(
       image, mask: mask.cast(to: .bool), width: configuration.transformer.width)
     let source = inputProj(features).flattened(from: 2).transposed()  // N×D×H/32×W/32 to N×T×D
     let memory = transformer.encoder(source, positions: positions, keyPaddingMask: padding)
     // Of the queries there are only positions: what the decoder starts from is zero.
     let queries = queryEmbed.weight.value.expanded(to: [image.shape[0]] + queryEmbed.weight.shape)  // N×Q×D
-    let objects = transformer.decoder(
-      .zeros(queries.shape), memory: memory, positions: queries, memoryPositions: positions,
-      memoryKeyPaddingMask: padding)
-    return (classEmbed(objects), bboxEmbed(objects).sigmoid())
+    var objects = Tensor.zeros(queries.shape)
+    return transformer.decoder.layers.map { layer in
+      objects = layer(
+        objects, memory: memory, positions: queries, memoryPositions: positions,
+        memoryKeyPaddingMask: padding)
+      return objects
+    }
   }
 }

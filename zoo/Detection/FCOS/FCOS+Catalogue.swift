@@ -1,42 +1,22 @@
 import AviaryLayers
-import AviaryVision
 import AviaryWeights
 
 extension FCOS.Configuration: NetworkConfiguration {
-  private enum CodingKeys: String, CodingKey {
-    case labels = "num_classes"
-    case shortSide = "min_size"
-    case longSide = "max_size"
-    case score = "score_thresh"
-    case candidates = "topk_candidates"
-    case overlap = "nms_thresh"
-    case detections = "detections_per_img"
+  private static var fields: [ConfigurationField<Self>] {
+    [
+      .labels(\.labels),
+      .side("min_size", \.shortSide), .side("max_size", \.longSide),
+      .share("score_thresh", \.score), .count("topk_candidates", \.candidates),
+      .share("nms_thresh", \.overlap), .count("detections_per_img", \.detections),
+    ]
   }
 
   /// Throws ``ConfigurationError`` for what makes no network.
   public init(from decoder: any Decoder) throws {
-    self.init()
-    var entries = try ConfigurationEntries(from: decoder)
-    labels = try entries.integer(CodingKeys.labels.rawValue, 1...65_536, missing: labels)
-    shortSide = try entries.integer(CodingKeys.shortSide.rawValue, 32...8192, missing: shortSide)
-    longSide = try entries.integer(CodingKeys.longSide.rawValue, 32...8192, missing: longSide)
-    score = try entries.number(CodingKeys.score.rawValue, 0...1, missing: score)
-    candidates = try entries.integer(CodingKeys.candidates.rawValue, 1...10_000, missing: candidates)
-    overlap = try entries.number(CodingKeys.overlap.rawValue, 0...1, missing: overlap)
-    detections = try entries.integer(CodingKeys.detections.rawValue, 1...10_000, missing: detections)
-    try entries.finish()
+    self = try Self.fields.decoded(from: decoder, missing: Self())
   }
 
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(labels, forKey: .labels)
-    try container.encode(shortSide, forKey: .shortSide)
-    try container.encode(longSide, forKey: .longSide)
-    try container.encode(score, forKey: .score)
-    try container.encode(candidates, forKey: .candidates)
-    try container.encode(overlap, forKey: .overlap)
-    try container.encode(detections, forKey: .detections)
-  }
+  public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
   public func makeNetwork() -> any Network { FCOS(self) }
 
@@ -47,18 +27,13 @@ extension FCOS.Configuration: NetworkConfiguration {
   }
 }
 
-extension FCOS: DetectionNetwork {
+extension FCOS: TorchvisionDetector {
   public var labelCount: Int { configuration.labels }
 
   public func processor(
     _ preprocessing: PortableMetadata.Preprocessing, _ settings: Settings
   ) throws -> any DetectionProcessor {
-    try ConfigurationEntries(settings).finish()
-    return try TorchvisionPictures(preprocessing, configuration.scaling)
-  }
-
-  public func trimmed(_ outputs: NamedTensors, for inputs: NamedTensors) -> NamedTensors {
-    TorchvisionPictures.trimmed(outputs, image: inputs["image"].shape)
+    try TorchvisionPictures(preprocessing, settings, configuration.scaling)
   }
 }
 

@@ -7,7 +7,7 @@ import AviaryVision
 ///
 /// Distances are in strides of the level. Pictures are 0…1 at their own size: their normalization and resizing belong to the network. Names
 /// as torchvision's. As a graph it has room for the most objects that there can be; ``trimmed(_:for:)`` takes off what is empty.
-public final class FCOS: CountedNetwork {
+public final class FCOS: Network {
   /// A residual network and its pyramid: to levels N×256×h×w.
   package let backbone: PyramidBackbone
   /// What stands on every level.

@@ -32,6 +32,14 @@ struct Anchors: Sendable, Hashable {
       cell: cell(level), rows: map[2], columns: map[3], strideY: Float(picture[2] / map[2]),
       strideX: Float(picture[3] / map[3]))
   }
+
+  /// The boxes of each map.
+  func boxes(_ maps: [Shape], picture: Shape) -> [[Box]] {
+    maps.enumerated().map { level, map in
+      let grid = grid(level, map: map, picture: picture)
+      return (0..<grid.count).map { grid[$0] }
+    }
+  }
 }
 
 /// The anchors of one map, place by place in rows, in it one after another.

@@ -2,7 +2,7 @@ import AviaryLayers
 import AviaryTensors
 
 /// A feature pyramid (Lin, Dollár, Girshick, He, Hariharan & Belongie 2017, "Feature Pyramid Networks for Object Detection",
-/// arXiv:1612.03144, figure 3): from a body's maps to maps of 256 channels, each joined with what the coarser ones saw.
+/// arXiv:1612.03144, figure 3): from a body's maps to maps of equal channels, 256 as a rule, each joined with what the coarser ones saw.
 package final class FeaturePyramid: Module {
   /// 1×1 convolutions to the pyramid's channels, finest map first.
   package let innerBlocks: [Sequential]
@@ -11,7 +11,7 @@ package final class FeaturePyramid: Module {
   /// Two coarser levels by strided convolutions; nil where there is one by leaving out every second pixel.
   package let extraBlocks: CoarserLevels?
 
-  /// Channels of all levels.
+  /// Channels of all levels in torchvision's detectors.
   static let channels = 256
 
   /// What stands above the coarsest map of the body.
@@ -24,20 +24,21 @@ package final class FeaturePyramid: Module {
 
   /// - Parameters:
   ///   - channels: of the body's maps, finest first.
+  ///   - width: channels of all levels.
   ///   - hasNorm: whether batch normalization stands in the place of biases.
-  init(_ channels: [Int], hasNorm: Bool, top: Top) {
+  init(_ channels: [Int], width: Int, hasNorm: Bool, top: Top) {
     func unit(_ inputs: Int, _ kernel: Int) -> Sequential {
       let conv = Conv2d(
-        inputs, Self.channels, kernel: Extents(kernel), padding: .symmetric(Extents(kernel / 2)),
-        bias: !hasNorm, initializer: .kaimingUniform(gain: 1))
-      return hasNorm ? Sequential(conv, BatchNorm(Self.channels)) : Sequential(conv)
+        inputs, width, kernel: Extents(kernel), padding: .symmetric(Extents(kernel / 2)), bias: !hasNorm,
+        initializer: .kaimingUniform(gain: 1))
+      return hasNorm ? Sequential(conv, BatchNorm(width)) : Sequential(conv)
     }
     innerBlocks = channels.map { unit($0, 1) }
-    layerBlocks = channels.map { _ in unit(Self.channels, 3) }
+    layerBlocks = channels.map { _ in unit(width, 3) }
     extraBlocks =
       switch top {
       case .everySecond: nil
-      case .convolutions(let fromBody): CoarserLevels(fromBody ? channels.last! : nil)
+      case .convolutions(let fromBody): CoarserLevels(fromBody ? channels.last! : nil, width: width)
       }
   }
 
@@ -63,16 +64,17 @@ package final class CoarserLevels: Module {
   package let p7: Conv2d
   private let isFromBody: Bool
 
-  /// - Parameter channels: of the body's last map, where P6 is made of it.
-  init(_ channels: Int?) {
+  /// - Parameters:
+  ///   - channels: of the body's last map, where P6 is made of it.
+  ///   - width: channels of all levels.
+  init(_ channels: Int?, width: Int) {
     isFromBody = channels != nil
     func conv(_ inputs: Int) -> Conv2d {
       Conv2d(
-        inputs, FeaturePyramid.channels, kernel: 3, stride: 2, padding: 1,
-        initializer: .kaimingUniform(gain: 1))
+        inputs, width, kernel: 3, stride: 2, padding: 1, initializer: .kaimingUniform(gain: 1))
     }
-    p6 = conv(channels ?? FeaturePyramid.channels)
-    p7 = conv(FeaturePyramid.channels)
+    p6 = conv(channels ?? width)
+    p7 = conv(width)
   }
 
   func callAsFunction(level: Tensor, map: Tensor) -> [Tensor] {
@@ -89,14 +91,20 @@ package final class PyramidBackbone: Module {
   package let fpn: FeaturePyramid
   private let count: Int
 
-  /// - Parameter levels: how many of the body's maps, the coarsest, are taken.
-  init(_ body: any PyramidBody, levels: Int, hasNorm: Bool = false, top: FeaturePyramid.Top) {
+  /// - Parameters:
+  ///   - levels: how many of the body's maps, the coarsest, are taken.
+  ///   - width: C of the levels.
+  init(
+    _ body: any PyramidBody, levels: Int, width: Int = FeaturePyramid.channels, hasNorm: Bool = false,
+    top: FeaturePyramid.Top
+  ) {
     self.body = body
     count = levels
-    fpn = FeaturePyramid(Array(body.mapChannels.suffix(levels)), hasNorm: hasNorm, top: top)
+    fpn = FeaturePyramid(
+      Array(body.mapChannels.suffix(levels)), width: width, hasNorm: hasNorm, top: top)
   }
 
-  /// Pictures N×3×H×W to levels N×256×h×w, finest first.
+  /// Pictures N×3×H×W to levels N×C×h×w, finest first.
   func callAsFunction(_ image: Tensor) -> [Tensor] { fpn(body.maps(image).suffix(count)) }
 }
 

@@ -14,8 +14,11 @@ struct TorchvisionPictures: DetectionProcessor {
   /// COCO's names, and values from 0 to 1.
   static let binding = TaskBinding(preprocessing: .init(), labels: .set(.coco))
 
-  /// Throws `WeightsError` unless pictures in colours keep their sizes.
-  init(_ portable: PortableMetadata.Preprocessing, _ scaling: PictureScaling) throws {
+  /// Throws `WeightsError` unless pictures in colours keep their sizes, ``ConfigurationError`` for any setting.
+  init(
+    _ portable: PortableMetadata.Preprocessing, _ settings: Settings, _ scaling: PictureScaling
+  ) throws {
+    try ConfigurationEntries(settings).finish()
     guard portable.height == nil, portable.width == nil, portable.resizeShorterSide == nil,
       portable.channels == .rgb
     else {

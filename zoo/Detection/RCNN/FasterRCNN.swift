@@ -9,8 +9,8 @@ import AviaryVision
 /// A first network proposes regions, a second looks at each of them. Pictures are 0…1 at their own size: their normalization and resizing
 /// belong to the network. Names as torchvision's. As a graph it has room for the most proposals and detections that there can be;
 /// ``trimmed(_:for:)`` takes off what is empty.
-public final class FasterRCNN: CountedNetwork {
-  /// A body and its pyramid: to levels N×256×h×w.
+public final class FasterRCNN: Network {
+  /// A body and its pyramid: to levels N×C×h×w.
   package let backbone: PyramidBackbone
   /// Where objects may be.
   package let rpn: RegionProposalNetwork
@@ -26,6 +26,8 @@ public final class FasterRCNN: CountedNetwork {
       case resnet50
       /// MobileNetV3's large network, of which two maps are taken, both of stride 32.
       case mobileNetV3 = "mobilenet_v3_large"
+      /// A small residual network for small pictures, of which all three maps are taken; its batch normalization is trained.
+      case resnet8
     }
 
     /// The network in front of the pyramid; its batch normalization is frozen but in the second version.
@@ -39,10 +41,22 @@ public final class FasterRCNN: CountedNetwork {
     public var labels = 91
     /// ε of the frozen batch normalization.
     public var epsilon: Float = 1e-5
+    /// Channels of the pyramid's levels.
+    public var channels = 256
+    /// Features between the linear maps that look at a region.
+    public var features = 1024
     /// Pixels of the shorter side that pictures are resized to.
     public var shortSide = 800
     /// The most pixels of the longer side.
     public var longSide = 1333
+    /// Proposals of each level before they are compared, while training.
+    public var trainedProposalsPerLevel = 2000
+    /// Proposals of a picture while training.
+    public var trainedProposals = 2000
+    /// Anchors of a picture that are learned from, half of them objects' at most.
+    public var sampledAnchors = 256
+    /// Regions of a picture that are learned from, a quarter of them objects' at most.
+    public var sampledRegions = 512
     /// Proposals of each level before they are compared.
     public var proposalsPerLevel = 1000
     /// Proposals of a picture.
@@ -73,6 +87,12 @@ public final class FasterRCNN: CountedNetwork {
     /// ResNet-50 with masks in the second version.
     public static let masksSecond = Configuration(body: .resnet50, isSecond: true, hasMasks: true)
 
+    /// For drawn scenes of six shapes and 96×96 pixels.
+    public static let scenes = Configuration(
+      body: .resnet8, labels: 7, channels: 48, features: 128, shortSide: 96, longSide: 160,
+      trainedProposalsPerLevel: 200, trainedProposals: 100, sampledAnchors: 64, sampledRegions: 48,
+      proposalsPerLevel: 100, proposals: 50)
+
     /// The same with another ε of the frozen batch normalization.
     public func with(epsilon: Float) -> Configuration {
       var copy = self
@@ -82,13 +102,14 @@ public final class FasterRCNN: CountedNetwork {
 
     var scaling: PictureScaling { PictureScaling(rule: .sides(short: shortSide, long: longSide)) }
 
-    /// ResNet's levels have one size of anchors each, MobileNet's three levels all sizes.
+    /// ResNet's levels have one size of anchors each, MobileNet's three levels all sizes; small pictures' objects begin at 16 pixels.
     var anchors: Anchors {
       let sizes: [Float] = [32, 64, 128, 256, 512]
-      let perLevel =
+      let perLevel: [[Float]] =
         switch body {
         case .resnet50: sizes.map { [$0] }
         case .mobileNetV3: Array(repeating: sizes, count: 3)
+        case .resnet8: [[16, 24], [32, 40], [48, 56], [64, 80]]
         }
       return Anchors(sizes: perLevel, ratios: [0.5, 1, 2])
     }
@@ -97,27 +118,32 @@ public final class FasterRCNN: CountedNetwork {
   /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {
     self.configuration = configuration
-    let isSecond = configuration.isSecond
+    let (isSecond, channels) = (configuration.isSecond, configuration.channels)
     switch configuration.body {
     case .resnet50:
       var body = ResNet.Configuration.resnet50
       if !isSecond { body.frozenBatchNorm = configuration.epsilon }
       backbone = PyramidBackbone(
-        ResNet(body, classes: nil), levels: 4, hasNorm: isSecond, top: .everySecond)
+        ResNet(body, classes: nil), levels: 4, width: channels, hasNorm: isSecond, top: .everySecond)
     case .mobileNetV3:
-      backbone = PyramidBackbone(MobileNetBody(), levels: 2, hasNorm: isSecond, top: .everySecond)
+      backbone = PyramidBackbone(
+        MobileNetBody(), levels: 2, width: channels, hasNorm: isSecond, top: .everySecond)
+    case .resnet8:
+      backbone = PyramidBackbone(
+        SmallBody(), levels: 3, width: channels, hasNorm: isSecond, top: .everySecond)
     }
     rpn = RegionProposalNetwork(
       .init(
         anchors: configuration.anchors, best: configuration.proposalsPerLevel,
         leastScore: Float(configuration.proposalScore), suppression: configuration.proposalOverlap,
         count: configuration.proposals),
-      depth: isSecond ? 2 : 1)
+      channels: channels, depth: isSecond ? 2 : 1)
     roiHeads = RegionHeads(
       .init(
         score: Float(configuration.score), suppression: configuration.overlap,
         count: configuration.detections),
-      labels: configuration.labels, isSecond: isSecond, hasMasks: configuration.hasMasks)
+      channels: channels, features: configuration.features, labels: configuration.labels,
+      isSecond: isSecond, hasMasks: configuration.hasMasks)
   }
 
   /// `image` to `boxes`, `scores` and `labels` of at most D objects, 0 where there are fewer, and with a mask branch `masks`: how likely each

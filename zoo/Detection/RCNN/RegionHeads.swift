@@ -5,11 +5,11 @@ import AviaryVision
 /// The second look: what each proposed region holds, where exactly its box is, and which pixels are the object's (Girshick 2015,
 /// arXiv:1504.08083; He et al. 2017, arXiv:1703.06870, figure 4).
 package final class RegionHeads: Module {
-  /// From a region's 256×7×7 to 1024 features.
+  /// From a region's C×7×7 to features.
   package let boxHead: any Layer
   /// From those to logits and differences.
   package let boxPredictor: BoxPredictor
-  /// From a region's 256×14×14 to the same; nil without masks.
+  /// From a region's C×14×14 to the same; nil without masks.
   package let maskHead: Sequential?
   /// From that to a mask per label.
   package let maskPredictor: MaskPredictor?
@@ -29,10 +29,11 @@ package final class RegionHeads: Module {
   static let maskSize = 14
 
   /// - Parameters:
+  ///   - channels: of the levels.
+  ///   - features: between the linear maps.
   ///   - isSecond: torchvision's second version: convolutions before the linear maps, batch normalization in the place of biases.
-  init(_ rules: Rules, labels: Int, isSecond: Bool, hasMasks: Bool) {
+  init(_ rules: Rules, channels: Int, features: Int, labels: Int, isSecond: Bool, hasMasks: Bool) {
     self.rules = rules
-    let channels = FeaturePyramid.channels
     func convolutions() -> [any Layer] {
       (0..<4).map { _ in
         let conv = Conv2d(
@@ -45,14 +46,12 @@ package final class RegionHeads: Module {
     let pooled = channels * Self.boxSize * Self.boxSize
     boxHead =
       isSecond
-      ? Sequential(convolutions() + [Flatten(), Linear(pooled, Self.features), Activate(.relu)])
-      : TwoLayerHead(pooled, Self.features)
-    boxPredictor = BoxPredictor(Self.features, labels: labels)
+      ? Sequential(convolutions() + [Flatten(), Linear(pooled, features), Activate(.relu)])
+      : TwoLayerHead(pooled, features)
+    boxPredictor = BoxPredictor(features, labels: labels)
     maskHead = hasMasks ? Sequential(convolutions()) : nil
     maskPredictor = hasMasks ? MaskPredictor(channels, labels: labels) : nil
   }
-
-  private static let features = 1024
 
   /// Logits R×labels and differences R×4·labels for the regions of boxes N×P×4, R = N·P.
   func callAsFunction(_ levels: [Tensor], boxes: Tensor, _ pooling: RegionPooling) -> (

@@ -17,8 +17,8 @@ package final class RegionProposalNetwork: Module {
     /// 1×1 to four differences per anchor.
     package let bboxPred: Conv2d
 
-    init(anchors: Int, depth: Int) {
-      let (channels, normal) = (FeaturePyramid.channels, Initializer.normal(standardDeviation: 0.01))
+    init(_ channels: Int, anchors: Int, depth: Int) {
+      let normal = Initializer.normal(standardDeviation: 0.01)
       conv = Sequential(
         (0..<depth).map { _ in
           Sequential(
@@ -44,9 +44,12 @@ package final class RegionProposalNetwork: Module {
     var count = 1000
   }
 
-  init(_ rules: Rules, depth: Int) {
+  /// - Parameters:
+  ///   - channels: of the levels.
+  ///   - depth: 3×3 convolutions.
+  init(_ rules: Rules, channels: Int, depth: Int) {
     self.rules = rules
-    head = Head(anchors: rules.anchors.countPerPlace, depth: depth)
+    head = Head(channels, anchors: rules.anchors.countPerPlace, depth: depth)
   }
 
   /// Logits N×A×h×w and differences N×4A×h×w of each level.
@@ -71,10 +74,7 @@ package final class RegionProposalNetwork: Module {
 
   /// The anchors of all levels, in the order of torchvision's: level, row, column, anchor.
   func anchors(_ outputs: [(logits: Tensor, deltas: Tensor)], of picture: ScaledPicture) -> [Box] {
-    outputs.enumerated().flatMap { level, output in
-      let grid = rules.anchors.grid(level, map: output.logits.shape, picture: picture.tensor.shape)
-      return (0..<grid.count).map { grid[$0] }
-    }
+    rules.anchors.boxes(outputs.map(\.logits.shape), picture: picture.tensor.shape).flatMap(\.self)
   }
 }
 

@@ -7,7 +7,7 @@ import AviaryVision
 ///
 /// Pictures are 0…1 at their own size, stretched to 300×300: that and their normalization belong to the network. Names as torchvision's. As
 /// a graph it has room for the most objects that there can be; ``trimmed(_:for:)`` takes off what is empty.
-public final class SSD: CountedNetwork {
+public final class SSD: Network {
   /// VGG-16 and what follows it: to six maps, of 38×38 to 1×1.
   package let backbone: SSDBody
   /// A convolution per map for each question.

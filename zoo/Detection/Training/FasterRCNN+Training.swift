@@ -11,31 +11,23 @@ extension FasterRCNN: TrainableDetector {
   private static let regionMatcher = BoxMatcher(least: 0.5, most: 0.5, keepsBest: false)
   /// Where the loss of boxes becomes linear.
   private static let beta: Float = 1 / 9
-  /// Proposals of a level and of a picture while training.
-  private static let trainedProposals = 2000
   static let maskSide = 28
 
   /// `loss_classifier`, `loss_box_reg`, `loss_objectness`, `loss_rpn_box_reg`, and with a mask branch `loss_mask`.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
-    try losses(
-      batch, anchors: BalancedSampler(count: 256, objectShare: 0.5),
-      regions: BalancedSampler(count: 512, objectShare: 0.25), choosing: choose)
-  }
-
-  func losses(
-    _ batch: DetectionBatch, anchors anchorSampler: BalancedSampler, regions regionSampler: BalancedSampler,
-    choosing choose: (Int) -> [Int]
-  ) throws -> NamedTensors {
     let picture = configuration.scaling(batch.inputs)
     let truth = try ScaledTruth(
-      batch, picture, labels: 1..<configuration.labels, needsMasks: configuration.hasMasks)
+      batch, picture, labels: firstLabel..<configuration.labels, needsMasks: configuration.hasMasks)
     let levels = backbone(picture.tensor)
     let answers = rpn(levels)
-    let proposing = proposalLosses(answers, picture, truth, anchorSampler, choose)
+    let proposing = proposalLosses(
+      answers, picture, truth, BalancedSampler(count: configuration.sampledAnchors, objectShare: 0.5), choose)
 
     let proposals = rpn.proposals(
-      answers, of: picture, count: Self.trainedProposals, best: Self.trainedProposals)
-    let samples = regions(proposals, truth, regionSampler, choose)
+      answers, of: picture, count: configuration.trainedProposals,
+      best: configuration.trainedProposalsPerLevel)
+    let samples = regions(
+      proposals, truth, BalancedSampler(count: configuration.sampledRegions, objectShare: 0.25), choose)
     let pooled = Array(levels.dropLast())
     let pooling = RegionPooling(pooled, frame: picture.frame)
     let features = pooling(pooled, regions: samples.map { $0.map(\.box) }, size: RegionHeads.boxSize)

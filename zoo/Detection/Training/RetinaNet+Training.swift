@@ -8,19 +8,16 @@ import AviaryVision
 extension RetinaNet: TrainableDetector {
   private static let matcher = BoxMatcher(least: 0.5, most: 0.4, keepsBest: true)
 
-  /// `classification`, the focal loss, and `bbox_regression`, of the first version; each picture's over the number of its anchors that are
-  /// objects'.
+  /// `classification`, the focal loss, and `bbox_regression`; each picture's over the number of its anchors that are objects'.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let picture = configuration.scaling(batch.inputs)
-    let truth = try ScaledTruth(batch, picture, labels: 0..<configuration.labels, needsMasks: false)
+    let truth = try ScaledTruth(batch, picture, labels: firstLabel..<configuration.labels, needsMasks: false)
     let answers = self.answers(picture)
     let labels = configuration.labels
     let logits = concatenate(answers.map { $0.logits.placeByPlace(each: labels) }, axis: 1)
     let deltas = concatenate(answers.map { $0.deltas.placeByPlace(each: 4) }, axis: 1)
-    let anchors = answers.enumerated().flatMap { level, answer -> [Box] in
-      let grid = Self.anchors.grid(level, map: answer.logits.shape, picture: picture.tensor.shape)
-      return (0..<grid.count).map { grid[$0] }
-    }
+    let anchors = Self.anchors.boxes(answers.map(\.logits.shape), picture: picture.tensor.shape)
+      .flatMap(\.self)
     var (classification, regression) = (Tensor(Float(0)), Tensor(Float(0)))
     for (index, boxes) in truth.boxes.enumerated() {
       let matches = Self.matcher(anchors, truth: boxes)
@@ -37,12 +34,19 @@ extension RetinaNet: TrainableDetector {
       classification = classification + focal * share
       if objects.isEmpty { continue }
       let own = deltas.selected(0, index).taking(objects, axis: 0)
-      let wanted = objects.flatMap { BoxCoder().encoded(boxes[matches[$0].object!], from: anchors[$0]) }
-      regression =
-        regression
-        + meanAbsoluteError(own, Tensor(wanted, shape: own.shape), reduction: .sum) * share
+      let wanted = objects.map { boxes[matches[$0].object!] }
+      regression = regression + boxLoss(own, from: objects.map { anchors[$0] }, wanted) * share
     }
     let pictures = Float(max(truth.boxes.count, 1))
     return ["classification": classification / pictures, "bbox_regression": regression / pictures]
+  }
+
+  /// Of differences R×4 from anchors: the absolute error, in the second version what is missing of the generalised overlap.
+  private func boxLoss(_ deltas: Tensor, from anchors: [Box], _ wanted: [Box]) -> Tensor {
+    if configuration.isSecond {
+      return (1 - generalizedOverlaps(BoxCoder().decoded(deltas, from: anchors), Tensor(edges: wanted))).sum()
+    }
+    let targets = zip(wanted, anchors).flatMap { BoxCoder().encoded($0, from: $1) }
+    return meanAbsoluteError(deltas, Tensor(targets, shape: deltas.shape), reduction: .sum)
   }
 }

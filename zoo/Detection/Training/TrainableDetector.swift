@@ -3,30 +3,54 @@ import AviaryTensors
 import AviaryTraining
 import AviaryVision
 
-/// A detector that learns from pictures with objects.
+/// A detector that learns from pictures with objects: what is made small, and how data's classes are numbered for it.
+///
+///     let learner = detector.learner(Adam(learningRate: 1e-3))
+///     try Trainer(learner).fit(AugmentedPictures(pictures, preprocessing: preprocessing), epochs: 10)
 public protocol TrainableDetector: DetectionNetwork {
-  /// The losses of a batch by their names in torchvision, each of one element; their sum is made small.
+  /// The label of data's first class: 1 where 0 is the background's, else 0 (``RenumberedObjects``).
+  var firstLabel: Int { get }
+  /// The losses of a batch by their names in the reference, each of one element and a mean over the pictures.
   ///
   /// - Parameters:
-  ///   - batch: pictures of 0…1, with objects whose labels the network knows, or without any.
+  ///   - batch: pictures as the network takes them, with objects whose labels it knows, or without any. Crowds are left out.
   ///   - choose: the numbers below the given one in random order, for what learns from a few of many boxes.
-  /// - Throws: ``UnsuitableObject``.
+  /// - Throws: ``UnsuitableObject``, or `TrainingError` for a label that is none of the network's.
   func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors
+  /// What a loss of that name counts in the sum that is made small: 1 where the reference says nothing, 0 for one that is only told.
+  func weight(ofLoss name: String) -> Float
+  /// Gradients longer than this are scaled down, as the reference does; nil for none.
+  var gradientNormLimit: Float? { get }
 }
 
 extension TrainableDetector {
-  /// A learner of the sum of ``losses(_:choosing:)``. Its metrics are the losses.
+  public func weight(ofLoss name: String) -> Float { 1 }
+  public var gradientNormLimit: Float? { nil }
+
+  /// A learner of the weighted sum of ``losses(_:choosing:)``. Its metrics are the losses.
   ///
-  /// - Parameter generator: chooses the boxes that are learned from.
+  /// - Parameter generator: chooses the boxes that are learned from; nil for the current one while learning, and in evaluations for one that
+  ///   always begins alike, so that they can be compared.
   public func learner(
-    _ optimizer: any Optimizer, using generator: RandomGenerator = .current
+    _ optimizer: any Optimizer, using generator: RandomGenerator? = nil
   ) -> ObjectiveLearner<DetectionBatch> {
-    ObjectiveLearner<DetectionBatch>(self, optimizer) { batch in
+    let learner = ObjectiveLearner<DetectionBatch>(self, optimizer) { batch in
+      let isLearning = self.parameters.contains { $0.value.isTracked }
+      let generator = generator ?? (isLearning ? .current : RandomGenerator(seed: 0))
       let losses = try self.losses(batch) { Tensor.permutation($0, using: generator) }
-      let sum = losses.tensors.dropFirst().reduce(losses.tensors[0]) { $0 + $1 }
       return ObjectiveValue(
-        loss: sum, count: batch.examples.count,
+        loss: self.weightedSum(of: losses), count: batch.examples.count,
         metrics: Dictionary(uniqueKeysWithValues: losses.elements.map { ($0.name, $0.tensor.item()) }))
+    }
+    learner.gradientNormLimit = gradientNormLimit
+    return learner
+  }
+
+  /// What is made small: the losses times their weights.
+  public func weightedSum(of losses: NamedTensors) -> Tensor {
+    losses.elements.reduce(Tensor(Float(0))) { sum, loss in
+      let weight = weight(ofLoss: loss.name)
+      return weight == 0 ? sum : sum + (weight == 1 ? loss.tensor : loss.tensor * weight)
     }
   }
 }
@@ -39,6 +63,20 @@ public struct UnsuitableObject: Error, Equatable, CustomStringConvertible {
   public let reason: String
 
   public var description: String { "an object of picture \(example) \(reason)" }
+}
+
+extension Instance {
+  /// Throws ``UnsuitableObject`` for a box without an area, or a label that is none of the network's.
+  func requireLearnable(in example: Int, labels known: Range<Int>) throws(UnsuitableObject) {
+    guard box.x2 > box.x1, box.y2 > box.y1 else {
+      throw UnsuitableObject(example: example, reason: "has a box without an area: \(box.coco)")
+    }
+    guard known.contains(labelIndex) else {
+      throw UnsuitableObject(
+        example: example,
+        reason: "has the label \(labelIndex), of \(known.lowerBound) to \(known.upperBound - 1)")
+    }
+  }
 }
 
 /// The objects of a batch in its pictures as the network resizes them. Crowds are left out.
@@ -59,16 +97,10 @@ struct ScaledTruth {
     let objects = batch.instances.map { $0.filter { !$0.isCrowd } }
     for (instances, example) in zip(objects, batch.examples) {
       for instance in instances {
-        let box = instance.box
-        func refuse(_ reason: String) -> UnsuitableObject {
-          UnsuitableObject(example: example, reason: reason)
+        try instance.requireLearnable(in: example, labels: known)
+        if needsMasks, instance.mask == nil {
+          throw UnsuitableObject(example: example, reason: "has no mask")
         }
-        guard box.x2 > box.x1, box.y2 > box.y1 else { throw refuse("has a box without an area: \(box.coco)") }
-        guard known.contains(instance.labelIndex) else {
-          throw refuse(
-            "has the label \(instance.labelIndex), of \(known.lowerBound) to \(known.upperBound - 1)")
-        }
-        if needsMasks, instance.mask == nil { throw refuse("has no mask") }
       }
     }
     boxes = objects.map {

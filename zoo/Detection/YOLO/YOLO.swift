@@ -73,6 +73,10 @@ public final class YOLO: Network {
   let model: [any Module]
   private let sources: [[Int]]
   let configuration: Configuration
+  /// How it learns with the head of v8.
+  public var loss = YOLOLoss()
+  /// How it learns with anchors.
+  public var anchorLoss = YOLOAnchorLoss()
 
   /// A network with first values, ready to be trained.
   public init(_ configuration: Configuration) {

@@ -15,13 +15,13 @@ final class AnchorHead: YOLOHead {
   let m: [Conv2d]
   /// 3×3×2: width and height of each anchor, in places of its map.
   let anchors: Buffer
-  private let classes: Int
+  let classes: Int
 
   /// Found among COCO's boxes; widths and heights in pixels.
   private static let sizes: [[Float]] = [
     [10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326],
   ]
-  private static let count = 3
+  static let count = 3
 
   init(_ channels: [Int], classes: Int) {
     m = channels.map { Conv2d($0, Self.count * (5 + classes), kernel: 1) }

@@ -83,32 +83,6 @@ public struct YOLOLoss: Sendable, Hashable, Codable {
     }
   }
 
-  /// The complete overlap of each pair of boxes around a common middle, M×4 distances to the left, upper, right and lower edge each; as
-  /// ``Box/completeOverlap(_:)``, with a gradient for the first.
-  private func completeOverlaps(_ boxes: Tensor, _ wanted: Tensor) -> Tensor {
-    let epsilon: Float = 1e-7
-    func edges(_ box: Tensor) -> [Tensor] { (0..<4).map { box.selected(1, $0) } }
-    let (a, b) = (edges(boxes), edges(wanted))
-    func sides(_ edges: [Tensor]) -> (w: Tensor, h: Tensor) {
-      (edges[0] + edges[2], edges[1] + edges[3] + epsilon)
-    }
-    let (own, other) = (sides(a), sides(b))
-    // Distances to the edges grow outwards on all sides.
-    let common =
-      (minimum(a[0], b[0]) + minimum(a[2], b[2])).relu() * (minimum(a[1], b[1]) + minimum(a[3], b[3])).relu()
-    let overlap = common / (own.w * own.h + other.w * other.h - common + epsilon)
-    let hull = (
-      w: maximum(a[0], b[0]) + maximum(a[2], b[2]), h: maximum(a[1], b[1]) + maximum(a[3], b[3])
-    )
-    let dx = (a[2] - a[0]) - (b[2] - b[0])
-    let dy = (a[3] - a[1]) - (b[3] - b[1])
-    let distance = (dx.square() + dy.square()) * 0.25 / (hull.w.square() + hull.h.square() + epsilon)
-    let turn = (other.w / other.h).arctangent() - (own.w / own.h).arctangent()
-    let proportion = turn.square() * (4 / (Float.pi * Float.pi))
-    let share = (proportion / (proportion - overlap + (1 + epsilon))).detached
-    return overlap - distance - proportion * share
-  }
-
   /// The cross-entropy of the distributions M×4×16 with the two whole distances around each wanted one, which share it (Li et al. 2020,
   /// arXiv:2006.04388, equation 6); the mean of the four sides.
   private func distributionLoss(_ logits: Tensor, _ wanted: [Float], _ weights: Tensor) -> Tensor {
@@ -125,41 +99,39 @@ public struct YOLOLoss: Sendable, Hashable, Codable {
   }
 }
 
-extension YOLOLoss {
-  /// A learner of a network with the head of v8.
-  ///
-  /// Its metrics are the parts of the loss, `box_loss`, `class_loss` and `distribution_loss`.
-  /// - Throws: ``WrongHead`` for a network with anchors, of which the loss knows nothing.
-  public func learner(
-    of network: YOLO, _ optimizer: any Optimizer
-  ) throws(WrongHead) -> ObjectiveLearner<DetectionBatch> {
-    guard let head = network.head as? DistanceHead else { throw WrongHead() }
-    let classCount = network.labelCount
-    return ObjectiveLearner<DetectionBatch>(network, optimizer) { batch in
-      // Of many at once nobody knows where each is.
-      let instances = batch.instances.map { $0.filter { !$0.isCrowd } }
-      for (objects, example) in zip(instances, batch.examples) {
-        if let wrong = objects.first(where: { !(0..<classCount ~= $0.labelIndex) }) {
-          throw TrainingError.label(wrong.labelIndex, example: example, classes: classCount)
-        }
-      }
-      let parts = self(network.maps(batch.inputs), head, instances: instances)
-      let count = batch.examples.count
-      // As ultralytics sums it, but as a mean over the pictures.
-      let loss = parts.box * box + parts.classes * classes + parts.distribution * distribution
-      return ObjectiveValue(
-        loss: loss, count: count,
-        metrics: [
-          "box_loss": parts.box.item(), "class_loss": parts.classes.item(),
-          "distribution_loss": parts.distribution.item(),
-        ])
-    }
-  }
-}
+extension YOLO: TrainableDetector {
+  public var firstLabel: Int { 0 }
 
-/// Only networks with the head of YOLO v8 can be trained here.
-public struct WrongHead: Error, Equatable, CustomStringConvertible {
-  public var description: String {
-    "the network finds objects by anchors: only networks with the head of v8 can be trained"
+  /// `box_loss`, `class_loss` and `distribution_loss` of ultralytics, with anchors `object_loss` in the place of the last.
+  ///
+  /// - Throws: `TrainingError` for a label that is no class.
+  public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
+    // Of many at once nobody knows where each is.
+    let instances = batch.instances.map { $0.filter { !$0.isCrowd } }
+    for (objects, example) in zip(instances, batch.examples) {
+      if let wrong = objects.first(where: { !(0..<labelCount ~= $0.labelIndex) }) {
+        throw TrainingError.label(wrong.labelIndex, example: example, classes: labelCount)
+      }
+    }
+    let maps = maps(batch.inputs)
+    if let head = head as? AnchorHead {
+      let parts = anchorLoss(maps, head, instances: instances)
+      return ["box_loss": parts.box, "class_loss": parts.classes, "object_loss": parts.object]
+    }
+    guard let head = head as? DistanceHead else { requirementFailure("no loss is known of this head") }
+    let parts = loss(maps, head, instances: instances)
+    return [
+      "box_loss": parts.box, "class_loss": parts.classes, "distribution_loss": parts.distribution,
+    ]
+  }
+
+  public func weight(ofLoss name: String) -> Float {
+    let hasAnchors = configuration.head == .anchors
+    return switch name {
+    case "box_loss": hasAnchors ? anchorLoss.box : loss.box
+    case "class_loss": hasAnchors ? anchorLoss.classes : loss.classes
+    case "object_loss": anchorLoss.object
+    default: loss.distribution
+    }
   }
 }

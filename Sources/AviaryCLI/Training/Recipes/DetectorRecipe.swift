@@ -10,8 +10,8 @@ enum DetectorRecipe {
         "the recipe \(followed.name) draws no pictures, and data with boxes are not read yet")
     }
     let loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
-    guard let network = loaded.network as? YOLO else {
-      throw UsageError("\(loaded.name) is no YOLO: recipes for other detectors cannot be followed yet")
+    guard let network = loaded.network as? any TrainableDetector else {
+      throw Recipe.Unsuitable(recipe: followed.name, reason: "\(loaded.name) does not learn")
     }
     let preprocessing = try loaded.preprocessing()
     func data(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation? = nil)
@@ -19,21 +19,24 @@ enum DetectorRecipe {
     {
       AugmentedPictures(pictures, augmentation: augmentation, preprocessing: preprocessing)
     }
-    let pictures = scenes.pictures(isTraining: true)
+    let (pictures, others) = (
+      RenumberedObjects(scenes.pictures(isTraining: true), from: network.firstLabel),
+      RenumberedObjects(scenes.pictures(isTraining: false), from: network.firstLabel)
+    )
     // Drawn independently of each other: any part is as good as another.
     let learned = pictures.count - Int(Float(pictures.count) * recipe.validation)
     let run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
-    let learner = try YOLOLoss().learner(of: network, recipe.makeOptimizer())
+    let learner = network.learner(recipe.makeOptimizer())
     let reports = try run.fit(
       learner, data(SomePictures(pictures, Array(0..<learned)), recipe.augmentation),
       validation: data(SomePictures(pictures, Array(learned..<pictures.count)))
     ) { try loaded.save(to: $0) }
 
     var test = try evaluation(
-      of: try Zoo.load(Detector.self, loaded.name, weights: options.output),
-      on: scenes.pictures(isTraining: false))
+      of: try Zoo.load(Detector.self, loaded.name, weights: options.output), on: others)
+    try loaded.network.load(from: options.output)
+    test.loss = try learner.evaluation(on: data(others), batchSize: 1).loss
     var best = try Zoo.network(loaded.name, weights: options.output)
-    test.loss = try loss(of: best.network as! YOLO, on: data(scenes.pictures(isTraining: false)))
     best.metadata.metrics = test.metrics.mapValues { (Double($0) * 1e4).rounded() / 1e4 }
     best.metadata.source = .init(framework: "aviary")
     try best.save(to: options.output)
@@ -45,13 +48,6 @@ enum DetectorRecipe {
       try page.write(to: path)
     }
     return (reports, test)
-  }
-
-  private static func loss(of network: YOLO, on data: AugmentedPictures<DetectionBatch>) throws -> Float {
-    network.evaluate()
-    let learner = try YOLOLoss().learner(of: network, Adam())
-    return try (0..<data.count).reduce(0) { try $0 + learner.evaluation(of: data.batch([$1])).loss }
-      / Float(data.count)
   }
 
   /// What ultralytics measures with: boxes of nearly any score count, the surest first.
