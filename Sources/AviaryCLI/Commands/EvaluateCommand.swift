@@ -3,7 +3,7 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per token, perplexity and bits per byte of a language model; COCO's numbers of a detector."
   static let operands = "MODEL"
   static let options =
     [
@@ -17,7 +17,7 @@ enum EvaluateCommand: Command {
         "limit", "N", "the first N pictures of an autoencoder's or a detector's data, or characters of a text"
       ),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
-    ] + DetectorEvaluation.options + GeneratorEvaluation.options + [
+    ] + DetectorEvaluation.options + GeneratorEvaluation.options + TextEvaluation.options + [
       Option.exact, Option.eager, Option.precision, Option.json,
     ]
   static let example = "aviary evaluate lenet --data mnist"
@@ -27,7 +27,7 @@ enum EvaluateCommand: Command {
     switch task {
     case .classification: ["channels", "size", "batch", "exact", "data"]
     case .generation: GeneratorEvaluation.names.union(["batch", "limit", "seed", "exact"])
-    case .language: ["limit", "vocabulary", "data"]
+    case .language: ["limit", "vocabulary", "data", "stride"]
     case .detection: ["limit", "data", "pictures", "exact"]
     case .segmentation, .captioning, .stylization: []
     }
