@@ -19,6 +19,7 @@ extension Recurrent where Cell == ConvLSTM2dCell {
 /// One step of ``ConvLSTM2d``: that of an ``LSTMCell`` with convolutions in the place of its products and one bias, as Keras' `ConvLSTM2D` has it with
 /// `padding="same"`. The paper's gates also see the cell; what is in use today has left that out.
 public final class ConvLSTM2dCell: RecurrentCell {
+  /// h and c, N×O×H×W each.
   public typealias State = LSTMCell.State
 
   /// 4·O×C×kernel for O channels of the state, gates in the order i, f, g, o.

@@ -21,6 +21,7 @@ extension Recurrent where Cell == GRUCell {
 /// One step of ``GRU``: r = σ(x W_irᵀ + b_ir + h W_hrᵀ + b_hr), z likewise, h' = (1 − z) n + z h, with a candidate n that ``Reset`` makes. Names as
 /// PyTorch's `nn.GRUCell`.
 public final class GRUCell: RecurrentCell {
+  /// h alone.
   public typealias State = HiddenState
 
   /// Where the reset gate r stands in n: weights of one kind are none of the other.

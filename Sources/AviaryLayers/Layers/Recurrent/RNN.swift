@@ -19,6 +19,7 @@ extension Recurrent where Cell == RNNCell {
 
 /// One step of ``RNN``: h' = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh), or another function of it. Names as PyTorch's `nn.RNNCell`.
 public final class RNNCell: RecurrentCell {
+  /// h alone.
   public typealias State = HiddenState
 
   /// H×I.
