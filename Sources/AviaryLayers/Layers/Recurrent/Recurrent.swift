@@ -67,7 +67,11 @@ public final class Recurrent<Cell: RecurrentCell>: ParameterContainer, ModeDepen
       input.rank > 2 && input.shape[1] > 0,
       "a recurrence reads sequences N×T×features, not \(input.shape.shapeText)")
     let padding = Padding(lengths, of: input.shape)
-    let beginning = (state ?? initialState(input.shape[0], extents: Array(input.shape.dropFirst(3)))).parts
+    let beginnings =
+      state.map { state in
+        cells.indices.map { place in State(parts: state.parts.map { $0.selected(0, place) }) }
+      }
+      ?? cells.map { $0.initialState(input.shape[0], extents: Array(input.shape.dropFirst(3))) }
     var value = input
     var ends: [[Tensor]] = []
     for layer in 0..<layerCount {
@@ -75,14 +79,13 @@ public final class Recurrent<Cell: RecurrentCell>: ParameterContainer, ModeDepen
       let outputs = (0..<directions).map { direction -> Tensor in
         let index = layer * directions + direction
         let (output, end) = run(
-          cells[index], value, State(parts: beginning.map { $0.selected(0, index) }),
-          isBackward: direction == 1, padding)
+          cells[index], value, beginnings[index], isBackward: direction == 1, padding)
         ends.append(end.parts)
         return output
       }
       value = concatenate(outputs, axis: 2)
     }
-    let parts = beginning.indices.map { part in stack(ends.map { $0[part] }) }
+    let parts = ends[0].indices.map { part in stack(ends.map { $0[part] }) }
     return (value, State(parts: parts))
   }
 
