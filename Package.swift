@@ -12,7 +12,7 @@ let families = [
   "Detection": ["DETR", "RCNN", "RetinaNet", "FCOS", "SSD", "Darknet", "YOLO"],
   "Captioning": ["ShowAndTell", "ShowAttendTell"],
   "Generation": ["VAE", "GAN", "Diffusion", "DiT"],
-  "Language": ["CharRNN"],
+  "Language": ["CharRNN", "GPT2"],
   "Segmentation": ["UNet", "HED", "FCN"],
   "Stylization": ["FastStyle", "AdaIN", "Gatys"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import AviaryCLI
+@testable import AviaryZoo
 
 private let assets = ProcessInfo.processInfo.environment["AVIARY_ASSETS"]
 
@@ -75,6 +76,85 @@ struct WriteCommandTests {
       #expect(some.status == 0 && some.output.hasSuffix("on 3 characters"), "\(some.errors)")
       #expect(aviary(words + [folder]).status == 2)
       #expect(aviary(words + ["\(folder)/text.txt", "--batch", "3"]).errors.contains("--batch goes not"))
+    }
+  }
+
+  @Test("texts at which to stop, the probability that counts, and beams")
+  func ways() throws {
+    try withModel { folder, weights in
+      let words = [
+        "write", "charrnn", "--weights", weights, "--vocabulary", "\(folder)/characters.json", "--prompt",
+        "xxy", "--length", "40",
+      ]
+      let whole = aviary(words).output
+      let text = whole.dropFirst(3)
+      let end = text.dropFirst(10).prefix(2)
+      let stopped = aviary(words + ["--stop", String(end), "--stop", "zz"])
+      let expected = try #require(text.firstRange(of: end))
+      #expect(stopped.output == "xxy" + text[..<expected.lowerBound])
+      #expect(aviary(words + ["--top-p", "0.000001"]).output == aviary(words + ["--greedy"]).output)
+      #expect(aviary(words + ["--beam", "1"]).output == aviary(words + ["--greedy"]).output)
+      let beam = aviary(words + ["--beam", "3", "--normalize"])
+      #expect(beam.status == 0 && beam.output.unicodeScalars.count == 43)
+      for (more, part) in [
+        (["--beam", "2", "--seed", "1"], "--seed goes not with --beam"),
+        (["--normalize"], "with --beam alone"),
+        (["--greedy", "--top-p", "0.5"], "--top-p goes not with --greedy"),
+        (["--top-p", "0"], "--top-p takes"),
+        (["--stop", ""], "--stop has an empty value"),
+      ] {
+        let refused = aviary(words + more)
+        #expect(refused.status == 2 && refused.errors.contains(part), "\(refused.errors)")
+      }
+    }
+  }
+
+  @Test("GPT-2 from a checkpoint with its files beside it: converted, it writes and is measured on its own")
+  func pairsOfBytes() throws {
+    try withTemporaryFolder { folder in
+      let tokens = (0...255).map { ByteAlphabet.text(of: [UInt8($0)]) } + ["th", "the", "<|endoftext|>"]
+      let numbers = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($1, $0) })
+      try JSONEncoder().encode(numbers).write(to: URL(filePath: "\(folder)/vocab.json"))
+      try Data("#version: 0.2\nt h\nth e\n".utf8).write(to: URL(filePath: "\(folder)/merges.txt"))
+      let settings: Settings = [
+        "n_layer": .integer(1), "n_embd": .integer(64), "n_positions": .integer(24),
+        "vocab_size": .integer(259), "n_head": .integer(1),
+      ]
+      let weights = "\(folder)/model.safetensors"
+      try withRandomSeed(1) {
+        let loaded = try Zoo.untrainedNetwork(try Catalogue.entry("gpt2"), settings: settings)
+        for entry in loaded.network.stateEntries where entry.shape.count == 2 {
+          entry.value = entry.value * 10
+        }
+        try WeightFile.write(try loaded.archive(), to: weights, as: .safetensors)
+      }
+      let portable = "\(folder)/elsewhere.safetensors"
+      let converted = aviary("convert", weights, portable, "--model", "gpt2", "--check")
+      #expect(converted.status == 0, "\(converted.errors)")
+      try FileManager.default.removeItem(atPath: "\(folder)/vocab.json")
+      let words = ["gpt2", "--weights", portable]
+      let written = aviary(["write"] + words + ["--prompt", "the the é", "--length", "30", "--seed", "3"])
+      #expect(written.status == 0 && written.output.hasPrefix("the the é"), "\(written.errors)")
+
+      let text = "\(folder)/text.txt"
+      try Data(String(repeating: "the then these — ", count: 12).utf8).write(to: URL(filePath: text))
+      func evaluated(_ more: String...) -> (status: Int32, output: String, errors: String) {
+        let outcome = aviary(["evaluate"] + words + ["--data", text] + more)
+        return (outcome.status, outcome.output, outcome.errors)
+      }
+      let plain = evaluated()
+      #expect(plain.status == 0 && plain.output.contains("nats per token, perplexity"), "\(plain.errors)")
+      #expect(plain.output.contains("bits per byte") && evaluated("--stride", "12").output == plain.output)
+      #expect(evaluated("--stride", "24").output != plain.output)
+      #expect(evaluated("--stride", "25").errors.contains("from 1 to 24"))
+      for (content, part) in [
+        (Data(), "2 tokens at least"), (Data("t".utf8), "2 tokens at least"),
+        (Data([0x61, 0xFF]), "no text in UTF-8"),
+      ] {
+        try content.write(to: URL(filePath: text))
+        let refused = evaluated()
+        #expect(refused.status != 0 && refused.errors.contains(part), "\(refused.errors)")
+      }
     }
   }
 

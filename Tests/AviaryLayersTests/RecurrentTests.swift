@@ -13,35 +13,88 @@ struct RecurrentTests {
         path: "Fixtures/recurrent.safetensors", directoryHint: .notDirectory))
   }
 
-  @Test(
-    "LSTM: outputs, state and gradients",
-    arguments: [
-      ("lstm", 1, false), ("lstm of two layers with a state", 2, false), ("lstm in both directions", 2, true),
-    ])
-  func lstm(name: String, layers: Int, isBidirectional: Bool) throws {
+  /// Compares outputs, the state after them and gradients of a case.
+  private func compare<Cell>(_ name: String, _ layer: Recurrent<Cell>) throws {
     let file = try Self.file.get()
     func tensor(_ role: String) throws -> Tensor { try #require(file["\(name).\(role)"], "\(role)") }
     let input = try tensor("input")
-    let width = try tensor("next_hidden").shape[2]
-    let layer = LSTM(input.shape[2], width, layers: layers, isBidirectional: isBidirectional)
+    #expect(Set(layer.namedParameters.map(\.name)) == parameters(of: name, in: file))
     for (name, parameter) in layer.namedParameters { parameter.value = try tensor(name) }
-    let state = try file["\(name).hidden"].map { LSTM.State(hidden: $0, cell: try tensor("cell")) }
+    let given = ["hidden", "cell"].compactMap { file["\(name).\($0)"] }
+    let state = given.isEmpty ? nil : Recurrent<Cell>.State(parts: given)
+    let lengths = file["\(name).lengths"]?.values(of: Int64.self).map(Int.init)
     let upstream = try tensor("upstream")
 
-    let (output, next) = layer(input, state)
+    let (output, next) = layer(input, state, lengths: lengths)
     #expect(relativeDifference(output, try tensor("output")) < 1e-5)
-    #expect(relativeDifference(next.hidden, try tensor("next_hidden")) < 1e-5)
-    #expect(relativeDifference(next.cell, try tensor("next_cell")) < 1e-5)
+    for (role, part) in zip(["next_hidden", "next_cell"], next.parts) {
+      #expect(relativeDifference(part, try tensor(role)) < 1e-5, "\(role)")
+    }
 
-    let leaf = Leaf()
-    let (_, gradients) = valueAndGradient(of: layer) { (layer(input, state).output * upstream).sum() }
+    func loss(_ input: Tensor) -> Tensor { (layer(input, state, lengths: lengths).output * upstream).sum() }
+    let (_, gradients) = valueAndGradient(of: layer) { loss(input) }
     for (name, parameter) in layer.namedParameters {
       let found = try #require(gradients[parameter], "\(name)")
       #expect(relativeDifference(found, try tensor("gradient." + name)) < 1e-5, "\(name)")
     }
-    let value = withRecording { (layer(input.tracked(as: leaf), state).output * upstream).sum() }
-    let found = try #require(backward(from: value, to: [leaf])[0])
+    let found = gradient(at: input) { loss($0) }
     #expect(relativeDifference(found, try tensor("gradient.input")) < 1e-5)
+  }
+
+  private func parameters(of name: String, in file: GoldenFile) -> Set<String> {
+    let prefix = "\(name).gradient."
+    let names = file.names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+    return Set(names).subtracting(["input"])
+  }
+
+  @Test(
+    "LSTM: outputs, state and gradients",
+    arguments: [
+      ("lstm", 6, 1, false, nil), ("lstm of two layers with a state", 6, 2, false, nil),
+      ("lstm in both directions", 3, 2, true, nil), ("lstm of other lengths", 3, 2, true, nil),
+      ("lstm with a projection", 5, 2, true, 2),
+    ])
+  func lstm(name: String, width: Int, layers: Int, isBidirectional: Bool, projection: Int?) throws {
+    try compare(
+      name, LSTM(4, width, layers: layers, isBidirectional: isBidirectional, projection: projection))
+  }
+
+  @Test("plain recurrences: outputs, state and gradients")
+  func rnn() throws {
+    try compare("rnn", RNN(4, 6))
+    try compare("rnn with relu", RNN(4, 3, layers: 2, isBidirectional: true, activation: .relu))
+    try compare("rnn of other lengths", RNN(4, 3, isBidirectional: true))
+  }
+
+  @Test("gated recurrent units: outputs, state and gradients")
+  func gru() throws {
+    try compare("gru", GRU(4, 6))
+    try compare("gru in both directions", GRU(4, 3, layers: 2, isBidirectional: true))
+    try compare("gru of other lengths", GRU(4, 3, layers: 2, isBidirectional: true))
+    try compare("gru that resets before", GRU(4, 3, resets: .beforeProduct))
+  }
+
+  @Test("a convolutional LSTM: outputs, state and gradients")
+  func convolutional() throws {
+    try compare("convolutional lstm", ConvLSTM2d(3, 2, kernel: 3))
+  }
+
+  @Test("a cell's steps are its layer's")
+  func cells() {
+    func compare<Cell>(_ cell: Cell, _ layer: Recurrent<Cell>) {
+      for (own, other) in zip(layer.parameters, cell.parameters) { own.value = other.value }
+      let input = sample([2, 4, 3])
+      let (output, end) = layer(input)
+      var state = cell(input.selected(1, 0))
+      for step in 1..<4 { state = cell(input.selected(1, step), state) }
+      #expect(relativeDifference(state.parts[0], output.selected(1, 3)) < 1e-6)
+      for (own, other) in zip(end.parts, state.parts) {
+        #expect(relativeDifference(own.squeezed(0), other) < 1e-6)
+      }
+    }
+    compare(RNNCell(3, 5), RNN(3, 5))
+    compare(GRUCell(3, 5), GRU(3, 5))
+    compare(LSTMCell(3, 5, projection: 2), LSTM(3, 5, projection: 2))
   }
 
   @Test("a sequence read in pieces with its state carried is the sequence read at once")
@@ -53,5 +106,71 @@ struct RecurrentTests {
     let (second, end) = layer(input.sliced(1, 3..<7), middle)
     #expect(relativeDifference(concatenate([first, second], axis: 1), whole) < 1e-6)
     #expect(relativeDifference(end.cell, last.cell) < 1e-6)
+  }
+
+  @Test("truncated backpropagation: a detached state carries values between pieces, and no gradient")
+  func truncated() {
+    let layer = GRU(3, 4)
+    let input = sample([2, 6, 3])
+    let weights = sample([2, 3, 4], seed: 3)
+    /// The gradient at all steps of what the second three return.
+    func gradients(isTruncated: Bool) -> Tensor {
+      gradient(at: input) { input in
+        let (_, middle) = layer(input.sliced(1, 0..<3))
+        let (second, _) = layer(input.sliced(1, 3..<6), isTruncated ? middle.detached : middle)
+        return (second * weights).sum()
+      }
+    }
+    let (whole, truncated) = (gradients(isTruncated: false), gradients(isTruncated: true))
+    #expect(relativeDifference(truncated.sliced(1, 3..<6), whole.sliced(1, 3..<6)) < 1e-6)
+    #expect(whole.sliced(1, 0..<3).abs().amax().item() > 1e-3)
+    #expect(truncated.sliced(1, 0..<3).abs().amax().item() == 0)
+
+    // The parameters' gradient is that of a piece which begins with the numbers of the first one's end.
+    let middle = layer(input.sliced(1, 0..<3)).state
+    let piece = valueAndGradient(of: layer) {
+      (layer(input.sliced(1, 3..<6), middle).output * weights).sum()
+    }
+    let carried = valueAndGradient(of: layer) {
+      let middle = layer(input.sliced(1, 0..<3)).state.detached
+      return (layer(input.sliced(1, 3..<6), middle).output * weights).sum()
+    }
+    for parameter in layer.parameters {
+      #expect(relativeDifference(carried.gradients[parameter]!, piece.gradients[parameter]!) < 1e-6)
+    }
+  }
+
+  @Test("an LSTM whose forget gate is 1 and whose input gate is 0 keeps its cell, and the cell's gradient")
+  func constantCell() {
+    let layer = LSTM(2, 3)
+    for (name, parameter) in layer.namedParameters where name.hasPrefix("bias_ih") {
+      // σ of these is 0 and 1 to the last bit.
+      let gates: [Float] = [-200, 200, 0, 0]
+      parameter.value = Tensor(gates.flatMap { [$0, $0, $0] })
+    }
+    let cell = sample([1, 2, 3])
+    let input = sample([2, 20, 2], seed: 4)
+    let state = LSTM.State(hidden: sample([1, 2, 3], seed: 5), cell: cell)
+    #expect(layer(input, state).state.cell.values() == cell.values())
+    let upstream = sample([1, 2, 3], seed: 6)
+    let found = gradient(at: cell) { cell in
+      (layer(input, LSTM.State(hidden: state.hidden, cell: cell)).state.cell * upstream).sum()
+    }
+    #expect(found.values() == upstream.values())
+  }
+
+  @Test(
+    "a sequence without a step keeps its state, and what is between layers is dropped while training alone")
+  func edges() {
+    let layer = GRU(3, 4, layers: 2, dropout: 0.5)
+    let input = sample([2, 3, 3])
+    let state = HiddenState(hidden: sample([2, 2, 4], seed: 2))
+    let (output, end) = layer(input, state, lengths: [0, 3])
+    #expect(output.selected(0, 0).abs().amax().item() == 0)
+    #expect(end.hidden.selected(1, 0).values() == state.hidden.selected(1, 0).values())
+    let whole = layer(input, state)
+    #expect(relativeDifference(output.selected(0, 1), whole.output.selected(0, 1)) < 1e-6)
+    layer.train()
+    #expect(relativeDifference(withRandomSeed(1) { layer(input, state).output }, whole.output) > 1e-2)
   }
 }

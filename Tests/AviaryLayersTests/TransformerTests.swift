@@ -72,6 +72,86 @@ struct TransformerTests {
     }
   }
 
+  @Test("normalization first, GELU, and no attention to later places: encoder and decoder")
+  func normalizationFirst() throws {
+    var configuration = configuration
+    configuration.isNormFirst = true
+    configuration.activation = .gelu
+    let encoder = TransformerEncoder(configuration, layers: 2, hasNorm: true)
+    try compare("first encoder", encoder, inputs: [("source", [2, 5, 8])]) {
+      encoder($0[0], keyPaddingMask: hidden, isCausal: true)
+    }
+    let decoder = TransformerDecoder(configuration, layers: 2, hasNorm: true)
+    try compare("first decoder", decoder, inputs: [("target", [2, 3, 8]), ("source", [2, 5, 8])]) {
+      decoder($0[0], memory: $0[1], memoryKeyPaddingMask: hidden, isCausal: true)
+    }
+  }
+
+  @Test("attention to keys and values of other widths, with padding and a bias of the scores")
+  func cross() throws {
+    let attention = MultiHeadAttention(8, heads: 2, keys: 5, values: 3)
+    let bias = numbers("cross.bias", [3, 5])
+    let inputs: [(String, Shape)] = [("query", [2, 3, 8]), ("key", [2, 5, 5]), ("value", [2, 5, 3])]
+    try compare("cross", attention, inputs: inputs) {
+      attention(query: $0[0], key: $0[1], value: $0[2], keyPaddingMask: hidden, bias: bias)
+    }
+  }
+
+  @Test("additive attention, whose shares add up to 1")
+  func additive() throws {
+    let attention = AdditiveAttention(queries: 4, keys: 6, width: 7)
+    try compare("additive", attention, inputs: [("query", [2, 3, 4]), ("key", [2, 5, 6])]) {
+      attention(query: $0[0], key: $0[1], keyPaddingMask: hidden).context
+    }
+    let shares = attention(
+      query: numbers("q", [2, 3, 4]), key: numbers("k", [2, 5, 6]), keyPaddingMask: hidden
+    ).shares
+    #expect(shares.shape == [2, 3, 5])
+    #expect(relativeDifference(shares.sum([2]), .ones([2, 3])) < 1e-6)
+    #expect(shares[1].sliced(1, 3..<5).amax().item() == 0)
+  }
+
+  @Test("LLaMA's parts: root-mean-square normalization and gated layers")
+  func llama() throws {
+    let norm = RMSNorm(6)
+    try compare("rms", norm, inputs: [("input", [2, 3, 6])]) { norm($0[0]) }
+    let gated = SwiGLU(6, hidden: 10)
+    try compare("swiglu", gated, inputs: [("input", [2, 3, 6])]) { gated($0[0]) }
+  }
+
+  @Test(
+    "rotary positions of both pairings as Hugging Face's models have them, and products that know distances alone"
+  )
+  func rotary() throws {
+    let file = try Self.file.get()
+    let input = numbers("rotary", [2, 2, 7, 10])
+    for pairing in RotaryPositions.Pairing.allCases {
+      let rotary = RotaryPositions(width: 6, pairing: pairing)
+      let expected = try #require(file["rotary.\(pairing)"])
+      #expect(relativeDifference(rotary(input, first: 3), expected) < 1e-5, "\(pairing)")
+      // The score of a query and a key is the same wherever they stand, if they are as far apart.
+      let (query, key) = (numbers("q", [1, 6]), numbers("k", [1, 6]))
+      func score(_ first: Int, _ second: Int) -> Float {
+        (rotary(query, first: first) * rotary(key, first: second)).sum().item()
+      }
+      #expect(abs(score(2, 7) - score(40, 45)) < 1e-5)
+      #expect(abs(score(2, 7) - score(2, 9)) > 1e-3)
+    }
+  }
+
+  @Test("sinusoidal and learned positions, also of what does not stand at the beginning")
+  func positions() throws {
+    let expected = try #require(try Self.file.get()["sinusoidal"])
+    #expect(relativeDifference(sinusoidalPositions(9, width: 8), expected) < 1e-5)
+    let later = sinusoidalPositions(4, width: 8, first: 5)
+    #expect(later.values() == sinusoidalPositions(9, width: 8).sliced(0, 5..<9).values())
+    let learned = LearnedPositions(6, width: 3)
+    let input = numbers("input", [2, 6, 3])
+    #expect(relativeDifference(learned(input), input + learned.weight.value) == 0)
+    let end = learned(input.sliced(1, 4..<6), first: 4)
+    #expect(relativeDifference(end, learned(input).sliced(1, 4..<6)) == 0)
+  }
+
   @Test("values are dropped while training, and only then")
   func dropout() {
     let encoder = TransformerEncoder(configuration, layers: 1)

@@ -243,4 +243,17 @@ struct CompiledGraphTests {
       #expect(!has_invalid_flag(), "\(test.name)")
     }
   }
+
+  @Test("results that are brought into their order at the end leave one another alone")
+  func reorderedResults() {
+    func body(_ inputs: [Tensor]) -> [Tensor] {
+      let y = inputs[0].relu()
+      return [y * 2] + [3, 5, 7].map { (y * $0).transposed() }
+    }
+    let x = sample([24, 40])
+    let graph = CompiledGraph([x.spec], weights: { _ in nil }, capturing: body)
+    for (found, expected) in zip(graph([x]), body([x])) {
+      #expect(relativeDifference(found, expected) < 1e-6)
+    }
+  }
 }

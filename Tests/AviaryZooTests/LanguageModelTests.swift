@@ -92,7 +92,7 @@ struct LanguageModelTests {
       ).network
     }
     for entry in network.stateEntries { entry.value = entry.value * 3 }
-    let numbers = try model.vocabulary.encode(text).map { Int64($0) }
+    let numbers = try model.tokenizer.encode(text).map { Int64($0) }
     let outputs = network(network.completed(["tokens": Tensor(numbers, shape: [1, numbers.count])]))
     let logits = outputs["logits"].squeezed(0).sliced(0, 0..<250).logSoftmax()
     let nats = -logits.gathered(1, Tensor(Array(numbers.dropFirst()), shape: [250, 1])).mean().item()
@@ -112,9 +112,9 @@ struct LanguageModelTests {
     }
     #expect(none?.description.contains("--vocabulary") == true)
     // The catalogue's own has 65.
-    #expect(try LanguageModel(try Zoo.untrainedNetwork(entry)).vocabulary.count == 65)
+    #expect(try LanguageModel(try Zoo.untrainedNetwork(entry)).tokenizer.count == 65)
     let own = #expect(throws: UnsuitableVocabulary.self) {
-      try LanguageModel(CharRNN(), vocabulary: model.vocabulary)
+      try LanguageModel(CharRNN(), tokenizer: model.tokenizer)
     }
     #expect(own?.description == "the vocabulary has 10 characters, but the network has 65")
     let unet = #expect(throws: WrongTask.self) { try Zoo.load(LanguageModel.self, "unet") }
@@ -169,7 +169,7 @@ struct LanguageModelTests {
         try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
       }
       let model = try Zoo.load(LanguageModel.self, "charrnn", weights: portable)
-      #expect(model.vocabulary.characters == Array("xyz".unicodeScalars))
+      #expect((model.tokenizer as? Vocabulary)?.characters == Array("xyz".unicodeScalars))
 
       let sound = try Data(contentsOf: URL(filePath: portable))
       for (label, sentence) in [

@@ -174,7 +174,7 @@ public enum Catalogue {
       RetinaNet.entries, FCOS.entries, SSD.entries, Darknet.entries, YOLO.entries, FastStyle.entries,
       AdaIN.entries,
       Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
-      PerceptronGenerator.entries, ShowAndTell.entries, ShowAttendTell.entries, CharRNN.entries,
+      PerceptronGenerator.entries, ShowAndTell.entries, ShowAttendTell.entries, CharRNN.entries, GPT2.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

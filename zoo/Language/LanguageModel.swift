@@ -9,155 +9,133 @@ import AviaryWeights
 public struct LanguageModel: TaskModel {
   public static let task = ZooTask.language
 
-  /// The characters that it reads and writes.
-  public let vocabulary: Vocabulary
-  private let network: SharedNetwork
-  /// The input for tokens N×T and the output of logits N×T×V.
-  private let (tokens, logits): (String, String)
-  /// What goes out of one call and into the next.
-  private let states: [String]
+  /// What it reads and writes: characters, or parts of words.
+  public let tokenizer: any Tokenizer
+  let reader: any LanguageReader
 
-  /// Tokens that are read at once: longer texts are read in pieces, for which the network is compiled once.
-  private static let pieceLength = 100
+  /// The most tokens that count for the next one; nil where all that was read does.
+  public var contextLength: Int? { reader.contextLength }
 
-  /// - Throws: ``UnsuitableVocabulary`` when none is bound to the weights, or not the network's.
+  /// - Throws: ``UnsuitableVocabulary`` when none is bound to the weights, or not the network's; ``ConfigurationError`` when what is bound to them
+  ///   makes no sense.
   public init(_ loaded: sending LoadedNetwork, execution: Execution = .compiled()) throws {
-    guard loaded.task == Self.task, let size = loaded.network.signature.inputs.first?.bound else {
+    guard loaded.task == Self.task, loaded.network.signature.inputs.first?.bound != nil else {
       throw WrongTask(model: loaded.name, task: loaded.task)
     }
-    guard let vocabulary = try loaded.metadata.labels.map(Vocabulary.init) else {
-      throw UnsuitableVocabulary(
-        "\(loaded.name) has \(size) characters, and no vocabulary says which: lay a vocab.json beside the weights, or name a file with --vocabulary, that is a JSON object from characters to numbers or an array of characters"
-      )
-    }
-    try self.init(loaded.network, vocabulary: vocabulary, execution: execution)
+    let tokenizer = try loaded.tokenizer()
+    try self.init(loaded.network, tokenizer: tokenizer, execution: execution)
   }
 
   /// A network of one's own whose first input are tokens N×T and whose first output are the logits N×T×V of the tokens after them. Inputs that
   /// may be left out and are outputs too are its state.
   ///
-  /// - Throws: ``UnsuitableVocabulary`` when the network has another number of characters.
+  /// - Throws: ``UnsuitableVocabulary`` when the network has another number of tokens.
   public init(
-    _ network: sending any Network, vocabulary: Vocabulary, execution: Execution = .compiled()
+    _ network: sending any Network, tokenizer: any Tokenizer, execution: Execution = .compiled()
   ) throws(UnsuitableVocabulary) {
     let signature = network.signature
-    guard let input = signature.inputs.first, let size = input.bound, let output = signature.outputs.first
-    else { requirementFailure("the network's first input are no tokens below a bound") }
-    guard vocabulary.count == size else {
-      throw UnsuitableVocabulary(
-        "the vocabulary has \(vocabulary.count) characters, but the network has \(size)")
+    guard let size = signature.inputs.first?.bound, !signature.outputs.isEmpty else {
+      requirementFailure("the network's first input are no tokens below a bound")
     }
-    self.vocabulary = vocabulary
-    (tokens, logits) = (input.name, output.name)
-    let outputs = Set(signature.outputs.map(\.name))
-    states = signature.inputs.filter { $0.isOptional && outputs.contains($0.name) }.map(\.name)
-    self.network = SharedNetwork(network, execution: execution)
+    guard tokenizer.count == size else {
+      throw UnsuitableVocabulary(
+        "the vocabulary has \(tokenizer.count) \(tokenizer.unit), but the network has \(size)")
+    }
+    self.tokenizer = tokenizer
+    let cache = (network as? any CachingLanguageNetwork).map { ($0.contextLength, $0.cacheShape) }
+    let shared = SharedNetwork(network, execution: execution)
+    reader =
+      if let (contextLength, cacheShape) = cache {
+        CachingReader(shared, contextLength: contextLength, cacheShape: cacheShape)
+      } else {
+        RecurrentReader(shared, signature)
+      }
   }
 
-  private init(_ other: LanguageModel) {
-    (vocabulary, tokens, logits, states) = (other.vocabulary, other.tokens, other.logits, other.states)
-    network = other.network.copy()
-  }
+  private init(_ other: LanguageModel) { (tokenizer, reader) = (other.tokenizer, other.reader.copy()) }
 
   public func copy() -> LanguageModel { LanguageModel(self) }
 
-  /// What follows a prompt.
+  /// What follows a prompt, until it is long enough, the network ends it, or a text comes at which to stop.
   ///
+  /// Where a network can look at so many tokens only, what is further back than those no longer counts.
   /// - Parameters:
-  ///   - prompt: the beginning, one character or more; it is not part of the result.
-  ///   - length: how many characters are written.
+  ///   - prompt: the beginning, a token or more; it is not part of the result. It may be empty where texts have a token for their end.
+  ///   - length: how many tokens are written at most.
   ///   - choice: how each is chosen.
-  ///   - seed: of that choice: the same one gives the same text.
-  ///   - told: gets each character as it is chosen. What it throws ends the writing.
+  ///   - stops: texts at which to stop, none of them empty; they are not part of the result.
+  ///   - seed: of the choice: the same one gives the same text.
+  ///   - told: gets the text by whole characters, as soon as they are certain. What it throws ends the writing.
   /// - Throws: ``UnknownCharacters``, ``EmptyText``, ``NoNumbers``, what `told` throws.
   public func write(
-    _ prompt: String, length: Int, choosing choice: TokenChoice = .sampled(), seed: UInt64 = 0,
-    told: (String) throws -> Void = { _ in }
+    _ prompt: String, length: Int, choosing choice: TokenChoice = .sampled(), stops: [String] = [],
+    seed: UInt64 = 0, told: (String) throws -> Void = { _ in }
   ) throws -> String {
-    require(length >= 0, "\(length) characters were to be written")
-    let beginning = try vocabulary.encode(prompt)
-    guard !beginning.isEmpty else { throw EmptyText(what: "a prompt has", least: 1) }
+    require(length >= 0, "\(length) \(tokenizer.unit) were to be written")
+    let beginning = try beginning(prompt)
     let generator = RandomGenerator(seed: seed)
-    var reading = Reading(self)
+    var reading = reader.begin()
     var scores: [Float] = []
     try reading.read(beginning) { logits, _ in
-      scores = Array(logits.values().suffix(vocabulary.count))
+      scores = Array(logits.values().suffix(tokenizer.count))
     }
-    var written: [Int] = []
-    while written.count < length {
+    var (stream, stop, written) = (TextStream(), StopText(stops), "")
+    func tell(_ text: String) throws {
+      if text.isEmpty { return }
+      written += text
+      try told(text)
+    }
+    for index in 0..<length {
       let token = choice.choose(scores, using: generator)
-      written.append(token)
-      try told(vocabulary.decode([token]))
-      if written.count == length { break }
-      try reading.read([token]) { logits, _ in scores = logits.values() }
+      if token == tokenizer.endOfText { break }
+      try tell(stop.append(stream.append(tokenizer.bytes(of: token))))
+      if stop.hasEnded { return written }
+      if index + 1 < length { try reading.read([token]) { logits, _ in scores = logits.values() } }
     }
-    return vocabulary.decode(written)
+    try tell(stop.append(stream.finish()))
+    try tell(stop.finish())
+    return written
   }
 
-  /// How likely a text is.
-  public struct Likelihood: Sendable, Hashable {
-    /// −log p of a character given all before it, in nats, on average.
-    public let nats: Float
-    /// The share of characters that were the likeliest.
-    public let accuracy: Float
-    /// Characters that were predicted: all but the first.
-    public let count: Int
-  }
-
-  /// How likely the model finds a text after its first character.
+  /// The likeliest text that follows a prompt, as far as looking at several texts at a time finds it.
   ///
-  /// - Parameter progress: gets the characters read, and all.
-  /// - Throws: ``UnknownCharacters``, ``EmptyText`` for a text of less than two characters, ``NoNumbers``, what `progress` throws.
-  public func negativeLogLikelihood(
-    of text: String, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
-  ) throws -> Likelihood {
-    let read = try vocabulary.encode(text)
-    let count = read.count - 1
-    guard count > 0 else { throw EmptyText(what: "a text whose likelihood is asked for has", least: 2) }
-    var (nats, right) = (Double(0), 0)
-    var reading = Reading(self)
-    try reading.read(Array(read.dropLast())) { logits, range in
-      let targets = read[(range.lowerBound + 1)...range.upperBound].map { Int64($0) }
-      let places = Tensor(targets, shape: [targets.count, 1])
-      nats -= Double(logits.logSoftmax().gathered(1, places).sum().item())
-      right += zip(logits.argMax().values(of: Int64.self), targets).count { $0 == $1 }
-      try progress(range.upperBound, count)
-    }
-    return Likelihood(nats: Float(nats / Double(count)), accuracy: Float(right) / Float(count), count: count)
-  }
-
-  /// A text being read, with the state that what was read has left.
-  private struct Reading {
-    private let model: LanguageModel
-    private var state = NamedTensors()
-
-    init(_ model: LanguageModel) { self.model = model }
-
-    /// Reads tokens in pieces; `body` gets the logits T×V of the token after each, and which of the tokens those are.
-    mutating func read(
-      _ tokens: [Int], _ body: (_ logits: Tensor, _ range: Range<Int>) throws -> Void
-    ) throws {
-      for start in stride(from: 0, to: tokens.count, by: LanguageModel.pieceLength) {
-        let range = start..<min(start + LanguageModel.pieceLength, tokens.count)
-        var inputs = state
-        inputs[model.tokens] = Tensor(tokens[range].map { Int64($0) }, shape: [1, range.count])
-        let outputs = model.network(inputs)
-        for name in model.states { state[name] = outputs[name] }
-        let logits = outputs[model.logits].squeezed(0)  // T×V
-        try logits.requireNumbers(of: "the text")
-        try body(logits, range)
+  /// - Parameters:
+  ///   - prompt, length, stops: as in ``write(_:length:choosing:stops:seed:told:)``; texts that stop are cut there in the end.
+  ///   - beam: how many are looked at.
+  ///   - isNormalized: whether texts are compared by log p per token, not by its sum, which favours those that end early.
+  /// - Throws: as there.
+  public func likeliest(
+    _ prompt: String, length: Int, beam: Int, isNormalized: Bool = false, stops: [String] = []
+  ) throws -> String {
+    require(length > 0 && beam > 0, "texts of \(length) \(tokenizer.unit), \(beam) at a time")
+    let beginning = try beginning(prompt)
+    var first = reader.begin()
+    try first.read(Array(beginning.dropLast())) { _, _ in }
+    var readings = [first]
+    let search = BeamSearch(width: beam, maximumLength: length, isNormalized: isNormalized)
+    let best = try search.best(
+      start: beginning[beginning.count - 1], end: tokenizer.endOfText ?? -1
+    ) { parents, tokens in
+      readings = parents.map { readings[$0] }
+      var scores: [[Float]] = []
+      for (index, token) in tokens.enumerated() {
+        try readings[index].read([token]) { logits, _ in scores.append(logits.logSoftmax().values()) }
       }
+      return BeamSearch.Step(logProbabilities: scores, attention: scores.map { _ in [] })
     }
+    var stop = StopText(stops)
+    let text = stop.append(tokenizer.decode(best.words.filter { $0 != tokenizer.endOfText }))
+    return text + stop.finish()
   }
-}
 
-extension LoadedNetwork {
-  /// The same with another vocabulary bound to it.
-  public func bound(to vocabulary: Vocabulary) -> LoadedNetwork {
-    var result = self
-    result.metadata.labels = vocabulary.labels
-    result.assumptions = []
-    return result
+  /// The tokens of a prompt; that between texts where it is empty.
+  private func beginning(_ prompt: String) throws -> [Int] {
+    let tokens = try tokenizer.encode(prompt)
+    if !tokens.isEmpty { return tokens }
+    guard let end = tokenizer.endOfText else {
+      throw EmptyText(what: "a prompt has", least: 1, unit: tokenizer.unit)
+    }
+    return [end]
   }
 }
 
@@ -165,5 +143,9 @@ extension LoadedNetwork {
 public struct EmptyText: Error, Equatable, CustomStringConvertible {
   let what: String
   let least: Int
-  public var description: String { "\(what) \(least) \(least == 1 ? "character" : "characters") at least" }
+  /// What texts consist of, in the plural.
+  let unit: String
+  public var description: String {
+    "\(what) \(least) \(least == 1 ? String(unit.dropLast()) : unit) at least"
+  }
 }

@@ -3,7 +3,7 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per character of a language model; COCO's numbers of a detector; intersection over union of a segmenter; BLEU of a captioner."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per token, perplexity and bits per byte of a language model; COCO's numbers of a detector; intersection over union of a segmenter; BLEU of a captioner."
   static let operands = "MODEL"
   static let options =
     [
@@ -19,7 +19,7 @@ enum EvaluateCommand: Command {
       ),
       Option("seed", "N", "of the codes that an autoencoder draws, by default 0"), Option.vocabulary,
     ] + DetectorEvaluation.options + SegmenterEvaluation.options + CaptionerEvaluation.options
-    + GeneratorEvaluation.options + [
+    + GeneratorEvaluation.options + TextEvaluation.options + [
       Option(
         "report", "FILE",
         "the .html page to write, of a classifier, detector or segmenter: numbers, curves, confusion"),
@@ -32,7 +32,7 @@ enum EvaluateCommand: Command {
     switch task {
     case .classification: ["channels", "size", "batch", "exact", "data", "report"]
     case .generation: GeneratorEvaluation.names.union(["batch", "limit", "seed", "exact"])
-    case .language: ["limit", "vocabulary", "data"]
+    case .language: ["limit", "vocabulary", "data", "stride"]
     case .detection: ["limit", "data", "pictures", "exact", "report"]
     case .segmentation: ["limit", "data", "truth", "exact", "report"]
     case .captioning: ["limit", "data", "pictures", "exact", "beam", "normalize", "vocabulary"]

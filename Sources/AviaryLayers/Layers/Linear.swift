@@ -23,9 +23,11 @@ public final class Embedding: Layer {
   /// V×D, a row per token.
   public let weight: Parameter
 
-  /// `vocabulary` is V, the number of different tokens, and `width` is D; rows are drawn from N(0, 1).
-  public init(vocabulary: Int, width: Int) {
-    weight = Parameter([vocabulary, width], .normal(standardDeviation: 1))
+  /// `vocabulary` is V, the number of different tokens, and `width` is D; rows are drawn from N(0, 1) unless said otherwise.
+  public init(
+    vocabulary: Int, width: Int, initializer: Initializer = .normal(standardDeviation: 1)
+  ) {
+    weight = Parameter([vocabulary, width], initializer)
   }
 
   /// N×T integer tokens to N×T×D.

@@ -45,11 +45,9 @@ struct Planner {
       planner.lower(node)
       for value in node.reads { planner.pending[value, default: 1] -= 1 }
     }
-    planner.plan.outputs = graph.outputs.map { value -> Int in
-      let output = planner.value(value, in: .rowMajor(of: graph.specs[value]))
-      planner.plan.keep(output)
-      return output
-    }
+    planner.plan.outputs = graph.outputs.map { planner.value($0, in: .rowMajor(of: graph.specs[$0])) }
+    // Only now are the steps known that bring results into their order: none of them may write over another result.
+    for output in planner.plan.outputs { planner.plan.keep(output) }
     planner.plan.arena.place()
     return planner.plan
   }

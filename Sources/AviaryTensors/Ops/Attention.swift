@@ -17,10 +17,24 @@ public func attention(
 
 /// The bias N×1×1×T that hides keys from every query of every head where `mask` (N×T, Boolean) holds.
 public func attentionBias(hiding mask: Tensor) -> Tensor {
-  // Added to a score it is −∞ at most, and where all keys are hidden the shares are numbers nonetheless.
-  let hidden = Tensor(-Float.greatestFiniteMagnitude)
-  return select(mask, hidden, Tensor(Float(0))).reshaped([mask.shape[0], 1, 1, mask.shape[1]])
+  select(mask, Tensor(hiddenScore), Tensor(Float(0))).reshaped([mask.shape[0], 1, 1, mask.shape[1]])
 }
+
+/// The bias T×S that hides from each of T queries the keys behind its own place, the last query's being the last of S keys: no attention to
+/// later places (Vaswani et al. 2017, section 3.2.3). S is at least T; the keys before the first query's are those of what was read earlier.
+public func causalBias(_ queries: Int, _ keys: Int) -> Tensor {
+  require(
+    queries > 0 && keys >= queries, "\(queries) queries at the end of \(keys) keys look at no later ones")
+  let earlier = keys - queries
+  return Tensor([queries, keys]) { bias in
+    for query in 0..<queries {
+      for key in 0..<keys { bias[query * keys + key] = key > query + earlier ? hiddenScore : 0 }
+    }
+  }
+}
+
+/// Added to a score it is −∞ at most, and where all keys are hidden the shares are numbers nonetheless.
+let hiddenScore = -Float.greatestFiniteMagnitude
 
 /// The pieces of one joint projection x Wᵀ + b, W being `parts` matrices one below the other: queries, keys and values of x (N×T×D).
 ///

@@ -41,7 +41,7 @@ struct KerasLayerClass {
     }
     if let known = Self.kinds[name], ranks.count <= known.count { return Array(known.prefix(ranks.count)) }
     switch ranks {
-    case [2, 2, 1], [2, 2, 2]: return ["kernel", "recurrent_kernel", "bias"]
+    case [2, 2, 1], [2, 2, 2], [4, 4, 1]: return ["kernel", "recurrent_kernel", "bias"]
     case [1, 1, 1, 1]: return Self.kinds["batch_normalization"]!
     case [1, 1]: return ["gamma", "beta"]
     case let ranks where ranks.count <= 2 && (ranks.first ?? 0) > 1:

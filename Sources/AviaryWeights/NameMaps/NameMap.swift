@@ -9,7 +9,8 @@ import Foundation
 ///   "rules": [ { "theirs": "conv{s}_block{n}_1_conv", "ours": "layer{s-1}.{n-1}.conv1", "layer": "convolution" } ] }
 /// ```
 /// The first rule that matches a name decides. `layer` makes a rule stand for each weight of such a layer; `stacked` makes one tensor of
-/// several, whose names have a word in the place of a `*`; `lstm` makes PyTorch's four tensors of a cell's kernel and bias.
+/// several, whose names have a word in the place of a `*`; `lstm` makes PyTorch's four tensors of a cell's kernel and bias, `recurrent` of the
+/// three tensors of a recurrent layer of Keras.
 package struct NameMap: Sendable {
   private struct Rule {
     let theirs: NamePattern
@@ -34,6 +35,7 @@ package struct NameMap: Sendable {
   private let rules: [Rule]
   private let stacks: [StackedRows]
   private let cells: [LSTMCells]
+  private let recurrences: [KerasRecurrentLayers]
   private let order: LayerOrder
 
   /// What the map is for, in one line.
@@ -65,6 +67,9 @@ package struct NameMap: Sendable {
       try rule.stacked.map { try StackedRows(rule.theirs, $0) }
     }
     cells = try document.rules.compactMap { rule in try rule.lstm.map { try LSTMCells(rule, $0) } }
+    recurrences = try document.rules.compactMap { rule in
+      try rule.recurrent.map { try KerasRecurrentLayers(rule, $0) }
+    }
     order = try LayerOrder(document.order ?? [])
   }
 
@@ -82,9 +87,15 @@ package struct NameMap: Sendable {
   }
 
   private static func rules(for rule: NameMapDocument.Rule) throws -> [Rule] {
-    guard [rule.layer != nil, rule.like != nil, rule.lstm != nil].count(where: { $0 }) < 2 else {
+    let kinds = [rule.layer != nil, rule.like != nil, rule.lstm != nil, rule.recurrent != nil]
+    guard kinds.count(where: { $0 }) < 2 else {
       throw WeightsError(
-        .malformed, "the rule \(rule.theirs.quoted) has more than one of layer, like and lstm")
+        .malformed, "the rule \(rule.theirs.quoted) has more than one of layer, like, lstm and recurrent")
+    }
+    if let kind = rule.recurrent {
+      return try KerasRecurrentLayers(rule, kind).ours.map {
+        Rule(theirs: $0, ours: $0, transform: .identity, layer: nil)
+      }
     }
     if let cell = rule.lstm {
       // Cells are taken apart before rules are looked at, and put together after.
@@ -131,6 +142,7 @@ extension NameMap {
     }
     source = try stacks.reduce(source) { try $1.joined($0) }
     source = try cells.reduce(source) { try $1.unpacked($0) }
+    source = try recurrences.reduce(source) { try $1.unpacked($0) }
     let numbers = AutomaticNames(document.automaticNames ?? [], in: source.names)
     return try translate(source) { name in
       let stripped = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
@@ -155,7 +167,8 @@ extension NameMap {
     let whole = try translate(try archive.selecting(counted.map { ($0, $0) })) { name in
       theirs(for: name).map { theirs in (theirs.name, { try theirs.transform.exporting($0) }) }
     }
-    let packed = try cells.reduce(whole.archive) { try $1.packed($0) }
+    let cellular = try cells.reduce(whole.archive) { try $1.packed($0) }
+    let packed = try recurrences.reduce(cellular) { try $1.packed($0) }
     let translation = Translation(
       archive: try stacks.reduce(packed) { try $1.separated($0) }, rest: whole.rest)
     guard document.isKeras else { return translation }

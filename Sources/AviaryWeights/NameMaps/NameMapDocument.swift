@@ -28,6 +28,8 @@ struct NameMapDocument: Codable, Hashable, Sendable {
     /// The rule is for LSTM cells that are one kernel and one bias there: a `*` stands for those, and here for `weight_ih`, `weight_hh`,
     /// `bias_ih` and `bias_hh`.
     var lstm: LSTMCell?
+    /// The rule is for a recurrent layer of Keras: its name there, and here one with a `*` as with `lstm`.
+    var recurrent: KerasRecurrentLayers.Kind?
   }
 
   /// What another framework calls the tensors of an LSTM cell, and what it adds to one of them.

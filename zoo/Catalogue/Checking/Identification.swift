@@ -134,7 +134,10 @@ extension Identification {
     self.dialect = dialect
     nameMap = fit.map
     report = LoadReport(of: fit.network, fit.weights)
-    extent = report.isComplete && report.hasOnlyForeign(to: report.matched) ? .whole(classes: 0) : .nearest
+    // What the dialect knows to be beside the network is of no other one.
+    let isAlone =
+      report.hasOnlyForeign(to: report.matched) || report.unexpected.allSatisfy { dialect.leavesOut($0) }
+    extent = report.isComplete && isAlone ? .whole(classes: 0) : .nearest
     settings = fit.settings.filter { blueprint.settings[$0.key] != $0.value }
   }
 

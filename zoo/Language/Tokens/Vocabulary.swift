@@ -1,7 +1,7 @@
 import AviaryWeights
 
 /// The characters that a model knows, in the order of its numbers for them. A character is a Unicode scalar: one of Python's.
-public struct Vocabulary: Sendable, Hashable {
+public struct Vocabulary: Tokenizer, Hashable {
   /// The characters; the position of each is its number.
   public let characters: [Unicode.Scalar]
   private let numbers: [Unicode.Scalar: Int]
@@ -30,35 +30,12 @@ public struct Vocabulary: Sendable, Hashable {
   public init(contentsOf path: String) throws {
     let text = try ConfigurationFile.text(path, "the vocabulary")
     do {
-      try self.init(try Self.characters(try JSONValue(text: text)))
+      try self.init(try JSONValue(text: text).labelsInOrder(of: "characters"))
     } catch let error as WeightsError {
       throw WeightsError(error.kind, "the vocabulary: \(error.reason)", file: path)
     } catch let error as UnsuitableVocabulary {
       throw WeightsError(.malformed, error.description, file: path)
     }
-  }
-
-  private static func characters(_ value: JSONValue) throws(UnsuitableVocabulary) -> [String] {
-    switch value {
-    case .array(let elements):
-      let characters = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
-      if characters.count == elements.count { return characters }
-    case .object(let members):
-      var characters = [String?](repeating: nil, count: members.count)
-      for (text, number) in members.sorted(by: { $0.key < $1.key }) {
-        guard case .integer(let index) = number, characters.indices.contains(index), characters[index] == nil
-        else {
-          throw UnsuitableVocabulary(
-            "the vocabulary's number of \"\(text.shown)\" is \(number.shortText), expected one from 0 to \(members.count - 1) that no other has"
-          )
-        }
-        characters[index] = text
-      }
-      return characters.compactMap(\.self)
-    default: break
-    }
-    throw UnsuitableVocabulary(
-      "the vocabulary is neither a JSON object from characters to numbers nor an array of characters")
   }
 
   /// How many characters there are.
@@ -79,12 +56,11 @@ public struct Vocabulary: Sendable, Hashable {
     throw UnknownCharacters(characters: unknown)
   }
 
-  /// The text of numbers, which must be the vocabulary's.
-  public func decode(_ numbers: some Sequence<Int>) -> String {
-    var text = String.UnicodeScalarView()
-    for number in numbers { text.append(characters[number]) }
-    return String(text)
-  }
+  public func bytes(of token: Int) -> [UInt8] { Array(String(characters[token]).utf8) }
+
+  public var endOfText: Int? { nil }
+  public var unit: String { "characters" }
+  public var portable: (labels: [String], settings: Settings) { (labels, [:]) }
 
   /// One string per character, as a portable file's labels have them.
   var labels: [String] { characters.map { String($0) } }
@@ -108,6 +84,33 @@ public struct UnknownCharacters: Error, Equatable, CustomStringConvertible {
   public var description: String {
     let named = characters.prefix(Self.mostNamed).map(\.quoted).joined(separator: ", ")
     return "the vocabulary lacks \(named)" + (characters.count > Self.mostNamed ? " and more" : "")
+  }
+}
+
+extension JSONValue {
+  /// The names of tokens in the order of their numbers: an object from names to numbers, or an array of names.
+  ///
+  /// - Parameter unit: what they are called in messages, `characters`.
+  func labelsInOrder(of unit: String) throws(UnsuitableVocabulary) -> [String] {
+    switch self {
+    case .array(let elements):
+      let labels = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+      if labels.count == elements.count { return labels }
+    case .object(let members):
+      var labels = [String?](repeating: nil, count: members.count)
+      for (text, number) in members.sorted(by: { $0.key < $1.key }) {
+        guard case .integer(let index) = number, labels.indices.contains(index), labels[index] == nil else {
+          throw UnsuitableVocabulary(
+            "the vocabulary's number of \"\(text.shown)\" is \(number.shortText), expected one from 0 to \(members.count - 1) that no other has"
+          )
+        }
+        labels[index] = text
+      }
+      return labels.compactMap(\.self)
+    default: break
+    }
+    throw UnsuitableVocabulary(
+      "the vocabulary is neither a JSON object from \(unit) to numbers nor an array of \(unit)")
   }
 }
 

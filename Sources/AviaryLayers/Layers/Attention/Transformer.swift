@@ -1,7 +1,7 @@
 import AviaryTensors
 
-// Transformers as in figure 1 of Vaswani et al. 2017: what a part returns is added to what it got, and the sum is normalised. Names as
-// PyTorch's `TransformerEncoderLayer`, `TransformerDecoderLayer` and their stacks. Positions, where there are some, are added to queries and
+// Transformers as in figure 1 of Vaswani et al. 2017: what a part returns is added to what it got, and the sum is normalised, or what the part
+// gets is (Xiong et al. 2020, "On Layer Normalization in the Transformer Architecture"). Names as PyTorch's `TransformerEncoderLayer`, `TransformerDecoderLayer` and their stacks. Positions, where there are some, are added to queries and
 // keys of every layer and never to values (Carion et al. 2020, appendix A.3); without them these are PyTorch's layers.
 
 /// The sizes of a transformer's layers.
@@ -14,17 +14,45 @@ public struct TransformerConfiguration: Sendable, Hashable {
   public var hidden: Int
   /// The share of values that are dropped while training.
   public var dropout: Float
+  /// The function between the two linear layers: ReLU in the paper, GELU in many others.
+  public var activation: Activation
+  /// What is normalised: a part's input, or the sum of its input and its result.
+  public var isNormFirst: Bool
 
   /// `hidden` are the features between the two linear layers.
-  public init(width: Int, heads: Int, hidden: Int, dropout: Float = 0.1) {
+  public init(
+    width: Int, heads: Int, hidden: Int, dropout: Float = 0.1, activation: Activation = .relu,
+    isNormFirst: Bool = false
+  ) {
     self.width = width
     self.heads = heads
     self.hidden = hidden
     self.dropout = dropout
+    self.activation = activation
+    self.isNormFirst = isNormFirst
   }
 
   fileprivate var attention: MultiHeadAttention {
     MultiHeadAttention(width, heads: heads, dropout: dropout)
+  }
+
+  fileprivate var residual: Residual {
+    Residual(dropout: Dropout(dropout), isNormFirst: isNormFirst)
+  }
+}
+
+/// How a part of a layer stands beside a residual sum.
+private final class Residual: Module {
+  let dropout: Dropout
+  private let isNormFirst: Bool
+
+  init(dropout: Dropout, isNormFirst: Bool) {
+    self.dropout = dropout
+    self.isNormFirst = isNormFirst
+  }
+
+  func callAsFunction(_ input: Tensor, _ norm: LayerNorm, _ part: (Tensor) -> Tensor) -> Tensor {
+    isNormFirst ? input + dropout(part(norm(input))) : norm(input + dropout(part(input)))
   }
 }
 
@@ -32,15 +60,16 @@ public struct TransformerConfiguration: Sendable, Hashable {
 public final class TransformerEncoderLayer: Module {
   /// Of every place of the source to all of them.
   public let selfAttn: MultiHeadAttention
-  /// D to the hidden features, before the ReLU.
+  /// D to the hidden features, before the activation function.
   public let linear1: Linear
   /// The hidden features to D.
   public let linear2: Linear
-  /// After self-attention and its residual sum.
+  /// Around self-attention: of the residual sum, or of what goes into it.
   public let norm1: LayerNorm
-  /// After the linear layers and their residual sum.
+  /// Around the linear layers.
   public let norm2: LayerNorm
-  private let dropout: Dropout
+  private let activation: Activation
+  private let residual: Residual
 
   /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
@@ -50,19 +79,23 @@ public final class TransformerEncoderLayer: Module {
     linear2 = Linear(hidden, width, initializer: .xavierUniform())
     norm1 = LayerNorm(width)
     norm2 = LayerNorm(width)
-    dropout = Dropout(configuration.dropout)
+    activation = configuration.activation
+    residual = configuration.residual
   }
 
   /// - Parameters:
   ///   - positions: N×T×D.
   ///   - keyPaddingMask: N×T, Boolean, true for what nobody may look at.
+  ///   - isCausal: whether no place looks at a later one.
   public func callAsFunction(
-    _ source: Tensor, positions: Tensor? = nil, keyPaddingMask: Tensor? = nil
+    _ source: Tensor, positions: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let placed = source.placed(at: positions)
-    let seen = selfAttn(query: placed, key: placed, value: source, keyPaddingMask: keyPaddingMask)
-    let hidden = norm1(source + dropout(seen))
-    return norm2(hidden + dropout(linear2(dropout(linear1(hidden).relu()))))
+    let seen = residual(source, norm1) { source in
+      let placed = source.placed(at: positions)
+      return selfAttn(
+        query: placed, key: placed, value: source, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+    }
+    return residual(seen, norm2) { linear2(residual.dropout(activation(linear1($0)))) }
   }
 }
 
@@ -72,17 +105,18 @@ public final class TransformerDecoderLayer: Module {
   public let selfAttn: MultiHeadAttention
   /// Of the target to the encoder's memory.
   public let multiheadAttn: MultiHeadAttention
-  /// D to the hidden features, before the ReLU.
+  /// D to the hidden features, before the activation function.
   public let linear1: Linear
   /// The hidden features to D.
   public let linear2: Linear
-  /// After self-attention and its residual sum.
+  /// Around self-attention: of the residual sum, or of what goes into it.
   public let norm1: LayerNorm
-  /// After attention to the memory and its residual sum.
+  /// Around attention to the memory.
   public let norm2: LayerNorm
-  /// After the linear layers and their residual sum.
+  /// Around the linear layers.
   public let norm3: LayerNorm
-  private let dropout: Dropout
+  private let activation: Activation
+  private let residual: Residual
 
   /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
@@ -94,26 +128,32 @@ public final class TransformerDecoderLayer: Module {
     norm1 = LayerNorm(width)
     norm2 = LayerNorm(width)
     norm3 = LayerNorm(width)
-    dropout = Dropout(configuration.dropout)
+    activation = configuration.activation
+    residual = configuration.residual
   }
 
   /// - Parameters:
   ///   - memory: what the encoder made, N×S×D.
   ///   - positions: of the target, N×T×D.
   ///   - memoryPositions: N×S×D.
+  ///   - keyPaddingMask: of the target, N×T, Boolean, true for what nobody may look at.
   ///   - memoryKeyPaddingMask: N×S, Boolean, true for what nobody may look at.
+  ///   - isCausal: whether no place of the target looks at a later one.
   public func callAsFunction(
     _ target: Tensor, memory: Tensor, positions: Tensor? = nil, memoryPositions: Tensor? = nil,
-    memoryKeyPaddingMask: Tensor? = nil
+    keyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let placed = target.placed(at: positions)
-    let ownSeen = selfAttn(query: placed, key: placed, value: target)
-    let own = norm1(target + dropout(ownSeen))
-    let seen = multiheadAttn(
-      query: own.placed(at: positions), key: memory.placed(at: memoryPositions), value: memory,
-      keyPaddingMask: memoryKeyPaddingMask)
-    let hidden = norm2(own + dropout(seen))
-    return norm3(hidden + dropout(linear2(dropout(linear1(hidden).relu()))))
+    let own = residual(target, norm1) { target in
+      let placed = target.placed(at: positions)
+      return selfAttn(
+        query: placed, key: placed, value: target, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+    }
+    let seen = residual(own, norm2) { own in
+      multiheadAttn(
+        query: own.placed(at: positions), key: memory.placed(at: memoryPositions), value: memory,
+        keyPaddingMask: memoryKeyPaddingMask)
+    }
+    return residual(seen, norm3) { linear2(residual.dropout(activation(linear1($0)))) }
   }
 }
 
@@ -132,9 +172,11 @@ public final class TransformerEncoder: Module {
 
   /// As ``TransformerEncoderLayer``.
   public func callAsFunction(
-    _ source: Tensor, positions: Tensor? = nil, keyPaddingMask: Tensor? = nil
+    _ source: Tensor, positions: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let result = layers.reduce(source) { $1($0, positions: positions, keyPaddingMask: keyPaddingMask) }
+    let result = layers.reduce(source) {
+      $1($0, positions: positions, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+    }
     return norm?(result) ?? result
   }
 }
@@ -155,12 +197,12 @@ public final class TransformerDecoder: Module {
   /// As ``TransformerDecoderLayer``.
   public func callAsFunction(
     _ target: Tensor, memory: Tensor, positions: Tensor? = nil, memoryPositions: Tensor? = nil,
-    memoryKeyPaddingMask: Tensor? = nil
+    keyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
     let result = layers.reduce(target) {
       $1(
         $0, memory: memory, positions: positions, memoryPositions: memoryPositions,
-        memoryKeyPaddingMask: memoryKeyPaddingMask)
+        keyPaddingMask: keyPaddingMask, memoryKeyPaddingMask: memoryKeyPaddingMask, isCausal: isCausal)
     }
     return norm?(result) ?? result
   }
