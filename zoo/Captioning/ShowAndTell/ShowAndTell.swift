@@ -98,7 +98,7 @@ public final class ShowAndTell: Network, CaptioningNetwork {
   public func step(
     _ words: Tensor, hidden: Tensor, cell: Tensor, features: Tensor, keys: Tensor
   ) -> (logits: Tensor, attention: Tensor, hidden: Tensor, cell: Tensor) {
-    let state = LSTM.State(hidden: hidden.expandedAxis(at: 0), cell: cell.expandedAxis(at: 0))
+    let state = LSTMCell.State(hidden: hidden.expandedAxis(at: 0), cell: cell.expandedAxis(at: 0))
     let (output, next) = decoder.lstm(decoder.embed(words.expandedAxis(at: 1)), state)
     return (
       decoder.linear(output.squeezed(1)), .ones([words.shape[0], 1]), next.hidden[0], next.cell[0]
