@@ -180,6 +180,25 @@ struct CompiledGraphTests {
     #expect(input.values() == values)
   }
 
+  /// oneDNN's product of two pictures alike repeats a row of the second where there is one picture.
+  @Test("arithmetic with all shapes that go together", arguments: [1, 2], [1, 3, 16, 17])
+  func arithmetic(count: Int, channels: Int) {
+    let shape = [count, channels, 4, 5]
+    let input = sample(shape)
+    let functions: [(String, (Tensor, Tensor) -> Tensor)] = [
+      ("+", { $0 + $1 }), ("-", { $0 - $1 }), ("*", { $0 * $1 }), ("max", { maximum($0, $1) }),
+    ]
+    for axes in [[], [0], [1], [3], [2, 3], [1, 2, 3], [0, 3]] as [[Int]] {
+      for (name, function) in functions {
+        let body: (Tensor) -> Tensor = { x in
+          function(x.relu(), axes.isEmpty ? x : x.mean(axes, keepsAxes: true))
+        }
+        let compiled = CompiledGraph(TensorSpec(shape), weights: { _ in nil }, capturing: body)
+        #expect(relativeDifference(compiled(input), body(input)) < 1e-6, "\(name) \(axes)")
+      }
+    }
+  }
+
   @Test("several inputs of several types, several results: read again, passed on, constant, and one twice")
   func severalInputsAndResults() {
     let table = sample([11, 16])

@@ -87,17 +87,25 @@ extension Planner {
     let left = denseFloats(first)
     let layout = plan.values[left].descriptor
     let right = operand(second, besides: layout, shape)
-    guard let primitive = kernel.primitive(layout, plan.values[right].descriptor) else {
-      return lowerOperation(node)
-    }
+    // oneDNN's products of two pictures of the same shape repeat a row of the second where there is one picture. Bytes that lie alike are one
+    // row to it.
+    let isAlike = plan.values[right].descriptor == layout && layout.plainStrides != nil
+    let row = MemoryDescriptor.rowMajor([shape.elementCount])
+    guard
+      let primitive = isAlike
+        ? kernel.primitive(row, row) : kernel.primitive(layout, plan.values[right].descriptor)
+    else { return lowerOperation(node) }
     let result =
       first != second && mayOverwrite(first, at: left)
       ? aliasOutput(node, of: left, layout) : makeOutput(node, layout)
+    let operands = [left, right, result].map {
+      isAlike ? plan.addAlias(of: $0, TensorSpec([shape.elementCount]), row) : $0
+    }
     plan.append(
       primitive,
       [
-        (Primitive.Slot.source, left), (Primitive.Slot.secondSource, right),
-        (Primitive.Slot.destination, result),
+        (Primitive.Slot.source, operands[0]), (Primitive.Slot.secondSource, operands[1]),
+        (Primitive.Slot.destination, operands[2]),
       ], name: name(node))
   }
 
