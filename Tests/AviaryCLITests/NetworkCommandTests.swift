@@ -117,15 +117,15 @@ struct NetworkCommandTests {
 
   @Test("a classifier's command names the right one")
   func wrongTask() {
-    for command in ["predict", "evaluate", "finetune"] {
-      let words =
-        command == "predict"
-        ? ["x.png"] : command == "evaluate" ? ["--data", "."] : ["--data", ".", "--output", "x"]
+    for command in ["predict", "finetune"] {
+      let words = command == "predict" ? ["x.png"] : ["--data", ".", "--output", "x"]
       let outcome = aviary([command, "unet_bilinear"] + words + ["--weights", "none.pth"])
       #expect(
         outcome.status != 0 && outcome.errors.contains("unet_bilinear segments: aviary segment"),
         "\(command): \(outcome.errors)")
     }
+    #expect(
+      aviary("evaluate", "fast_style", "--data", ".").errors.contains("fast_style stylizes: aviary stylize"))
     #expect(aviary("bench", "charrnn", "--train").errors.contains("charrnn writes: aviary write"))
   }
 

@@ -12,6 +12,8 @@ RESIDENTS = {
     "ddpm_cifar10": "noise", "vae_mnist": "reconstruction", "charrnn": "logits",
     "yolov8n": "predictions", "yolov5n": "predictions", "fcn_resnet50": "out", "deeplabv3_resnet50": "out"}
 
+WRITTEN = 32  # tokens of a text
+
 TARGETS = {"unet": 0.90, "detr_resnet50": 0.90, "yolov8n": 0.90}
 
 
@@ -22,7 +24,7 @@ class Item:
     name: str
     title: str
     model: str
-    kind: str  # inference, training, styling or cold
+    kind: str  # inference, training, styling, writing or cold
     batch: int = 1
     frozen_blocks: int = 0  # of VGG
     head: tuple = ()  # widths of the linear layers that replace the classifier
@@ -38,7 +40,7 @@ class Item:
     @property
     def has_losses(self) -> bool:
         """Whether an iteration is a step that gives a loss, which is compared instead of an output."""
-        return self.kind in ("training", "styling")
+        return self.kind in ("training", "styling", "writing")
 
     @property
     def output(self) -> str:
@@ -53,6 +55,8 @@ class Item:
             arguments += ["--train", "--learning-rate", str(self.learning_rate)]
         if self.kind == "styling":
             arguments += ["--train"]
+        if self.kind == "writing":
+            arguments += ["--write", str(WRITTEN)]
         if self.frozen_blocks:
             arguments += ["--freeze", f"block1...block{self.frozen_blocks}"]
         return arguments
@@ -86,6 +90,7 @@ ITEMS = (
     Item(
         "gatys_vgg19-step", "gatys_vgg19, step of style transfer, 512×512", "gatys_vgg19", "styling", target=0.60,
         memory_target=1.0),
+    Item("gpt2-write", f"gpt2, {WRITTEN} tokens after 64, one by one", "gpt2", "writing", target=0.90),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,
         frozen_blocks=3, head=(256, 5), learning_rate=1e-5, target=0.50),

@@ -8,6 +8,7 @@ import items
 import residents
 import styling
 import torch
+import writing
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "reference"))
@@ -69,6 +70,8 @@ def make(item) -> nn.Module:
         return residents.MAKERS[item.model]()
     if item.kind == "styling":
         return styling.Trunk()
+    if item.kind == "writing":
+        return writing.model()
     with torch.device("meta"):
         if item.model.startswith("mobilenet_v1_"):
             return MobileNet(float(item.model.removeprefix("mobilenet_v1_")))
@@ -84,7 +87,9 @@ def load(item, folder) -> nn.Module:
     # Copies: tensors that lie in a mapped file need not be aligned, which would slow the peer down.
     state = {name: tensor.clone() for name, tensor in load_file(f"{folder}/weights.safetensors").items()}
     # Buffers that follow from the architecture are not in the files.
-    model.load_state_dict(state, assign=True, strict=item.model not in items.RESIDENTS)
+    model.load_state_dict(state, assign=True, strict=item.model not in items.RESIDENTS and item.kind != "writing")
+    if item.kind == "writing":
+        model.tie_weights()
     return model.eval()
 
 
@@ -92,11 +97,13 @@ def deterministic_state(item) -> dict:
     """Deterministic values for the item's network."""
     if item.model in items.RESIDENTS:
         return residents.state(item.model)
-    if not item.head and not item.model.startswith("mobilenet_v1_") and item.kind != "styling":
+    if not item.head and not item.model.startswith("mobilenet_v1_") and item.kind not in ("styling", "writing"):
         # Values that follow from the architecture (Swin's positions) are the model's own.
         return classifiers.torchvision_model(item.model).state_dict()
     entries = make(item).state_dict().items()
-    return {n: torch.from_numpy(deterministic.torch_tensor(n, tuple(t.shape))) for n, t in entries}
+    # A head that is the table of words has no values of its own.
+    return {
+        n: torch.from_numpy(deterministic.torch_tensor(n, tuple(t.shape))) for n, t in entries if n != "lm_head.weight"}
 
 
 def metadata(item) -> dict:
@@ -116,4 +123,6 @@ def inputs(item) -> dict:
         return residents.inputs(item.model, item.batch)
     if item.kind == "styling":
         return styling.inputs()
+    if item.kind == "writing":
+        return writing.inputs()
     return {"input": deterministic.image(shape=(item.batch, *classifiers.input_shape(item.model)[1:]))}

@@ -55,6 +55,10 @@ def pytorch(item, folder, threads: int, channels_last: bool = False, compiled: b
         import styling
 
         return styling.step(model, *inputs)
+    if item.kind == "writing":
+        import writing
+
+        return writing.text(model, *inputs)
     if compiled:
         import torch._inductor.config
 

@@ -13,6 +13,7 @@ enum BenchCommand: Command {
       "train", nil,
       "measure training steps: forward, backward, SGD with momentum; of gatys_vgg19 and gatys_vgg16 steps on a picture"
     ),
+    Option("write", "N", "of a language model: read 64 tokens and write N, always the likeliest"),
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
     Option("branch", "STAGE", "with --head: the last stage to keep"),
     Option(
@@ -68,6 +69,8 @@ enum BenchCommand: Command {
     if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
 
     let entry = try Catalogue.selection(name).entry
+    let written = arguments.has("write") ? try arguments.integer("write", default: 32, in: 1...512) : nil
+    if written != nil { try entry.require(.language) }
     let isStyling = isTraining && entry.task == .stylization
     if isTraining && !isStyling || head != nil { try entry.require(.classification) }
     let sets = try SetOptions(arguments, for: entry)
@@ -81,6 +84,9 @@ enum BenchCommand: Command {
       if isTraining, let classifier = loaded.classifier {
         if let stages = arguments.string("freeze") { try classifier.model.freeze(parsing: stages) }
         workload = Workload.training(classifier, inputs["input"], learningRate: rate)
+      } else if let written {
+        workload = try Workload.writing(
+          loaded, count: written, execution: try arguments.execution(runs: .max))
       } else if isStyling {
         workload = try Workload.stylization(loaded, inputs)
       } else {
@@ -89,9 +95,9 @@ enum BenchCommand: Command {
       }
       let warmUp = (0..<3).compactMap { _ in workload.iterate() }
       let setup = Setup(
-        model: name, batch: batch, mode: isTraining ? "training" : "inference",
+        model: name, batch: batch, mode: isTraining ? "training" : written == nil ? "inference" : "writing",
         isExact: arguments.has("exact"), frozen: arguments.string("freeze"), head: head,
-        multiplyAdds: workload.multiplyAdds, losses: isTraining ? warmUp : nil)
+        multiplyAdds: workload.multiplyAdds, losses: isTraining || written != nil ? warmUp : nil)
       if arguments.has("interactive") { return try serve(workload, setup) }
       let report = measure(workload, setup, count)
       if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
