@@ -90,7 +90,8 @@ struct DarknetCommandTests {
       try writeNoise("\(folder)/p.png", width: 20, height: 20)
       for (data, words) in [
         (numbers.dropLast(400), "numbers, the weights have"), (numbers.dropLast(3), "not a whole number"),
-        (numbers + Data(count: 4_000), "numbers, the weights have"), (numbers.prefix(17), "truncated: 8 bytes were expected"),
+        (numbers + Data(count: 4_000), "numbers, the weights have"),
+        (numbers.prefix(17), "truncated: 8 bytes were expected"),
       ] {
         try data.write(to: URL(filePath: weights))
         let outcome = aviary("detect", cfg, "--weights", weights, "\(folder)/p.png")

@@ -129,8 +129,7 @@ struct FinetuningTests {
       let output = "\(folder)/y.safetensors"
       let outcome = finetune(
         "yolov8_scenes", "\(folder)/s", output, "--epochs", "3", "--learning-rate", "0.001", "--batch", "6",
-        "--validation",
-        "0.4",
+        "--validation", "0.4", "--size", "64",
         "--json")
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(outcome.errors.contains("3 labels (nc); with first values: model.22.cv3.0.2.weight"))
@@ -138,6 +137,9 @@ struct FinetuningTests {
       #expect(precision.count == 3 && precision.max()! > precision[0], "\(precision)")
       let detector = try Zoo.load(Detector.self, "yolov8_scenes", weights: output)
       #expect(detector.labels == ["star", "ring", "cross"])
+      // The size that it learned at is that of its file.
+      let preprocessing = try Zoo.network("yolov8_scenes", weights: output).metadata.preprocessing
+      #expect(preprocessing?.height == 64 && preprocessing?.width == 64)
       let evaluated = aviary(
         "evaluate", "yolov8_scenes", "--weights", output, "--data", "\(folder)/s/instances.json",
         "--pictures",
@@ -214,13 +216,41 @@ struct FinetuningTests {
 
   @Test("one batch is learned, and a learning rate found, without a run")
   func looks() throws {
-    try withScenes(4, size: 32) { folder in
+    try withScenes(2, size: 16) { folder in
       let output = "\(folder)/x.safetensors"
       let sanity = finetune("unet_scenes", "\(folder)/s", output, "--sanity", "--learning-rate", "0.01")
       #expect(sanity.status == 0 && sanity.output.contains("it can be learned"), "\(sanity)")
       let rates = finetune("unet_scenes", "\(folder)/s", output, "--find-learning-rate")
       #expect(rates.status == 0 && rates.output.contains("learning rate"), "\(rates.errors)")
       #expect(!FileManager.default.fileExists(atPath: output))
+    }
+  }
+
+  @Test("recipes learn from folders as draw writes them too, and their networks have the folders' classes")
+  func recipes() throws {
+    try withScenes(8, size: 96) { folder in
+      let data = "\(folder)/data"
+      try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+      for part in ["training", "test"] {
+        try FileManager.default.copyItem(atPath: "\(folder)/s", toPath: "\(data)/\(part)")
+      }
+      for (name, metric) in [("yolo_scenes", "map50"), ("unet_scenes", "mean_iou")] {
+        let output = "\(folder)/\(name).safetensors"
+        var recipe = try Recipe.named(name)
+        (recipe.scenes, recipe.epochs, recipe.batch, recipe.validation) = (nil, 1, 4, 0.25)
+        let options = try TrainingOptions(
+          Arguments(["--output", output, "--json"], for: TrainCommand.self), epochs: 1, batch: 4, seed: 1)
+        let followed = FollowedRecipe(
+          name: name, recipe: recipe, entry: try Catalogue.entry(recipe.model), options: options, folder: data
+        )
+        let pictures = try RecipePictures(of: followed) { try DetectorFinetuning.open($0) }
+        #expect(pictures.training.count == 6 && pictures.validation.count == 2 && pictures.test.count == 8)
+        let (reports, test) =
+          metric == "map50" ? try DetectorRecipe.run(followed) : try SegmenterRecipe.run(followed)
+        #expect(reports.count == 1 && test.metrics[metric] != nil && test.loss.isFinite)
+        let labels = try Zoo.network(recipe.model, weights: output).metadata.labels
+        #expect(labels == (metric == "map50" ? ["star", "ring"] : ["background", "star", "ring"]))
+      }
     }
   }
 }

@@ -14,7 +14,7 @@ enum DetectorFinetuning {
     let data = try arguments.required("data")
     let objects = try open(data, pictures: arguments.string("pictures"))
     let first = teachable.firstLabel
-    let loaded = try finetuning.prepared(
+    var loaded = try finetuning.prepared(
       original, labels: RenumberedObjects(objects, from: first).classNames)
     guard let network = loaded.network as? any TrainableDetector, let portable = loaded.metadata.preprocessing
     else { throw UsageError("nothing says how a picture becomes an input of \(name)") }
@@ -26,6 +26,7 @@ enum DetectorFinetuning {
       }
       let side = try arguments.integer("size", default: 640, in: 32...4096)
       (preprocessing.height, preprocessing.width) = (side, side)
+      loaded.metadata.preprocessing = preprocessing
     }
     let settings = loaded.processingSettings
     let processor = try network.processor(preprocessing, settings)
