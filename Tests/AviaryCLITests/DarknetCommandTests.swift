@@ -85,6 +85,26 @@ struct DarknetCommandTests {
         #expect(
           outcome.errors.contains(words) && outcome.errors.split(separator: "\n").count == 1, "\(outcome)")
       }
+      try Self.cfg.write(toFile: cfg, atomically: true, encoding: .utf8)
+      let numbers = try Data(contentsOf: URL(filePath: weights))
+      try writeNoise("\(folder)/p.png", width: 20, height: 20)
+      for (data, words) in [
+        (numbers.dropLast(400), "numbers, the weights have"), (numbers.dropLast(3), "not a whole number"),
+        (numbers + Data(count: 4_000), "numbers, the weights have"),
+        (numbers.prefix(17), "truncated: 8 bytes were expected"),
+      ] {
+        try data.write(to: URL(filePath: weights))
+        let outcome = aviary("detect", cfg, "--weights", weights, "\(folder)/p.png")
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome)")
+        #expect(
+          outcome.errors.contains(words) && outcome.errors.split(separator: "\n").count == 1,
+          "\(data.count): \(outcome.errors)")
+      }
+      let info = aviary("info", cfg)
+      #expect(
+        info.output.hasPrefix("A network of a .cfg (darknet, dialect alexeyab)"), "\(info.output.prefix(200))"
+      )
+      #expect(!info.output.contains("YOLOv3") && aviary("info", "darknet").output.contains("YOLOv3"))
       #expect(aviary("detect", "\(folder)/none.cfg", "x.png").errors.contains("cannot be read"))
     }
   }

@@ -120,3 +120,82 @@ struct DetectTests {
     }
   }
 }
+
+@Suite("Explaining what was detected")
+struct ExplainTests {
+  /// The steps of a picture's record.
+  private func steps(_ words: [String]) throws -> [(part: String, step: String, count: Int)] {
+    let outcome = aviary(words + ["--explain", "--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let steps = try #require(try outcome.records().first?["steps"] as? [[String: Any]])
+    return try steps.map {
+      (
+        try #require($0["part"] as? String), try #require($0["step"] as? String),
+        try #require($0["count"] as? Int)
+      )
+    }
+  }
+
+  @Test(
+    "each step leaves no more than the one before in its part, and the last ones what is told",
+    arguments: [
+      ("fasterrcnn_scenes", ["proposals", "regions", "objects", "options"]),
+      ("yolov8_scenes", ["objects", "options"]),
+    ])
+  func steps(model: String, parts: [String]) throws {
+    try withTemporaryFolder { folder in
+      #expect(
+        aviary("draw", "scenes", folder, "--count", "6", "--objects", "5", "--size", "96", "--seed", "3")
+          .status
+          == 0)
+      for index in 0..<6 {
+        let picture = "\(folder)/pictures/\(index).png"
+        let words = [
+          "detect", model, picture, "--threshold", "0.2", "--labels", "star,ring,circle", "--iou", "0.3",
+          "--max", "2",
+        ]
+        let steps = try steps(words)
+        #expect(steps.map(\.part).reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } } == parts)
+        for (one, next) in zip(steps, steps.dropFirst()) where one.part == next.part {
+          #expect(next.count <= one.count, "\(steps)")
+        }
+        let found = try #require(try aviary(words + ["--json"]).records().first?["detections"] as? [Any])
+        #expect(steps.last?.count == found.count && steps.last?.step == "--max 2")
+        let all = try Zoo.load(Detector.self, model).detect(try Image(contentsOf: picture), threshold: 0.2)
+        let told = steps.last { $0.part == "objects" }
+        #expect(told?.count == all.count)
+        if model == "fasterrcnn_scenes" {
+          // Four levels of a picture of 96×96 with strides of 4 to 32, six anchors at each place.
+          #expect(steps[0].step == "anchors" && steps[0].count % 6 == 0)
+          #expect(steps.first { $0.part == "objects" }?.count == steps.last { $0.part == "regions" }?.count)
+        } else {
+          #expect(steps[0].count == 12 * 12 + 6 * 6 + 3 * 3)
+        }
+      }
+    }
+  }
+
+  @Test("DETR has its queries, a network of darknet's its boxes; slices are refused")
+  func others() throws {
+    try withTemporaryFolder { folder in
+      let (weights, picture) = ("\(folder)/w.safetensors", "\(folder)/p.png")
+      try writeNoise(picture, width: 40, height: 30)
+      let numbers = [
+        "hidden_dim": 32, "dim_feedforward": 48, "enc_layers": 1, "dec_layers": 1, "num_queries": 6,
+        "num_classes": 3,
+      ]
+      try writeWeights(of: "detr_resnet50", numbers.mapValues { .integer($0) }, to: weights) { archive in
+        archive.portable?.preprocessing?.resizeShorterSide = 64
+        archive.portable?.preprocessing?.longestSide = 96
+        archive.portable?.labels = ["cat", "dog", "bird"]
+      }
+      let steps = try steps(["detect", "detr_resnet50", "--weights", weights, picture, "--threshold", "0"])
+      #expect(steps.map(\.count) == [6, 6] && steps.map(\.step) == ["queries", "scores above 0.0"])
+      let text = aviary(
+        "detect", "detr_resnet50", "--weights", weights, picture, "--explain", "--threshold", "1")
+      #expect(text.output.contains("no object") && text.output.contains("queries"), "\(text.output)")
+      let sliced = aviary("detect", "yolov8_scenes", picture, "--explain", "--slice", "32")
+      #expect(sliced.status == 2 && sliced.errors.contains("goes not with --slice"))
+    }
+  }
+}

@@ -117,12 +117,15 @@ struct NetworkCommandTests {
 
   @Test("a classifier's command names the right one")
   func wrongTask() {
-    for command in ["predict", "finetune"] {
-      let words = command == "predict" ? ["x.png"] : ["--data", ".", "--output", "x"]
-      let outcome = aviary([command, "unet_bilinear"] + words + ["--weights", "none.pth"])
+    for (command, words) in [
+      ("predict", ["x.png"]), ("finetune", ["--data", ".", "--output", "x.safetensors"]),
+    ] {
+      let name = command == "predict" ? "unet_bilinear" : "fast_style"
+      let outcome = aviary([command, name] + words + ["--weights", "none.pth"])
+      let sentence =
+        command == "predict" ? "unet_bilinear segments: aviary segment" : "finetune teaches classifiers"
       #expect(
-        outcome.status != 0 && outcome.errors.contains("unet_bilinear segments: aviary segment"),
-        "\(command): \(outcome.errors)")
+        outcome.status != 0 && outcome.errors.contains(sentence), "\(command): \(outcome.errors)")
     }
     #expect(
       aviary("evaluate", "fast_style", "--data", ".").errors.contains("fast_style stylizes: aviary stylize"))

@@ -37,6 +37,28 @@ struct ResumeTests {
     }
   }
 
+  @Test("so does one of a detector, which chooses and varies at random")
+  func detector() throws {
+    try withTemporaryFolder { folder in
+      let scenes = ["--count", "8", "--objects", "2", "--size", "96", "--shapes", "star,ring"]
+      #expect(aviary(["draw", "scenes", "\(folder)/s"] + scenes).status == 0)
+      let run =
+        "'\(program)' finetune yolov8_scenes --data '\(folder)/s' --epochs 4 --batch 2 --ema 0.9 --augment crop --freeze model.0 --checkpoint-every 1"
+      let whole = try shell("\(run) --output '\(folder)/whole.safetensors'")
+      #expect(whole.status == 0, "\(whole.errors)")
+      for moment in ["0.3", "0.5", "0.7"] {
+        _ = try shell(
+          "timeout -s KILL \(moment) \(run) --resume --output '\(folder)/killed.safetensors'; true")
+      }
+      let last = try shell("\(run) --resume --output '\(folder)/killed.safetensors'")
+      #expect(last.status == 0, "\(last.errors)")
+      let files = try ["whole", "killed"].map {
+        try Data(contentsOf: URL(filePath: "\(folder)/\($0).safetensors"))
+      }
+      #expect(files[0] == files[1])
+    }
+  }
+
   @Test("a checkpoint that is there is not overwritten, and goes with the options of its run only")
   func checkpoints() throws {
     try withTemporaryFolder { folder in

@@ -152,7 +152,7 @@ struct SampleCommandTests {
     }
     #expect(
       aviary("sample", "lenet", "--output", "x.png").errors.contains("lenet classifies: aviary predict"))
-    #expect(aviary("evaluate", "unet", "--data", "x").errors.contains("--truth names a folder"))
+    #expect(aviary("evaluate", "unet", "--data", "x").errors.contains("the real classes of x are neither"))
     #expect(aviary("evaluate", "lenet", "--data", "x", "--limit", "3").errors.contains("--limit goes not"))
   }
 

@@ -62,8 +62,7 @@ public struct Detector: TaskModel {
   ) throws -> (Float, any DetectionProcessor) {
     var own = ConfigurationEntries(settings.filter { $0.key == thresholdSetting })
     let threshold = try own.number(thresholdSetting, 0...1, missing: 0.5)
-    let rest = settings.filter { $0.key != thresholdSetting }
-    return (Float(threshold), try network.processor(preprocessing, rest))
+    return (Float(threshold), try network.processor(preprocessing, settings.withoutThreshold))
   }
 
   public func copy() -> Detector { Detector(self) }
@@ -78,6 +77,20 @@ public struct Detector: TaskModel {
     _ image: Image, threshold: Float? = nil, named name: String = "the picture"
   ) throws -> [Detection] {
     try detect([image], threshold: threshold, named: name)[0]
+  }
+
+  /// The objects in a picture as ``detect(_:threshold:named:)-(Image,_,_)`` finds them, and what each step on the way left, in the order of the
+  /// steps: why there is an object, or none.
+  ///
+  /// - Throws: as that does.
+  public func explain(
+    _ image: Image, threshold: Float? = nil, named name: String = "the picture"
+  ) throws -> (detections: [Detection], steps: [SelectionStep]) {
+    let journal = SelectionJournal()
+    let detections = try SelectionJournal.$current.withValue(journal) {
+      try detect(image, threshold: threshold, named: name)
+    }
+    return (detections, journal.steps)
   }
 
   /// The objects in each of several pictures of any sizes, which go through the network together.
@@ -124,4 +137,14 @@ public struct Detector: TaskModel {
 
 extension Image {
   fileprivate func hasSize(of other: Image) -> Bool { width == other.width && height == other.height }
+}
+
+extension Settings {
+  /// Without the score that detections must exceed, which is no processor's.
+  fileprivate var withoutThreshold: Settings { filter { $0.key != Detector.thresholdSetting } }
+}
+
+extension LoadedNetwork {
+  /// The numbers of the task that a network's ``DetectionNetwork/processor(_:_:)`` takes.
+  package var processingSettings: Settings { (metadata.taskSettings ?? [:]).withoutThreshold }
 }

@@ -73,22 +73,36 @@ public struct PixelLoss: Sendable, Hashable, Codable {
 }
 
 extension PixelLoss {
-  /// A learner of a network that maps pictures, its first input, to logits of classes, its first output.
+  /// What the loss of an auxiliary head counts beside that of the last layer, while training: that of torchvision's reference.
+  private static let auxiliaryShare: Float = 0.5
+
+  /// A learner of a network that maps pictures, its first input, to logits of classes, its first output. An output called `aux` learns too.
   ///
   /// Its metrics are means over the batches: `pixel_accuracy` and `iou`, the mean over the classes that a batch has; the epoch with the best
-  /// `iou` is the best.
+  /// `iou` is the best. Evaluations over data have `mean_iou` and `mean_dice` besides, over all of their pixels together.
   public func learner(
     of network: any Network, _ optimizer: any Optimizer
   ) -> ObjectiveLearner<SegmentationBatch> {
     let (input, output) = (network.signature.inputs[0].name, network.signature.outputs[0].name)
+    var gathered: SegmentationMetrics?
     let learner = ObjectiveLearner<SegmentationBatch>(network, optimizer) { batch in
-      let logits = network([input: batch.inputs])[output]
-      try batch.requireLabels(below: max(logits.shape[1], 2))
-      let loss = self(logits, labels: batch.labels)
+      let outputs = network([input: batch.inputs])
+      let logits = outputs[output]
+      let classCount = max(logits.shape[1], 2)
+      try batch.requireLabels(below: classCount)
+      var loss = self(logits, labels: batch.labels)
+      let isLearning = logits.isTracked
+      if isLearning, let auxiliary = outputs[ifPresent: "aux"] {
+        loss = loss + self(auxiliary, labels: batch.labels) * Self.auxiliaryShare
+      }
       // Whoever called stops at a loss that is no number, and says where.
       guard loss.item().isFinite else { return ObjectiveValue(loss: loss, count: batch.examples.count) }
-      var metrics = SegmentationMetrics(classCount: max(logits.shape[1], 2))
+      var metrics = SegmentationMetrics(classCount: classCount)
       try metrics.add(logits: logits.detached, of: batch)
+      if !isLearning {
+        gathered = gathered ?? SegmentationMetrics(classCount: classCount)
+        try gathered?.add(logits: logits.detached, of: batch)
+      }
       return ObjectiveValue(
         loss: loss, count: batch.examples.count,
         metrics: [
@@ -96,6 +110,11 @@ extension PixelLoss {
         ])
     }
     learner.judgedBy = ("iou", isMoreBetter: true)
+    learner.takeGathered = {
+      defer { gathered = nil }
+      guard let gathered, let iou = gathered.meanIoU, let dice = gathered.meanDice else { return [:] }
+      return ["mean_iou": Float(iou), "mean_dice": Float(dice)]
+    }
     return learner
   }
 }

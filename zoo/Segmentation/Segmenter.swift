@@ -29,15 +29,7 @@ public struct Segmenter: TaskModel {
       throw AdaptationError(
         model: loaded.name, given: "maps of \(channels) classes", expected: "\(Self.mostClasses) at most")
     }
-    let preprocessing = try loaded.preprocessing()
-    guard preprocessing.crop == nil else {
-      throw WeightsError(
-        .mismatched, "the preprocessing cuts pieces out of pictures, of which each pixel gets a class")
-    }
-    try loaded.requirePictures(preprocessing)
-    var settings = ConfigurationEntries(loaded.metadata.taskSettings ?? [:])
-    let sizeMultiple = try settings.integer(Self.multipleSetting, 1...1024, missing: 1)
-    try settings.finish()
+    let (preprocessing, sizeMultiple) = try loaded.pixelInput()
     let labels = try loaded.labels(max(channels, 2), else: "class")
     self.init(
       SharedNetwork(loaded.network, execution: execution), labels, preprocessing, sizeMultiple: sizeMultiple)
@@ -172,5 +164,23 @@ public struct Segmentation: Sendable {
   /// The share of the picture's pixels that are of each class, in 0...1.
   public var shares: [Double] {
     map.counts.prefix(labels.count).map { Double($0) / Double(map.width * map.height) }
+  }
+}
+
+extension LoadedNetwork {
+  /// How pictures become the input of a network for pixels, and what its height and width are multiples of.
+  ///
+  /// - Throws: `WeightsError`, ``ConfigurationError`` or ``AdaptationError`` for numbers that make no sense.
+  package func pixelInput() throws -> (preprocessing: Preprocessing, sizeMultiple: Int) {
+    let preprocessing = try preprocessing()
+    guard preprocessing.crop == nil else {
+      throw WeightsError(
+        .mismatched, "the preprocessing cuts pieces out of pictures, of which each pixel gets a class")
+    }
+    try requirePictures(preprocessing)
+    var settings = ConfigurationEntries(metadata.taskSettings ?? [:])
+    let sizeMultiple = try settings.integer(Segmenter.multipleSetting, 1...1024, missing: 1)
+    try settings.finish()
+    return (preprocessing, sizeMultiple)
   }
 }

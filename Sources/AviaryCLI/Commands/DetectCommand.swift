@@ -21,6 +21,10 @@ enum DetectCommand: Command {
       "large pictures in squares of SIDE pixels as well as whole, for small objects; what is found twice is merged"
     ),
     Option("slice-overlap", "X", "the share that neighbouring squares have in common, by default 0.2"),
+    Option(
+      "explain", nil,
+      "show how many candidates each step left: anchors, proposals, scores, suppression, and the options above"
+    ),
     Option("output", "FILE", "the picture with boxes and masks drawn, .png or .jpg, or a folder"),
     Option(
       "results", "FILE",
@@ -50,17 +54,20 @@ enum DetectCommand: Command {
     let image: String
     /// Nil where there was an error.
     var detections: [Object]?
+    /// What each step left; nil where nobody asked.
+    var steps: [SelectionStep]?
     var error: String?
 
     init(image: String) { self.image = image }
 
-    enum CodingKeys: CodingKey { case image, detections, error }
+    enum CodingKeys: CodingKey { case image, detections, steps, error }
 
     /// With `null` for what there is not, so that each picture has `detections`.
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(image, forKey: .image)
       try container.encode(detections, forKey: .detections)
+      try container.encodeIfPresent(steps, forKey: .steps)
       try container.encodeIfPresent(error, forKey: .error)
     }
 
@@ -68,6 +75,11 @@ enum DetectCommand: Command {
       let objects = detections ?? []
       let count = objects.isEmpty ? "no object" : "\(objects.count) object\(objects.count == 1 ? "" : "s")"
       Console.print("\(image.onOneLine): \(count)")
+      if let steps {
+        Console.print(
+          Console.table(
+            ["part", "left", "count"], steps.map { [$0.part, $0.step, $0.count.grouped] }, right: [2]))
+      }
       if objects.isEmpty { return }
       let rows = objects.map { object in
         [object.label, String(format: "%.3f", object.score)] + object.box.map { String(format: "%.1f", $0) }
@@ -111,16 +123,28 @@ enum DetectCommand: Command {
     let overlap = arguments.has("iou") ? try arguments.number("iou", default: 0, in: 0...1) : nil
     let most = arguments.has("max") ? try arguments.integer("max", default: 1, in: 1...Int.max) : nil
     let slices = try slices(arguments)
+    let isExplaining = arguments.has("explain")
+    guard !isExplaining || slices == nil else {
+      throw UsageError("--explain is of whole pictures: it goes not with --slice")
+    }
     let detector = try arguments.model(
       Detector.self, name, runs: slices == nil ? operands.pictures.count : .max)
     let wanted = try labels(arguments, of: detector)
     var results: [COCOResult] = []
     try arguments.record(operands, name: Self.name) { (record: inout Record, picture, index) in
       let image = try picture.image()
-      var found = try self.objects(in: image, of: picture, detector, slices, threshold)
-      if let wanted { found = found.filter { wanted.contains($0.label) } }
-      if let overlap { found = found.suppressed(threshold: Double(overlap)) }
-      if let most { found = Array(found.prefix(most)) }
+      var (found, steps): ([Detection], [SelectionStep]) =
+        isExplaining
+        ? try detector.explain(image, threshold: threshold, named: picture.name)
+        : (try self.objects(in: image, of: picture, detector, slices, threshold), [])
+      func leave(_ rest: [Detection], by option: String) {
+        found = rest
+        steps.append(SelectionStep(part: "options", step: option, count: rest.count))
+      }
+      if let wanted { leave(found.filter { wanted.contains($0.label) }, by: "--labels") }
+      if let overlap { leave(found.suppressed(threshold: Double(overlap)), by: "--iou \(overlap)") }
+      if let most { leave(Array(found.prefix(most)), by: "--max \(most)") }
+      if isExplaining { record.steps = steps }
       results += found.map {
         COCOResult(
           imageID: imageID(picture.name, place: index), categoryID: $0.labelIndex, bbox: $0.box.coco,

@@ -15,7 +15,8 @@ enum InfoCommand: Command {
   static let example = "aviary info vgg19 --freeze block1...block3"
 
   private struct Report: Encodable {
-    let card: Card
+    /// Nil of a network that the catalogue does not have: one that a `.cfg` describes.
+    let card: Card?
     let task: ZooTask
     let dialect: String
     let settings: Settings
@@ -26,7 +27,7 @@ enum InfoCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let entry = try Catalogue.selection(try arguments.operands(1)[0]).entry
-    let card = try entry.card()
+    let known = try Catalogue.entry(entry.name)
     let sets = try SetOptions(arguments, for: entry)
     try sets.requireSettings(entry)
     let loaded =
@@ -35,7 +36,9 @@ enum InfoCommand: Command {
           entry, try WeightFile.open($0), settings: sets.settings, allowing: arguments.allowance)
       } ?? Zoo.untrainedNetwork(entry, settings: sets.settings)
     let staged = loaded.network as? any StagedModel
-    if let frozen = arguments.string("freeze") { try freeze(loaded.network, frozen) }
+    if let frozen = arguments.string("freeze") { try loaded.network.freeze(parsing: frozen) }
+    // The card of all networks that a `.cfg` describes is about one of them.
+    let card = try loaded.settings["cfg"] == known.settings()["cfg"] ? known.card() : nil
     let summary = Summary(of: loaded.network, inputs: loaded.exampleInputs())
     if arguments.has("json") {
       return try Console.printJSON(
@@ -53,15 +56,13 @@ enum InfoCommand: Command {
     }
   }
 
-  private static func freeze(_ network: any Network, _ text: String) throws {
-    if let staged = network as? any StagedModel { return try staged.freeze(parsing: text) }
-    for pattern in text.split(separator: ",").map(String.init) where network.freeze(pattern).isEmpty {
-      throw UsageError("no parameter is called like \(pattern)")
+  private static func head(_ card: Card?, _ loaded: LoadedNetwork, _ usual: Settings) -> String {
+    let title = card.map { "\($0.title) (\($0.name)" } ?? "A network of a .cfg (\(loaded.name)"
+    let paper = card.map { card in
+      let paper = card.paper
+      return
+        "\n\(paper.authors) \(paper.year), \"\(paper.title)\"\(paper.arxiv.map { ", arXiv:\($0)" } ?? "")"
     }
-  }
-
-  private static func head(_ card: Card, _ loaded: LoadedNetwork, _ usual: Settings) -> String {
-    let paper = card.paper
     func ports(_ ports: [TensorPort]) -> String {
       ports.map { "\($0.name) \($0.text)\($0.isOptional ? " (optional)" : "")" }.joined(
         separator: "\n                ")
@@ -71,8 +72,7 @@ enum InfoCommand: Command {
         + (usual[name] == value ? "" : " (\(usual[name]?.shortText ?? "none") in the catalogue)")
     }
     return """
-      \(card.title) (\(card.name), dialect \(loaded.dialect.name)) \(loaded.task.verb): aviary \(loaded.task.command)
-      \(paper.authors) \(paper.year), "\(paper.title)"\(paper.arxiv.map { ", arXiv:\($0)" } ?? "")
+      \(title), dialect \(loaded.dialect.name)) \(loaded.task.verb): aviary \(loaded.task.command)\(paper ?? "")
       inputs          \(ports(loaded.network.signature.inputs))
       outputs         \(ports(loaded.network.signature.outputs))
       settings        \(settings.isEmpty ? "none" : settings.joined(separator: " "))

@@ -56,21 +56,24 @@ struct FollowedRecipe {
   /// The folder of the data; nil where pictures are drawn.
   let folder: String?
 
-  /// Throws ``UsageError`` for data that are missing, or that the recipe has no use for.
-  init(_ arguments: Arguments) throws {
-    name = try arguments.operands(1)[0]
-    recipe = try Recipe.named(name)
-    options = try TrainingOptions(
-      arguments, epochs: recipe.epochs, batch: recipe.batch, seed: recipe.seed)
-    entry = try Catalogue.entry(recipe.model)
-    guard recipe.scenes == nil || !arguments.has("data") else {
-      throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
-    }
-    folder = recipe.scenes == nil ? try arguments.required("data") : nil
-  }
-
   /// What a page about the run says of it.
   var facts: [(name: String, value: String)] {
     [("network", entry.name), ("data", recipe.data), ("recipe", "aviary train \(name)")]
+  }
+}
+
+extension FollowedRecipe {
+  /// Throws ``UsageError`` for data that are missing, or that the recipe has no use for.
+  init(_ arguments: Arguments) throws {
+    let name = try arguments.operands(1)[0]
+    let recipe = try Recipe.named(name)
+    guard recipe.scenes == nil || !arguments.has("data") else {
+      throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
+    }
+    self.init(
+      name: name, recipe: recipe, entry: try Catalogue.entry(recipe.model),
+      options: try TrainingOptions(
+        arguments, epochs: recipe.epochs, batch: recipe.batch, seed: recipe.seed),
+      folder: recipe.scenes == nil ? try arguments.required("data") : nil)
   }
 }

@@ -9,9 +9,12 @@ struct SetOptions {
   private(set) var inputs: [(name: String, value: JSONValue)] = []
 
   /// - Throws: ``UsageError`` for a text without a name or a value.
-  init(_ arguments: Arguments, for entry: ZooEntry) throws {
+  ///
+  /// - Parameter isAdapting: whether `--classes`, `--channels` and `--size` are settings too.
+  init(_ arguments: Arguments, for entry: ZooEntry, isAdapting: Bool = true) throws {
     // The classes that pictures are to be made of are no setting; where pictures are painted, the size is theirs and no network's.
-    let sizes = [.generation, .stylization].contains(entry.task) ? [] : ["classes", "channels", "size"]
+    let sizes =
+      !isAdapting || [.generation, .stylization].contains(entry.task) ? [] : ["classes", "channels", "size"]
     for name in sizes where arguments.has(name) {
       settings[name] = .integer(try arguments.integer(name, default: 0, in: Self.range(name)))
     }

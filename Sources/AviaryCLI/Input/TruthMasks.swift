@@ -34,6 +34,21 @@ struct TruthMasks {
     }
   }
 
+  /// How many classes the pictures tell apart where nobody says it, by the rules of ``map(_:for:named:labels:)``: grey ones of 0 and 255 alone two,
+  /// others as many as their highest label needs.
+  ///
+  /// - Throws: ``Failure``, `ImageError`, or `UnknownColour`.
+  func classCount() throws -> Int {
+    var (present, hasColours) = (Set<UInt8>(), false)
+    for path in paths.compactMap(\.self) {
+      let truth = try Image(contentsOf: path)
+      hasColours = hasColours || truth.model != .grey
+      present.formUnion(truth.model == .grey ? truth.pixels : try LabelMap(truth, palette: .voc).labels)
+    }
+    if !hasColours, present.isSubset(of: [0, LabelMap.ignored]) { return 2 }
+    return max(Int(present.subtracting([LabelMap.ignored]).max() ?? 0) + 1, 2)
+  }
+
   /// The classes of picture number `index`, and in words what was taken for them.
   ///
   /// Of two classes, a picture of brightness 0 and 1 alone (and 255, which does not count) holds labels, any other is a mask. Of more, a grey

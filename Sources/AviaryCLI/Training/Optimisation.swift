@@ -1,7 +1,7 @@
 import Aviary
 import Foundation
 
-/// How the weights of a classifier are changed, as the command line says it.
+/// How the weights of a network are changed, as the command line says it.
 struct Optimisation {
   let optimizer: any Optimizer
   let schedule: Schedule
@@ -31,12 +31,16 @@ struct Optimisation {
     Option("label-smoothing", "X", "by default 0"),
   ]
 
-  init(_ arguments: Arguments, for model: any StagedModel) throws {
+  /// - Throws: ``UsageError`` for numbers out of range, and for what the network has no use for.
+  init(_ arguments: Arguments, for model: any Module) throws {
     let rate = try arguments.number("learning-rate", default: 1e-4, in: 0...10)
     let kind = arguments.string("optimizer") ?? "adam"
     let decay = try arguments.number("weight-decay", default: kind == "adamw" ? 0.01 : 0, in: 0...10)
     var groups = [ParameterGroup.withoutDecay]
     if arguments.has("layer-decay") {
+      guard let model = model as? any StagedModel else {
+        throw UsageError("--layer-decay is for classifiers, which have stages")
+      }
       groups += model.layerwiseGroups(decay: try arguments.number("layer-decay", default: 1, in: 1e-3...1))
     }
     if kind == "lbfgs" {
@@ -90,6 +94,15 @@ struct Optimisation {
     case let other?: throw UsageError("--schedule takes constant, cosine, linear or onecycle, not \(other)")
     }
     return warmup > 0 ? .warmup(.share(warmup), then: rest) : rest
+  }
+
+  /// Lets a learner of anything but classes of pictures, which has the optimiser, learn so. What the network's reference limits gradients by stays
+  /// where nothing was given.
+  func configure(_ learner: ObjectiveLearner<some Sendable>) {
+    learner.gradientNormLimit = gradientNormLimit ?? learner.gradientNormLimit
+    if let averageDecay {
+      learner.average = ExponentialMovingAverage(of: learner.network, decay: averageDecay, warmup: .ratio)
+    }
   }
 
   /// Lets a learner, which has the optimiser, learn so.

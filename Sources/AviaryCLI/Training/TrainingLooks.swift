@@ -21,13 +21,47 @@ enum TrainingLooks {
     if !check.canOverfit { throw ToldFailure() }
   }
 
-  static func findRate(
-    _ loaded: LoadedModel, _ data: any Dataset, _ options: TrainingOptions,
-    _ optimisation: Optimisation, _ arguments: Arguments
+  private struct Overfitting: Encodable {
+    let initialLoss: Float
+    let overfittedLoss: Float
+    let steps: Int
+    var canOverfit: Bool { overfittedLoss < 0.5 * initialLoss }
+  }
+
+  /// Whether one small batch can be learned: half its loss within a hundred steps.
+  static func checkOverfitting<Student: SingleNetworkLearner>(
+    _ learner: Student, _ data: some TrainingData<Student.Batch>, batch: Int, _ arguments: Arguments
   ) throws {
-    let finder = try LearningRateFinder(
-      ClassifierLearner(loaded.model, optimisation.optimizer), data, batchSize: options.batch,
-      seed: options.seed)
+    learner.optimizer.learningRate = max(learner.optimizer.learningRate, 1e-3)
+    let batch = try data.batch(Array(0..<min(batch, data.count)))
+    learner.network.evaluate()
+    let initial = try learner.evaluation(of: batch).loss
+    var (reached, steps) = (initial, 0)
+    while steps < 100, reached.isFinite, reached >= 0.5 * initial {
+      learner.network.train()
+      _ = try withRandomSeed(UInt64(steps)) { try learner.learn(from: batch) }
+      steps += 1
+      learner.network.evaluate()
+      if steps % 5 == 0 { reached = try learner.evaluation(of: batch).loss }
+    }
+    let check = Overfitting(initialLoss: initial, overfittedLoss: reached, steps: steps)
+    if arguments.has("json") {
+      try Console.printJSON(check)
+    } else {
+      Console.print(
+        String(
+          format:
+            "one small batch  loss %.4f before training, %.4f after %d steps: \(check.canOverfit ? "it can be learned" : "NOT learned")",
+          initial, reached, steps))
+    }
+    if !check.canOverfit { throw ToldFailure() }
+  }
+
+  static func findRate<Student: Learner>(
+    _ learner: Student, _ data: some TrainingData<Student.Batch>, _ options: TrainingOptions,
+    _ arguments: Arguments
+  ) throws {
+    let finder = try LearningRateFinder(learner, data, batchSize: options.batch, seed: options.seed)
     if arguments.has("json") { return try Console.printJSON(finder.points) }
     Console.print(
       Console.table(

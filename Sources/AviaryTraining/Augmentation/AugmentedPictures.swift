@@ -21,6 +21,11 @@ public struct AugmentedPictures<Kind: PictureBatch>: VaryingData {
   public var augmentation: Augmentation?
   /// What makes them a network's input. Boxes, masks and labels follow its resize and crop.
   public var preprocessing: Preprocessing
+  /// What brings a picture to its size in the place of the preprocessing's resize and crop; nil for those.
+  public var framing: (@Sendable (AnnotatedPicture) -> AnnotatedPicture)?
+  /// What height and width of a batch are multiples of. Pictures that are smaller than the largest, or than that, get zeros at the right and at
+  /// the bottom: no object is there, and pixels are of no class.
+  public var sizeMultiple = 1
 
   /// Pictures for a task.
   public init(
@@ -49,9 +54,23 @@ public struct AugmentedPictures<Kind: PictureBatch>: VaryingData {
 
   private func batch(of pictures: [AnnotatedPicture], _ indices: [Int]) throws -> Kind {
     require(!indices.isEmpty, "a batch of no examples was asked for")
-    let framed = pictures.map(preprocessing.framed)
-    let inputs = preprocessing.sized(resize: .none, crop: nil)(framed.map(\.image))
-    return try Kind(framed, inputs: inputs, examples: indices)
+    let framed = pictures.map(framing ?? preprocessing.framed)
+    let values = preprocessing.sized(resize: .none, crop: nil)
+    func extent(_ side: (Image) -> Int) -> Int {
+      (framed.map { side($0.image) }.max()! + sizeMultiple - 1) / sizeMultiple * sizeMultiple
+    }
+    let (height, width) = (extent(\.height), extent(\.width))
+    if framed.allSatisfy({ ($0.image.height, $0.image.width) == (height, width) }) {
+      return try Kind(framed, inputs: values(framed.map(\.image)), examples: indices)
+    }
+    let inputs = framed.map { picture in
+      let padding = Padding(
+        before: [0, 0], after: [height - picture.image.height, width - picture.image.width])
+      return values(picture.image).padded(spatially: padding)
+    }
+    // Black, and of no class, as what is outside of a crop.
+    let padded = framed.map { $0.cropped(x: 0, y: 0, width: width, height: height) }
+    return try Kind(padded, inputs: concatenate(inputs, axis: 0), examples: indices)
   }
 }
 

@@ -13,6 +13,23 @@ public protocol AnnotatedPictures: Sendable {
   func picture(_ index: Int) throws -> AnnotatedPicture
 }
 
+extension AnnotatedPictures {
+  /// Some to learn from, and `share` of them to choose the best epoch by, at most all but one.
+  ///
+  /// - Parameter seed: what decides which are taken for the second part; nil for the last ones, where pictures are independent of each other in
+  ///   any order.
+  public func parts(
+    validation share: Float, shuffledBy seed: UInt64? = nil
+  ) -> (training: SomePictures, validation: SomePictures) {
+    require(0..<1 ~= share, "a share of \(share) for validation")
+    let order = seed.map { Tensor.permutation(count, using: RandomGenerator(seed: $0)) } ?? Array(0..<count)
+    let learned = count - Int(Float(count) * share)
+    return (
+      SomePictures(self, order[..<learned].sorted()), SomePictures(self, order[learned...].sorted())
+    )
+  }
+}
+
 /// So many pictures that the library draws: `generator`'s first ones of a seed.
 public struct ScenePictures: AnnotatedPictures {
   /// What draws them.

@@ -7,6 +7,12 @@ public struct ClassBalance: Sendable, Hashable, Codable {
   /// Examples of each class, in the order of names.
   public let counts: [Int]
 
+  /// So many examples of each class, in the order of names.
+  public init(counts: [Int], classNames: [String]) {
+    require(counts.count == classNames.count, "\(counts.count) numbers for \(classNames.count) classes")
+    (self.counts, self.classNames) = (counts, classNames)
+  }
+
   /// The balance of labels, each of which is one of the classes.
   public init(labels: [Int], classNames: [String]) {
     var counts = [Int](repeating: 0, count: classNames.count)

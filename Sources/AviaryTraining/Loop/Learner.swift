@@ -24,6 +24,8 @@ public protocol Learner<Batch>: AnyObject {
   func learn(from batch: Batch) throws -> Evaluation
   /// The same numbers without learning, in evaluation mode.
   func evaluation(of batch: Batch) throws -> Evaluation
+  /// The same over all examples of some data, in evaluation mode; by default the means over them.
+  func evaluation(on data: some TrainingData<Batch>, batchSize: Int) throws -> Evaluation
   /// Whether the first is the better result of an epoch; by default that of the lower loss.
   func isBetter(_ one: Evaluation, than other: Evaluation) -> Bool
   /// Runs `body`, an evaluation or the saving of weights, with the weights that are for use: averages, where some are kept.
@@ -63,6 +65,11 @@ extension Learner {
 
   /// Over all examples of some data, in evaluation mode.
   public func evaluation(on data: some TrainingData<Batch>, batchSize: Int = 32) throws -> Evaluation {
+    try meanEvaluation(on: data, batchSize: batchSize)
+  }
+
+  /// The means of ``evaluation(of:)`` over all examples of some data, in evaluation mode.
+  func meanEvaluation(on data: some TrainingData<Batch>, batchSize: Int) throws -> Evaluation {
     require(batchSize > 0, "batches of \(batchSize)")
     for module in modules { module.evaluate() }
     return try stride(from: 0, to: data.count, by: batchSize).reduce(.none) { sum, first in

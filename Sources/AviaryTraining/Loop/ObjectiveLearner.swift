@@ -32,6 +32,9 @@ public final class ObjectiveLearner<Batch: Sendable>: SingleNetworkLearner {
   public var average: ExponentialMovingAverage?
   /// The metric by which one epoch is better than another, and whether more of it is; nil for the lower loss.
   public var judgedBy: (metric: String, isMoreBetter: Bool)?
+  /// Takes what the objective gathered in evaluation mode since it was last taken, as numbers that are no means over batches: average precision,
+  /// say. They join the metrics of an evaluation over data. Nil for none.
+  public var takeGathered: (() -> [String: Float])?
   /// Runs the network, in training mode and in evaluation mode alike.
   private let objective: (Batch) throws -> ObjectiveValue
 
@@ -61,6 +64,14 @@ public final class ObjectiveLearner<Batch: Sendable>: SingleNetworkLearner {
   public func evaluation(of batch: Batch) throws -> Evaluation {
     let value = try objective(batch)
     return Evaluation(loss: value.loss.item(), count: value.count, metrics: value.metrics)
+  }
+
+  public func evaluation(on data: some TrainingData<Batch>, batchSize: Int) throws -> Evaluation {
+    // What single batches left behind belongs to no data.
+    _ = takeGathered?()
+    var result = try meanEvaluation(on: data, batchSize: batchSize)
+    if let takeGathered { result.metrics.merge(takeGathered()) { $1 } }
+    return result
   }
 
   public func isBetter(_ one: Evaluation, than other: Evaluation) -> Bool {

@@ -14,10 +14,13 @@ public protocol NetworkConfiguration: Codable, Sendable {
   func adopting(_ weights: WeightArchive) -> Self
   /// Settings that no tensor shows, with the values that they have in networks of this family.
   static var doubtful: [(name: String, values: [JSONValue])] { get }
+  /// The setting that says how many labels the network tells apart; nil where none does.
+  static var labelsSetting: String? { get }
 }
 
 extension NetworkConfiguration {
   public static var doubtful: [(name: String, values: [JSONValue])] { [] }
+  public static var labelsSetting: String? { nil }
 }
 
 /// How a network that is no classifier is made: its settings, and what becomes of them.
@@ -28,6 +31,8 @@ public struct Blueprint: Sendable {
   let hasConfigurationFile: Bool
   /// Whether files say all settings, since the catalogue's are of no particular network, or those alone that differ from the catalogue's.
   let tellsAllSettings: Bool
+  /// The setting that says how many labels the network tells apart; nil where none does.
+  let labelsSetting: String?
   private let decodeAndMake: @Sendable (Settings) throws -> any Network
   private let decodeAndAdopt: @Sendable (Settings, WeightArchive) throws -> Settings
   private let complete: @Sendable (Settings) throws -> Settings
@@ -38,6 +43,7 @@ public struct Blueprint: Sendable {
     _ configuration: Configuration, hasConfigurationFile: Bool = false, tellsAllSettings: Bool = false
   ) {
     settings = configuration.settings
+    labelsSetting = Configuration.labelsSetting
     self.tellsAllSettings = tellsAllSettings
     self.hasConfigurationFile = hasConfigurationFile
     decodeAndMake = { try Configuration(settings: $0).makeNetwork() }

@@ -10,7 +10,7 @@ public struct PictureInput: Sendable {
   private let smallestSide: Int?
 
   /// Pixels of the largest picture that a network of any size is fed, 2048×2048: what a file says takes no machine's memory.
-  static let mostPixels = 1 << 22
+  package static let mostPixels = 1 << 22
   /// How much longer than the network's picture a short side may be before the crop.
   private static let mostTimes = 4
 

@@ -52,6 +52,8 @@ extension DETR.Configuration: NetworkConfiguration {
     try container.encode(labels, forKey: .labels)
   }
 
+  public static var labelsSetting: String? { CodingKeys.labels.rawValue }
+
   public func makeNetwork() -> any Network { DETR(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

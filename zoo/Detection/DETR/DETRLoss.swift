@@ -2,6 +2,7 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryVision
+import AviaryWeights
 
 /// What DETR learns from: the queries' answers and the true objects are matched one to one, and each query shall answer with its object, or with
 /// none (Carion et al. 2020, arXiv:2005.12872, section 3.1, equations 1 and 2; numbers of facebookresearch).
@@ -105,6 +106,24 @@ public struct DETRLoss: Sendable, Hashable, Codable {
 
 extension DETR: TrainableDetector {
   public var firstLabel: Int { 0 }
+  /// Each picture resized as for detection, and those of a batch padded to the largest.
+  public func data(
+    _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
+    preprocessing: PortableMetadata.Preprocessing, settings: Settings
+  ) throws -> AugmentedPictures<DetectionBatch> {
+    try ConfigurationEntries(settings).finish()
+    let processor = try Processor(preprocessing)
+    var data = AugmentedPictures<DetectionBatch>(
+      pictures, augmentation: augmentation, preprocessing: processor.normalization)
+    data.framing = { picture in
+      let (width, height) = processor.size(width: picture.image.width, height: picture.image.height)
+      var colours = picture
+      colours.image = picture.image.converted(to: .rgb)
+      return colours.resized(width: width, height: height, processor.normalization.interpolation)
+    }
+    return data
+  }
+
   /// As facebookresearch trains it.
   public var gradientNormLimit: Float? { 0.1 }
 

@@ -123,8 +123,13 @@ extension DETR: DetectionNetwork {
       let (scores, edges) = (found["scores"].values(), found["boxes"].values())
       let numbers = found["labels"].values(of: Int64.self).map { Int($0) }
       let queries = scores.count / sizes.count
+      var counts = SelectionCounts("objects")
+      defer { counts.tell() }
       return sizes.indices.map { picture in
-        (picture * queries..<(picture + 1) * queries).filter { scores[$0] > threshold }.map { query in
+        let rows = (picture * queries..<(picture + 1) * queries).filter { scores[$0] > threshold }
+        counts.add("queries", queries)
+        counts.add("scores above \(threshold)", rows.count)
+        return rows.map { query in
           let box = Box(
             x1: edges[4 * query], y1: edges[4 * query + 1], x2: edges[4 * query + 2], y2: edges[4 * query + 3]
           )

@@ -53,13 +53,16 @@ extension Darknet: DetectionNetwork {
     ) -> [[Detection]] {
       let predictions = outputs["predictions"]
       let (rows, width) = (predictions.shape[1], 5 + classes)
+      var counts = SelectionCounts("objects")
+      defer { counts.tell() }
       return predictions.withUnsafeValues { values in
         sizes.enumerated().map { picture, size in
-          var found: [Detection] = []
+          var (found, certain): ([Detection], Int) = ([], 0)
           for row in 0..<rows {
             let start = (picture * rows + row) * width
             let certainty = values[start + 4]
             guard certainty > threshold else { continue }
+            certain += 1
             var box: Box?
             for label in 0..<classes {
               let score = certainty * values[start + 5 + label]
@@ -72,7 +75,12 @@ extension Darknet: DetectionNetwork {
               found.append(Detection(box: place, label: labels[label], labelIndex: label, score: score))
             }
           }
-          return suppressed(found)
+          let left = suppressed(found)
+          counts.add("boxes", rows)
+          counts.add("certainties above \(threshold)", certain)
+          counts.add("scores of classes above \(threshold)", found.count)
+          counts.add("left by suppression above \(overlap)", left.count)
+          return left
         }
       }
     }

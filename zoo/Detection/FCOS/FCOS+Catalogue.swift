@@ -18,6 +18,8 @@ extension FCOS.Configuration: NetworkConfiguration {
 
   public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
+  public static var labelsSetting: String? { ConfigurationField<Self>.labelsName }
+
   public func makeNetwork() -> any Network { FCOS(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

@@ -25,13 +25,17 @@ struct BoxCandidates {
     labels.append(label)
   }
 
-  /// The best of those that stay when those that overlap a better one of their label go.
-  func suppressed(above threshold: Double, most: Int) -> BoxCandidates {
+  /// The best of those that stay when those that overlap a better one of their label go; both are counted.
+  func suppressed(
+    above threshold: Double, most: Int, counting counts: inout SelectionCounts
+  ) -> BoxCandidates {
     var result = BoxCandidates()
-    for index in batchedSuppression(boxes, scores: scores, labels: labels, threshold: threshold).prefix(most)
-    {
+    let left = batchedSuppression(boxes, scores: scores, labels: labels, threshold: threshold)
+    for index in left.prefix(most) {
       result.append(boxes[index], score: scores[index], label: labels[index])
     }
+    counts.add("left by suppression above IoU \(threshold)", left.count)
+    counts.add("best \(most)", result.boxes.count)
     return result
   }
 }

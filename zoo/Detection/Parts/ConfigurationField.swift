@@ -30,8 +30,11 @@ struct ConfigurationField<Configuration> {
   static func labels(
     _ property: WritableKeyPath<Configuration, Int>, least: Int = 1
   ) -> Self {
-    integer("num_classes", least...65_536, property)
+    integer(labelsName, least...65_536, property)
   }
+
+  /// The name of ``labels(_:least:)``.
+  static var labelsName: String { "num_classes" }
 
   /// Pixels of a side of a picture.
   static func side(_ name: String, _ property: WritableKeyPath<Configuration, Int>) -> Self {

@@ -45,18 +45,20 @@ struct DenseChoice: BoxSelection {
     let starts = Array(stride(from: 0, to: inputs.count, by: inputsPerLevel))
     let grids = starts.enumerated().map { anchors.grid($0, map: inputs[$1].shape, picture: picture) }
     let values = inputs.map { $0.values() }
+    var counts = SelectionCounts("boxes")
     let found = (0..<inputs[0].shape[0]).map { index -> BoxCandidates in
       var candidates = BoxCandidates()
       for (start, grid) in zip(starts, grids) {
         let level = Level(grid: grid, values: Array(values[start..<start + inputsPerLevel]), picture: index)
-        for (position, score) in best(of: level) {
+        for (position, score) in best(of: level, counting: &counts) {
           let (anchor, label) = position.quotientAndRemainder(dividingBy: level.labels)
           let box = box(anchor, level).clipped(width: frame.width, height: frame.height)
           candidates.append(box, score: score, label: label)
         }
       }
-      return candidates.suppressed(above: rules.suppression, most: rules.count)
+      return candidates.suppressed(above: rules.suppression, most: rules.count, counting: &counts)
     }
+    counts.tell()
     return found.tensors(most: rules.count)
   }
 
@@ -79,7 +81,9 @@ struct DenseChoice: BoxSelection {
   }
 
   /// Positions, anchor by anchor and in it label by label, of the best scores, best first.
-  private func best(of level: Level) -> [(position: Int, score: Float)] {
+  private func best(
+    of level: Level, counting counts: inout SelectionCounts
+  ) -> [(position: Int, score: Float)] {
     // A logit well below this cannot have a score above the threshold; a centre-ness only makes it less.
     let least = coding == .distances ? rules.score * rules.score : rules.score
     let bar = log(least / (1 - least)) - 1e-2
@@ -99,7 +103,11 @@ struct DenseChoice: BoxSelection {
         scores.append(score)
       }
     }
-    return placesOfHighest(rules.best, of: scores, ties: positions).map { (positions[$0], scores[$0]) }
+    let best = placesOfHighest(rules.best, of: scores, ties: positions)
+    counts.add("anchors times labels", places * anchors * labels)
+    counts.add("scores above \(rules.score)", scores.count)
+    counts.add("best \(rules.best) of each level", best.count)
+    return best.map { (positions[$0], scores[$0]) }
   }
 
   private func box(_ anchor: Int, _ level: Level) -> Box {

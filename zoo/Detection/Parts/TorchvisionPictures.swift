@@ -50,8 +50,13 @@ struct TorchvisionPictures: DetectionProcessor {
     let shares = masks?.values() ?? []
     let side = masks?.shape[3] ?? 0
     let most = scores.count / sizes.count
+    var counts = SelectionCounts("objects")
+    defer { counts.tell() }
     return sizes.enumerated().map { picture, size in
-      let rows = (picture * most..<(picture + 1) * most).filter { numbers[$0] > 0 && scores[$0] > threshold }
+      let all = (picture * most..<(picture + 1) * most).filter { numbers[$0] > 0 }
+      let rows = all.filter { scores[$0] > threshold }
+      counts.add("boxes", all.count)
+      counts.add("scores above \(threshold)", rows.count)
       return rows.map { row -> Detection in
         let box = Box(edges, at: row)
         var detection = Detection(

@@ -27,6 +27,8 @@ extension FasterRCNN.Configuration: NetworkConfiguration {
 
   public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
+  public static var labelsSetting: String? { ConfigurationField<Self>.labelsName }
+
   public func makeNetwork() -> any Network { FasterRCNN(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

@@ -147,14 +147,18 @@ struct DetectionChoice: BoxSelection {
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let (scores, deltas, proposals) = (inputs[0].values(), inputs[1].values(), inputs[2].values())
     let (labels, perPicture) = (inputs[0].shape[1], inputs[2].shape[1])
+    var counts = SelectionCounts("regions")
     let found = (0..<inputs[2].shape[0]).map { picture -> BoxCandidates in
       var candidates = BoxCandidates()
+      var (regions, sure) = (0, 0)
       for region in picture * perPicture..<(picture + 1) * perPicture {
         let proposal = Box(proposals, at: region)
         guard proposal.width > 0, proposal.height > 0 else { continue }
+        regions += 1
         for label in 1..<labels {
           let place = region * labels + label
           guard scores[place] > rules.score else { continue }
+          sure += 1
           let box = Self.coder.decoded(
             deltas[4 * place], deltas[4 * place + 1], deltas[4 * place + 2], deltas[4 * place + 3],
             from: proposal
@@ -163,8 +167,12 @@ struct DetectionChoice: BoxSelection {
           candidates.append(box, score: scores[place], label: label)
         }
       }
-      return candidates.suppressed(above: rules.suppression, most: rules.count)
+      counts.add("proposals times labels", regions * (labels - 1))
+      counts.add("scores above \(rules.score)", sure)
+      counts.add("with an area", candidates.boxes.count)
+      return candidates.suppressed(above: rules.suppression, most: rules.count, counting: &counts)
     }
+    counts.tell()
     return found.tensors(most: rules.count)
   }
 }

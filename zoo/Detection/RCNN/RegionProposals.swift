@@ -101,13 +101,18 @@ struct ProposalChoice: BoxSelection {
       rules.anchors.grid($0 / 2, map: inputs[$0].shape, picture: picture)
     }
     let values = inputs.map { $0.values() }
+    var counts = SelectionCounts("proposals")
     let found = (0..<pictures).map { index -> BoxCandidates in
       var candidates = BoxCandidates()
+      counts.add("anchors", grids.reduce(0) { $0 + $1.count })
+      counts.add("best \(rules.best) of each level", grids.reduce(0) { $0 + min($1.count, rules.best) })
       for (level, grid) in grids.enumerated() {
         append(grid, level, values[2 * level], values[2 * level + 1], picture: index, to: &candidates)
       }
-      return candidates.suppressed(above: rules.suppression, most: rules.count)
+      counts.add("with an area, and scores from \(rules.leastScore)", candidates.boxes.count)
+      return candidates.suppressed(above: rules.suppression, most: rules.count, counting: &counts)
     }
+    counts.tell()
     return [found.tensors(most: rules.count)[0]]
   }
 

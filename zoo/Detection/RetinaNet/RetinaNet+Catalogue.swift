@@ -18,6 +18,8 @@ extension RetinaNet.Configuration: NetworkConfiguration {
 
   public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
+  public static var labelsSetting: String? { ConfigurationField<Self>.labelsName }
+
   public func makeNetwork() -> any Network { RetinaNet(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

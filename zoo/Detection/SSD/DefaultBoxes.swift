@@ -57,11 +57,15 @@ struct DefaultBoxChoice: BoxSelection {
   func forward(_ inputs: [Tensor], _ context: inout ForwardContext) -> [Tensor] {
     let (scores, deltas) = (inputs[0].values(), inputs[1].values())
     let (boxes, labels) = (DefaultBoxes.all, inputs[0].shape[2])
+    var counts = SelectionCounts("boxes")
     let found = (0..<inputs[0].shape[0]).map { picture -> BoxCandidates in
       var candidates = BoxCandidates()
       for label in 1..<labels {
         let places = boxes.indices.filter { scores[(picture * boxes.count + $0) * labels + label] > score }
         let values = places.map { scores[(picture * boxes.count + $0) * labels + label] }
+        counts.add("default boxes times labels", boxes.count)
+        counts.add("scores above \(score)", places.count)
+        counts.add("best \(best) of each label", min(places.count, best))
         for index in positionsOfHighest(best, of: values) {
           let first = 4 * (picture * boxes.count + places[index])
           let box = DetectionChoice.coder.decoded(
@@ -70,8 +74,9 @@ struct DefaultBoxChoice: BoxSelection {
           candidates.append(box, score: values[index], label: label)
         }
       }
-      return candidates.suppressed(above: suppression, most: count)
+      return candidates.suppressed(above: suppression, most: count, counting: &counts)
     }
+    counts.tell()
     return found.tensors(most: count)
   }
 }

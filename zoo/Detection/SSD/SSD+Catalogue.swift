@@ -17,6 +17,8 @@ extension SSD.Configuration: NetworkConfiguration {
 
   public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
+  public static var labelsSetting: String? { ConfigurationField<Self>.labelsName }
+
   public func makeNetwork() -> any Network { SSD(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

@@ -7,6 +7,8 @@ import AviaryVision
 // 2015, arXiv:1504.08083, section 2.3; He et al. 2017, arXiv:1703.06870, section 3).
 
 extension FasterRCNN: TrainableDetector {
+  public var needsMasks: Bool { configuration.hasMasks }
+
   private static let anchorMatcher = BoxMatcher(least: 0.7, most: 0.3, keepsBest: true)
   private static let regionMatcher = BoxMatcher(least: 0.5, most: 0.5, keepsBest: false)
   /// Where the loss of boxes becomes linear.

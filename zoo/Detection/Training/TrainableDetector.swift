@@ -2,6 +2,7 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryVision
+import AviaryWeights
 
 /// A detector that learns from pictures with objects: what is made small, and how data's classes are numbered for it.
 ///
@@ -10,6 +11,8 @@ import AviaryVision
 public protocol TrainableDetector: DetectionNetwork {
   /// The label of data's first class: 1 where 0 is the background's, else 0 (``RenumberedObjects``).
   var firstLabel: Int { get }
+  /// Whether it learns from objects with masks alone.
+  var needsMasks: Bool { get }
   /// The losses of a batch by their names in the reference, each of one element and a mean over the pictures.
   ///
   /// - Parameters:
@@ -21,29 +24,74 @@ public protocol TrainableDetector: DetectionNetwork {
   func weight(ofLoss name: String) -> Float
   /// Gradients longer than this are scaled down, as the reference does; nil for none.
   var gradientNormLimit: Float? { get }
+  /// Annotated pictures as the network learns from them: what ``DetectionNetwork/processor(_:_:)`` makes of pictures, and of their boxes.
+  ///
+  /// - Throws: what that throws.
+  func data(
+    _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
+    preprocessing: PortableMetadata.Preprocessing, settings: Settings
+  ) throws -> AugmentedPictures<DetectionBatch>
 }
 
 extension TrainableDetector {
+  public var needsMasks: Bool { false }
   public func weight(ofLoss name: String) -> Float { 1 }
   public var gradientNormLimit: Float? { nil }
 
+  public func data(
+    _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
+    preprocessing: PortableMetadata.Preprocessing, settings: Settings
+  ) throws -> AugmentedPictures<DetectionBatch> {
+    AugmentedPictures(
+      pictures, augmentation: augmentation, preprocessing: try Preprocessing(preprocessing, file: nil))
+  }
+
   /// A learner of the weighted sum of ``losses(_:choosing:)``. Its metrics are the losses.
   ///
-  /// - Parameter generator: chooses the boxes that are learned from; nil for the current one while learning, and in evaluations for one that
-  ///   always begins alike, so that they can be compared.
+  /// - Parameters:
+  ///   - generator: chooses the boxes that are learned from; nil for the current one while learning, and in evaluations for one that
+  ///     always begins alike, so that they can be compared.
+  ///   - processor: where given, evaluations over data also have COCO's `map` and `map50`, of what it makes of the network's outputs.
   public func learner(
-    _ optimizer: any Optimizer, using generator: RandomGenerator? = nil
+    _ optimizer: any Optimizer, using generator: RandomGenerator? = nil,
+    measuringWith processor: (any DetectionProcessor)? = nil
   ) -> ObjectiveLearner<DetectionBatch> {
+    var gathered = DetectionMetrics()
     let learner = ObjectiveLearner<DetectionBatch>(self, optimizer) { batch in
       let isLearning = self.parameters.contains { $0.value.isTracked }
       let generator = generator ?? (isLearning ? .current : RandomGenerator(seed: 0))
       let losses = try self.losses(batch) { Tensor.permutation($0, using: generator) }
+      if !isLearning, let processor { self.measure(batch, processor, &gathered) }
       return ObjectiveValue(
         loss: self.weightedSum(of: losses), count: batch.examples.count,
         metrics: Dictionary(uniqueKeysWithValues: losses.elements.map { ($0.name, $0.tensor.item()) }))
     }
     learner.gradientNormLimit = gradientNormLimit
+    if processor != nil {
+      learner.takeGathered = {
+        defer { gathered = DetectionMetrics() }
+        guard let scores = gathered.scores else { return [:] }
+        return ["map": Float(scores.averagePrecision), "map50": Float(scores.at50)]
+      }
+    }
     return learner
+  }
+
+  /// What ultralytics measures with: boxes of nearly any score count, the surest first.
+  public var leastMeasuredScore: Float { 0.001 }
+
+  /// Counts what the network finds in the pictures of a batch, as they are in it.
+  private func measure(
+    _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ metrics: inout DetectionMetrics
+  ) {
+    let outputs = self(completed([signature.inputs[0].name: batch.inputs]))
+    let sizes = batch.instances.map { _ in (width: batch.inputs.shape[3], height: batch.inputs.shape[2]) }
+    let labels = (0..<labelCount).map { "label \($0)" }
+    let found = processor.detections(
+      outputs, sizes: sizes, labels: labels, threshold: leastMeasuredScore)
+    for (detections, objects) in zip(found, batch.instances) {
+      metrics.add(detections.filter { $0.score.isFinite }, truth: objects.map(\.object))
+    }
   }
 
   /// What is made small: the losses times their weights.

@@ -78,6 +78,27 @@ struct Letterbox: Sendable {
     }
   }
 
+  /// A picture in colours and all that is known of it in the square, grey around it.
+  func framed(_ picture: AnnotatedPicture) -> AnnotatedPicture {
+    let place = place(width: picture.image.width, height: picture.image.height, isTight: isTight)
+    var colours = picture
+    colours.image = picture.image.converted(to: .rgb)
+    let inner = colours.resized(width: place.innerWidth, height: place.innerHeight)
+    if (place.width, place.height) == (place.innerWidth, place.innerHeight) { return inner }
+    var result = inner.cropped(x: -place.left, y: -place.top, width: place.width, height: place.height)
+    let (columns, rows) = (
+      place.left..<place.left + place.innerWidth, place.top..<place.top + place.innerHeight
+    )
+    var pixels = result.image.pixels
+    for y in 0..<place.height {
+      for x in 0..<place.width where !(rows.contains(y) && columns.contains(x)) {
+        for channel in 0..<3 { pixels[3 * (y * place.width + x) + channel] = Self.grey }
+      }
+    }
+    result.image = Image(width: place.width, height: place.height, model: .rgb, pixels: pixels)
+    return result
+  }
+
   private func resized(_ image: Image, _ place: Place) -> [UInt8] {
     let (width, height) = (place.innerWidth, place.innerHeight)
     return resampling == .linear

@@ -36,6 +36,8 @@ extension YOLO.Configuration: NetworkConfiguration {
     try container.encode(classes, forKey: .classes)
   }
 
+  public static var labelsSetting: String? { CodingKeys.classes.rawValue }
+
   public func makeNetwork() -> any Network { YOLO(self) }
 
   /// The classes alone: sizes are what the catalogue's networks differ in.

@@ -58,6 +58,8 @@ extension YOLO: DetectionNetwork {
       let rows = head == .anchors ? predictions : predictions.transposed()
       let (count, width) = (rows.shape[1], rows.shape[2])
       let places = letterbox.places(sizes)
+      var counts = SelectionCounts("objects")
+      defer { counts.tell() }
       return rows.withUnsafeValues { values in
         sizes.indices.map { picture in
           let candidates = (0..<count).compactMap { row in
@@ -67,7 +69,13 @@ extension YOLO: DetectionNetwork {
           let best = candidates.indices.sorted {
             (candidates[$1].score, $0) < (candidates[$0].score, $1)
           }.prefix(Self.mostCandidates).map { candidates[$0] }
-          return best.suppressed(threshold: overlap).prefix(mostBoxes).map { found in
+          let left = best.suppressed(threshold: overlap)
+          counts.add("boxes", count)
+          counts.add("scores above \(threshold)", candidates.count)
+          counts.add("best \(Self.mostCandidates)", best.count)
+          counts.add("left by suppression above IoU \(overlap)", left.count)
+          counts.add("best \(mostBoxes)", min(left.count, mostBoxes))
+          return left.prefix(mostBoxes).map { found in
             var found = found
             found.label = labels[found.labelIndex]
             found.box = places[picture].box(found.box, of: sizes[picture])

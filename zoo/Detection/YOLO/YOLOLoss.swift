@@ -2,6 +2,7 @@ import AviaryLayers
 import AviaryTensors
 import AviaryTraining
 import AviaryVision
+import AviaryWeights
 
 /// What a YOLO with the head of v8 learns from: classes at all places, boxes and their distributions at those that shall find an object
 /// (ultralytics' `v8DetectionLoss`).
@@ -101,6 +102,19 @@ public struct YOLOLoss: Sendable, Hashable, Codable {
 
 extension YOLO: TrainableDetector {
   public var firstLabel: Int { 0 }
+
+  /// Each picture in the whole square, as large as it fits.
+  public func data(
+    _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
+    preprocessing: PortableMetadata.Preprocessing, settings: Settings
+  ) throws -> AugmentedPictures<DetectionBatch> {
+    _ = try processor(preprocessing, settings)
+    let letterbox = Letterbox(side: preprocessing.height ?? 0, isTight: false)
+    var data = AugmentedPictures<DetectionBatch>(
+      pictures, augmentation: augmentation, preprocessing: try Preprocessing(preprocessing, file: nil))
+    data.framing = { letterbox.framed($0) }
+    return data
+  }
 
   /// `box_loss`, `class_loss` and `distribution_loss` of ultralytics, with anchors `object_loss` in the place of the last.
   ///

@@ -26,6 +26,8 @@ extension FCN.Configuration: NetworkConfiguration {
     try container.encode(hasAuxiliary, forKey: .hasAuxiliary)
   }
 
+  public static var labelsSetting: String? { CodingKeys.classes.rawValue }
+
   public func makeNetwork() -> any Network { FCN(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

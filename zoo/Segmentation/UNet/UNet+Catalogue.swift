@@ -36,6 +36,8 @@ extension UNet.Configuration: NetworkConfiguration {
     try container.encode(hasConvolutionBias, forKey: .hasConvolutionBias)
   }
 
+  public static var labelsSetting: String? { CodingKeys.classes.rawValue }
+
   public func makeNetwork() -> any Network { UNet(self) }
 
   public func adopting(_ weights: WeightArchive) -> Self {

@@ -6,7 +6,7 @@ enum CaptionerRecipe {
   static func run(_ followed: FollowedRecipe) throws -> (reports: [EpochReport], test: Evaluation) {
     let (recipe, options) = (followed.recipe, followed.options)
     let loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
-    guard let scenes = recipe.scenes, let network = loaded.network as? ShowAttendTell,
+    guard recipe.scenes != nil, let network = loaded.network as? ShowAttendTell,
       let vocabulary = try loaded.metadata.labels.map(WordVocabulary.init)
     else {
       throw Recipe.Unsuitable(
@@ -16,22 +16,21 @@ enum CaptionerRecipe {
     func data(_ pictures: any AnnotatedPictures) -> AugmentedPictures<CaptionBatch> {
       AugmentedPictures(pictures, augmentation: nil, preprocessing: preprocessing)
     }
-    let pictures = scenes.pictures(isTraining: true)
-    // Drawn independently of each other: any part is as good as another.
-    let learned = pictures.count - Int(Float(pictures.count) * recipe.validation)
+    let pictures = try RecipePictures(of: followed) {
+      try COCO(captions: "\($0)/captions.json", pictures: "\($0)/pictures")
+    }
     let run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
     let learner = network.learner(
       vocabulary, recipe.makeOptimizer(), attentionWeight: recipe.attentionWeight ?? 1)
     learner.gradientNormLimit = 5
     let reports = try run.fit(
-      learner, data(SomePictures(pictures, Array(0..<learned))),
-      validation: data(SomePictures(pictures, Array(learned..<pictures.count)))
+      learner, data(pictures.training), validation: data(pictures.validation)
     ) { try loaded.save(to: $0) }
 
-    let test = scenes.pictures(isTraining: false)
+    let test = pictures.test
     let captioner = try Zoo.load(Captioner.self, loaded.name, weights: options.output)
     let exact = try (0..<test.count).count { index in
-      let scene = test.picture(index)
+      let scene = try test.picture(index)
       return try captioner.caption(scene.image).words == WordVocabulary.split(scene.captions[0])
     }
     try network.load(from: options.output)

@@ -5,44 +5,49 @@ import Aviary
 enum DetectorRecipe {
   static func run(_ followed: FollowedRecipe) throws -> (reports: [EpochReport], test: Evaluation) {
     let (recipe, options) = (followed.recipe, followed.options)
-    guard let scenes = recipe.scenes else {
-      throw UsageError(
-        "the recipe \(followed.name) draws no pictures, and data with boxes are not read yet")
-    }
-    let loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
-    guard let network = loaded.network as? any TrainableDetector else {
+    let pictures = try RecipePictures(of: followed) { try DetectorFinetuning.open($0) }
+    var loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
+    guard let first = (loaded.network as? any TrainableDetector)?.firstLabel else {
       throw Recipe.Unsuitable(recipe: followed.name, reason: "\(loaded.name) does not learn")
     }
-    let preprocessing = try loaded.preprocessing()
-    func data(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation? = nil)
+    if recipe.scenes == nil {
+      loaded = try withRandomSeed(recipe.seed) {
+        try loaded.relabelled(RenumberedObjects(pictures.training, from: first).classNames)
+      }
+    }
+    guard let network = loaded.network as? any TrainableDetector,
+      let preprocessing = loaded.metadata.preprocessing
+    else { throw Recipe.Unsuitable(recipe: followed.name, reason: "nothing says what its pictures become") }
+    let settings = loaded.processingSettings
+    func data(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation? = nil) throws
       -> AugmentedPictures<DetectionBatch>
     {
-      AugmentedPictures(pictures, augmentation: augmentation, preprocessing: preprocessing)
+      try network.data(
+        pictures, augmentation: augmentation, preprocessing: preprocessing, settings: settings)
     }
-    let (pictures, others) = (
-      RenumberedObjects(scenes.pictures(isTraining: true), from: network.firstLabel),
-      RenumberedObjects(scenes.pictures(isTraining: false), from: network.firstLabel)
-    )
-    // Drawn independently of each other: any part is as good as another.
-    let learned = pictures.count - Int(Float(pictures.count) * recipe.validation)
+    func numbered(_ pictures: any AnnotatedPictures) -> RenumberedObjects {
+      RenumberedObjects(pictures, from: first)
+    }
     let run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
     let learner = network.learner(recipe.makeOptimizer())
     let reports = try run.fit(
-      learner, data(SomePictures(pictures, Array(0..<learned)), recipe.augmentation),
-      validation: data(SomePictures(pictures, Array(learned..<pictures.count)))
+      learner, try data(numbered(pictures.training), recipe.augmentation),
+      validation: try data(numbered(pictures.validation))
     ) { try loaded.save(to: $0) }
 
+    let others = numbered(pictures.test)
     var test = try evaluation(
-      of: try Zoo.load(Detector.self, loaded.name, weights: options.output), on: others)
+      of: try Zoo.load(Detector.self, loaded.name, weights: options.output), on: others,
+      from: network.leastMeasuredScore)
     try loaded.network.load(from: options.output)
-    test.loss = try learner.evaluation(on: data(others), batchSize: 1).loss
+    test.loss = try learner.evaluation(on: try data(others), batchSize: 1).loss
     var best = try Zoo.network(loaded.name, weights: options.output)
     best.metadata.metrics = test.metrics.mapValues { (Double($0) * 1e4).rounded() / 1e4 }
     best.metadata.source = .init(framework: "aviary")
     try best.save(to: options.output)
     if let path = options.report {
       var page = TrainingReport(
-        title: "\(best.name): objects of \(scenes.generator.classNames.count) classes",
+        title: "\(best.name): objects of \(pictures.test.classNames.count) classes",
         facts: followed.facts, runs: [TrainingReport.Run(best.name, reports)])
       page.runs += options.beside
       try page.write(to: path)
@@ -50,12 +55,9 @@ enum DetectorRecipe {
     return (reports, test)
   }
 
-  /// What ultralytics measures with: boxes of nearly any score count, the surest first.
-  private static let leastScore: Float = 0.001
-
   /// COCO's average precision over all pictures, as shares of 1.
   private static func evaluation(
-    of detector: Detector, on pictures: any AnnotatedPictures
+    of detector: Detector, on pictures: any AnnotatedPictures, from leastScore: Float
   ) throws -> Evaluation {
     var metrics = DetectionMetrics()
     for index in 0..<pictures.count {

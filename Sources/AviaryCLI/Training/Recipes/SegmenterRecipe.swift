@@ -5,36 +5,38 @@ import Aviary
 enum SegmenterRecipe {
   static func run(_ followed: FollowedRecipe) throws -> (reports: [EpochReport], test: Evaluation) {
     let (recipe, options) = (followed.recipe, followed.options)
-    guard let scenes = recipe.scenes else {
-      throw UsageError(
-        "the recipe \(followed.name) draws no pictures, and data with classes of pixels are not read yet")
+    var loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
+    let known = loaded.metadata.labels ?? []
+    let pictures = try RecipePictures(of: followed) {
+      try SegmenterFinetuning.open($0, pictures: nil, classes: (nil, nil), known: known).pictures
     }
-    let loaded = try withRandomSeed(recipe.seed) { try Zoo.untrainedNetwork(followed.entry) }
-    let preprocessing = try loaded.preprocessing()
+    if recipe.scenes == nil {
+      loaded = try withRandomSeed(recipe.seed) { try loaded.relabelled(pictures.training.classNames) }
+    }
+    let (preprocessing, sizeMultiple) = try loaded.pixelInput()
     func data(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation? = nil)
       -> AugmentedPictures<SegmentationBatch>
     {
-      AugmentedPictures(pictures, augmentation: augmentation, preprocessing: preprocessing)
+      var data = AugmentedPictures<SegmentationBatch>(
+        pictures, augmentation: augmentation, preprocessing: preprocessing)
+      data.sizeMultiple = sizeMultiple
+      return data
     }
-    let pictures = scenes.pictures(isTraining: true)
-    // Drawn independently of each other: any part is as good as another.
-    let learned = pictures.count - Int(Float(pictures.count) * recipe.validation)
     let run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
     let loss = recipe.pixelLoss ?? PixelLoss()
     let learner = loss.learner(of: loaded.network, recipe.makeOptimizer())
     let reports = try run.fit(
-      learner, data(SomePictures(pictures, Array(0..<learned)), recipe.augmentation),
-      validation: data(SomePictures(pictures, Array(learned..<pictures.count)))
+      learner, data(pictures.training, recipe.augmentation), validation: data(pictures.validation)
     ) { try loaded.save(to: $0) }
 
     var best = try Zoo.network(loaded.name, weights: options.output)
-    let test = try evaluation(of: best.network, by: loss, on: data(scenes.pictures(isTraining: false)))
+    let test = try evaluation(of: best.network, by: loss, on: data(pictures.test))
     best.metadata.metrics = test.metrics.mapValues { (Double($0) * 1e4).rounded() / 1e4 }
     best.metadata.source = .init(framework: "aviary")
     try best.save(to: options.output)
     if let path = options.report {
       var page = TrainingReport(
-        title: "\(best.name): \(scenes.generator.classNames.count + 1) classes of pixels",
+        title: "\(best.name): \(best.metadata.labels?.count ?? 0) classes of pixels",
         facts: followed.facts,
         runs: [TrainingReport.Run(best.name, reports)])
       page.runs += options.beside

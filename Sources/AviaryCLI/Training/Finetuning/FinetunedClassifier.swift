@@ -1,8 +1,8 @@
 import Aviary
 import Foundation
 
-/// The network that is to learn a folder's classes.
-enum FinetunedNetwork {
+/// The classifier that is to learn a folder's classes.
+enum FinetunedClassifier {
   /// The network with a head for the folder's classes: its own form with `--classes`, else linear layers behind a stage.
   static func prepared(
     _ name: String, _ folder: String, _ arguments: Arguments
