@@ -8,7 +8,10 @@ enum TrainCommand: Command {
   static let operands = "RECIPE"
   static let options =
     [
-      Option("data", "FOLDER", "the data set the recipe is for; pictures that are drawn need none"),
+      Option(
+        "data", "FOLDER",
+        "the data set the recipe is for; a file of text for a language model; what is drawn or made up needs none"
+      ),
       Option("judge", "FILE", "weights of VGG or HED, which a painter's pictures are looked at with"),
       Option("epochs", "N", "instead of the recipe's"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
@@ -33,9 +36,7 @@ enum TrainCommand: Command {
       case .generation: try GeneratorRecipe.run(recipe)
       case .detection: try DetectorRecipe.run(recipe)
       case .captioning: try CaptionerRecipe.run(recipe)
-      case .language:
-        throw UsageError(
-          "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
+      case .language: try LanguageRecipe.run(recipe)
       }
     let options = recipe.options
     if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
@@ -53,7 +54,7 @@ struct FollowedRecipe {
   let recipe: Recipe
   let entry: ZooEntry
   let options: TrainingOptions
-  /// The folder of the data; nil where pictures are drawn.
+  /// The folder or file of the data; nil where pictures are drawn.
   let folder: String?
 
   /// Throws ``UsageError`` for data that are missing, or that the recipe has no use for.

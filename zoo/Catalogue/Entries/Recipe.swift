@@ -12,7 +12,7 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var data: String
   /// How often the training data is gone through.
   package var epochs: Int
-  /// Pictures in a step.
+  /// Pictures, or pieces of a text, in a step.
   package var batch: Int
   /// The optimizer's highest learning rate, which the schedule scales.
   package var learningRate: Float
@@ -32,6 +32,10 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var attentionWeight: Float?
   /// Height and width of the input, where they are not the model's own.
   package var size: Int?
+  /// The tokens of a piece of text that is learned at once; nil where no text is learned.
+  package var length: Int?
+  /// Whether the weights are stored in float16; float32 where absent.
+  package var storesHalf: Bool?
   /// What a network that makes pictures learns; nil for a classifier.
   package var objective: GenerationObjective?
   /// What such a network is made from, where that is not the catalogue's.
