@@ -61,4 +61,36 @@ struct TextDataTests {
     }
     #expect(throws: DataFile.Failure.self) { try TextFile.text(contentsOf: "/none") }
   }
+
+  @Test("dates are right, of one part alone, as their seed has them, and of known characters")
+  func dates() throws {
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.timeZone = TimeZone(identifier: "UTC")
+    formatter.dateFormat = "yyyy-MM-dd EEEE"
+    var known: [WrittenDates.Part: Set<String>] = [:]
+    for part in WrittenDates.Part.allCases {
+      let data = WrittenDates(part, count: 2000, seed: 5)
+      for index in 0..<data.count {
+        let (text, date) = data.example(index)
+        known[part, default: []].insert(date)
+        #expect(date.count == 10 && "1950-01-01"..."2049-12-31" ~= date && text.count <= WrittenDates.longest)
+        #expect(Set(text.map { String($0) }).isSubset(of: WrittenDates.characters), "\(text)")
+        #expect(Set(date.map { String($0) }).isSubset(of: WrittenDates.isoCharacters))
+        // The year's last digits and the day are in every form.
+        #expect(text.contains(date.dropFirst(2).prefix(2)) && text.contains("\(Int(date.suffix(2)) ?? 0)"))
+        if let name = ["Mon", "Tues", "Wednes", "Thurs", "Fri", "Satur", "Sun"].first(where: {
+          text.hasPrefix($0 + "day")
+        }) {
+          #expect(formatter.date(from: "\(date) \(name)day").map(formatter.string) == "\(date) \(name)day")
+        }
+      }
+      #expect((0..<50).allSatisfy { data.example($0) == WrittenDates(part, count: 50, seed: 5).example($0) })
+      #expect((0..<50).contains { data.example($0) != WrittenDates(part, count: 50, seed: 6).example($0) })
+    }
+    #expect(known[.test]!.isDisjoint(with: known[.training]!.union(known[.validation]!)))
+    #expect(known[.validation]!.isDisjoint(with: known[.training]!))
+    let data = WrittenDates(.training, count: 8)
+    #expect(data.batch([1, 2], epoch: 1, seed: 0).sources != data.batch([1, 2], epoch: 2, seed: 0).sources)
+  }
 }

@@ -37,6 +37,7 @@ enum TrainCommand: Command {
       case .detection: try DetectorRecipe.run(recipe)
       case .captioning: try CaptionerRecipe.run(recipe)
       case .language: try LanguageRecipe.run(recipe)
+      case .translation: try TranslationRecipe.run(recipe)
       }
     let options = recipe.options
     if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
@@ -54,7 +55,7 @@ struct FollowedRecipe {
   let recipe: Recipe
   let entry: ZooEntry
   let options: TrainingOptions
-  /// The folder or file of the data; nil where pictures are drawn.
+  /// The folder or file of the data; nil where pictures are drawn, or dates made up.
   let folder: String?
 
   /// Throws ``UsageError`` for data that are missing, or that the recipe has no use for.
@@ -67,7 +68,10 @@ struct FollowedRecipe {
     guard recipe.scenes == nil || !arguments.has("data") else {
       throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
     }
-    folder = recipe.scenes == nil ? try arguments.required("data") : nil
+    guard recipe.dates == nil || !arguments.has("data") else {
+      throw UsageError("the recipe \(name) makes up its dates: it takes no --data")
+    }
+    folder = recipe.scenes == nil && recipe.dates == nil ? try arguments.required("data") : nil
   }
 
   /// What a page about the run says of it.

@@ -42,6 +42,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var settings: Settings?
   /// Pictures that are drawn, where they are the data.
   package var scenes: Scenes?
+  /// Dates that are made up, where they are the data.
+  package var dates: Dates?
   /// How a network is taught to paint, where that is what it learns.
   package var painting: Painting?
   /// The share of the training data that the best epoch is chosen on.
@@ -97,6 +99,16 @@ package struct Recipe: Sendable, Codable, Hashable {
   /// AdamW with the recipe's numbers.
   package func makeOptimizer() -> any Optimizer {
     Adam.decoupled(learningRate: learningRate, weightDecay: weightDecay)
+  }
+
+  /// How many dates are made up.
+  package struct Dates: Sendable, Codable, Hashable {
+    /// To learn from, in each epoch others.
+    package var training: Int
+    /// To choose the best epoch by.
+    package var validation: Int
+    /// For the test.
+    package var test: Int
   }
 
   /// Pictures of scenes to learn from and to be tested on.
