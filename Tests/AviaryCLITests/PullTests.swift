@@ -5,6 +5,7 @@ import Testing
 
 @testable import AviaryCLI
 @testable import AviaryWeights
+@testable import AviaryZoo
 
 @Suite("Pulling from the command line", .serialized)
 struct PullTests {
