@@ -15,6 +15,7 @@ let families = [
   "Language": ["CharRNN", "GPT2"],
   "Segmentation": ["UNet", "HED", "FCN"],
   "Stylization": ["FastStyle", "AdaIN", "Gatys"],
+  "Translation": ["Seq2Seq"],
 ].sorted { $0.key < $1.key }.flatMap { task, names in names.map { "\(task)/\($0)" } }
 
 /// The folders of data that the families have. Manifests are cached by their text: after adding such a folder to a family that was here

@@ -9,7 +9,7 @@ enum Program {
   static let commands: [any Command.Type] = [
     ListCommand.self, InfoCommand.self, InspectCommand.self, RunCommand.self, PredictCommand.self,
     SegmentCommand.self, DetectCommand.self, CaptionCommand.self, StylizeCommand.self, SampleCommand.self,
-    WriteCommand.self,
+    WriteCommand.self, TranslateCommand.self, WordsCommand.self,
     EvaluateCommand.self,
     ConvertCommand.self, VerifyCommand.self, FinetuneCommand.self, TrainCommand.self, DrawCommand.self,
     BenchCommand.self, PullCommand.self,

@@ -5,6 +5,7 @@ import Testing
 
 @testable import AviaryCLI
 @testable import AviaryWeights
+@testable import AviaryZoo
 
 @Suite("Pulling from the command line", .serialized)
 struct PullTests {
@@ -98,6 +99,94 @@ struct PullTests {
     }
   }
 
+  @Test(
+    "files that belong to weights come with them, are checked, bundled, and read where the weights are used")
+  func companions() throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "AviaryZooTests/Fixtures/gpt2")
+    func fixture(_ name: String) throws -> [UInt8] {
+      Array(try Data(contentsOf: fixtures.appending(path: name)))
+    }
+    let settings: Settings = [
+      "n_layer": .integer(1), "n_embd": .integer(16), "n_head": .integer(2), "n_positions": .integer(32),
+      "vocab_size": .integer(372),
+    ]
+    let configuration = Array(
+      #"{"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 32, "vocab_size": 372}"#.utf8)
+    try withTemporaryFolder { folder throws in
+      let loaded = try withRandomSeed(1) {
+        try Zoo.untrainedNetwork(try Catalogue.entry("gpt2"), settings: settings)
+      }
+      let path = "\(folder)/model.safetensors"
+      try WeightFile.write(
+        try WeightArchive(loaded.network.stateEntries.map { ($0.name, $0.value) }), to: path, as: .safetensors
+      )
+      let files = [
+        "/gpt2/model.safetensors": Array(try #require(FileManager.default.contents(atPath: path))),
+        "/gpt2/vocab.json": try fixture("vocab.json"), "/gpt2/merges.txt": try fixture("merges.txt"),
+        "/gpt2/config.json": configuration,
+      ]
+      let server = try LocalServer { request, _ in
+        .init(file: files[request.path] ?? Array("<html>".utf8), tag: "\"1\"", to: request)
+      }
+      let published = try #require(try Catalogue.selection("gpt2.huggingface").weights)
+      let vocabulary = sha256(try fixture("vocab.json"))
+      func pull(_ digest: String? = nil, _ names: String...) throws -> WeightCache.Entry {
+        try WeightCache.user().pull(
+          published.name, file: published.file, Download(url: server.address + "/gpt2/model.safetensors"),
+          companions: names.map { name in
+            CompanionDownload(
+              file: name, url: "\(server.address)/gpt2/\(name)",
+              digest: name == "vocab.json" ? digest.map { .sha256($0) } : nil, byteCount: nil)
+          })
+      }
+      let words = ["write", "gpt2", "--prompt", "the", "--length", "3", "--seed", "2"]
+      let bundle = "\(folder)/bundle"
+      var written = ""
+      try WeightCache.$current.withValue(WeightCache(folder: "\(folder)/a")) { () throws in
+        // As a cache that was filled before there were companions.
+        #expect(try pull().companions.isEmpty)
+        #expect(throws: DownloadError.self) { try pull(String(repeating: "0", count: 64), "vocab.json") }
+        #expect(throws: DownloadError.self) { try pull(nil, "other.json") }
+        let requests = server.requests.count
+        let entry = try pull(vocabulary, "vocab.json", "merges.txt", "config.json")
+        #expect(entry.companions.map(\.file) == ["vocab.json", "merges.txt", "config.json"])
+        #expect(server.requests.dropFirst(requests).allSatisfy { !$0.path.hasSuffix(".safetensors") })
+        let outcome = aviary(words)
+        #expect(outcome.status == 0 && outcome.output.hasPrefix("the"), "\(outcome.errors)")
+        written = outcome.output
+        #expect(aviary("cache", "verify").status == 0)
+        let json = aviary("pull", "gpt2", "--offline", "--json")
+        #expect(
+          json.output.contains("vocab.json") && json.output.contains("\"is_verified\""), "\(json.errors)")
+        #expect(aviary("bundle", "gpt2", "--output", bundle).status == 0)
+        // A changed companion is found, and fetched again alone.
+        try Data("{}".utf8).write(to: URL(filePath: "\(entry.companionFolder)/vocab.json"))
+        let damaged = aviary(words)
+        #expect(damaged.status == 1 && damaged.errors.contains("vocab.json of gpt2.huggingface is damaged"))
+        #expect(aviary("cache", "verify").status == 1)
+        let before = server.requests.count
+        _ = try pull(vocabulary, "vocab.json", "merges.txt", "config.json")
+        #expect(server.requests.dropFirst(before).map(\.path) == ["/gpt2/vocab.json"])
+        #expect(aviary(words).output == written)
+        #expect(aviary("cache", "clear").status == 0)
+        #expect(!FileManager.default.fileExists(atPath: entry.companionFolder))
+      }
+      try WeightCache.$current.withValue(WeightCache(folder: "\(folder)/b")) { () throws in
+        // Not the published file: the bundle is refused under the published name, and taken by whoever asks for no digest.
+        #expect(aviary("cache", "add", bundle).status == 1)
+        let cache = try WeightCache.user()
+        #expect(try cache.add(bundle: bundle).first?.companions.count == 3)
+        #expect(aviary(words).output == written)
+        let index = "\(bundle)/index.json"
+        let text = try String(contentsOfFile: index, encoding: .utf8)
+        try text.replacing("\"vocab.json\"", with: "\"../../vocab.json\"").write(
+          toFile: index, atomically: true, encoding: .utf8)
+        #expect(throws: WeightsError.self) { try cache.add(bundle: bundle) }
+      }
+    }
+  }
+
   @Test("the published digest decides, and errors are sentences")
   func errors() throws {
     let file = try published()
@@ -144,6 +233,9 @@ struct RegistryTests {
         #expect(url.hasPrefix("https://") && URL(string: url) != nil, "\(url)")
         #expect(try weights.url(mirror: "http://here/m").hasPrefix("http://here/m/"))
         #expect(try Catalogue.selection(weights.name).weights?.name == weights.name)
+        for (companion, download) in zip(weights.card.companions ?? [], try weights.companions()) {
+          #expect(download.file == companion.file && companion.sha256?.count ?? 64 == 64)
+        }
         switch weights.digest {
         case .sha256(let digits): #expect(digits.count == 64)
         case .sha256Prefix(let digits): #expect(digits.count == 8 && url.contains("-\(digits)."))

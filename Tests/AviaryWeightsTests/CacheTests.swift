@@ -153,10 +153,10 @@ struct CacheTests {
       try withCache { other throws in
         let digest = sha256(file)
         #expect(throws: DownloadError.self) {
-          try other.add(bundle: folder) { _ in .md5(String(repeating: "0", count: 32)) }
+          try other.add(bundle: folder) { _, _ in .md5(String(repeating: "0", count: 32)) }
         }
         #expect(try other.entries().isEmpty)
-        #expect(try other.add(bundle: folder) { _ in .sha256(digest) }.map(\.name) == ["net.tv"])
+        #expect(try other.add(bundle: folder) { _, _ in .sha256(digest) }.map(\.name) == ["net.tv"])
         #expect(try other.file("net.tv")?.sha256 == digest)
       }
     }

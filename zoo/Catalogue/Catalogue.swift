@@ -175,6 +175,7 @@ public enum Catalogue {
       AdaIN.entries,
       Gatys.entries, DenoisingUNet.entries, DiT.entries, VAE.entries, ConvolutionalVAE.entries, DCGAN.entries,
       PerceptronGenerator.entries, ShowAndTell.entries, ShowAttendTell.entries, CharRNN.entries, GPT2.entries,
+      RecurrentTranslator.entries,
     ].flatMap(\.self)
 
   /// The models of one task.

@@ -34,8 +34,7 @@ struct RecurrentReader: LanguageReader {
   /// - Parameter signature: of the network, which has an input and an output.
   init(_ network: SharedNetwork, _ signature: Signature) {
     (tokens, logits) = (signature.inputs[0].name, signature.outputs[0].name)
-    let outputs = Set(signature.outputs.map(\.name))
-    states = signature.inputs.filter { $0.isOptional && outputs.contains($0.name) }.map(\.name)
+    states = signature.stateNames
     self.network = network
   }
 

@@ -3,14 +3,14 @@ import Aviary
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary =
-    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per token, perplexity and bits per byte of a language model; COCO's numbers of a detector; intersection over union of a segmenter; BLEU of a captioner."
+    "Measures how well a model does its task on data: accuracy, class by class, of a classifier; nats per picture of an autoencoder; what a classifier says of what a generator makes; nats per token, perplexity and bits per byte of a language model; COCO's numbers of a detector; intersection over union of a segmenter; BLEU of a captioner; the share of texts that a translator gets right."
   static let operands = "MODEL"
   static let options =
     [
       Option.weights, Option.channels, Option.size,
       Option(
         "data", "FOLDER",
-        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures; for a captioner, a COCO file of captions"
+        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures; for a captioner, a COCO file of captions; for a translator, a file of lines with a text, a tab and its translation"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
       Option(
@@ -36,6 +36,7 @@ enum EvaluateCommand: Command {
     case .detection: ["limit", "data", "pictures", "exact", "report"]
     case .segmentation: ["limit", "data", "truth", "exact", "report"]
     case .captioning: ["limit", "data", "pictures", "exact", "beam", "normalize", "vocabulary"]
+    case .translation: ["limit", "data", "exact", "beam", "normalize"]
     case .stylization: []
     }
   }
@@ -52,9 +53,10 @@ enum EvaluateCommand: Command {
     case .detection: evaluate = DetectorEvaluation.run
     case .segmentation: evaluate = SegmenterEvaluation.run
     case .captioning: evaluate = CaptionerEvaluation.run
+    case .translation: evaluate = TranslationEvaluation.run
     case .stylization:
       throw UsageError(
-        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, segmenters, captioners, generators and language models can be evaluated"
+        "\(entry.name) \(entry.task.verb): aviary \(entry.task.command); classifiers, detectors, segmenters, captioners, generators, language models and translators can be evaluated"
       )
     }
     if let option = others.sorted().first(where: arguments.has) {

@@ -24,6 +24,16 @@ enum PullCommand: Command {
     let isVerified: Bool
     let licence: String
     let top1: Double?
+    /// Files that belong to it.
+    var companions: [Companion]?
+
+    struct Companion: Encodable {
+      let path: String
+      let bytes: Int
+      let sha256: String
+      /// Whether its publisher gives a digest, which was checked.
+      let isVerified: Bool
+    }
   }
 
   static func run(_ arguments: Arguments) throws {
@@ -44,13 +54,27 @@ enum PullCommand: Command {
       results.append(
         Result(
           name: file.name, path: file.path, bytes: file.byteCount, sha256: file.sha256, url: file.url,
-          isVerified: weights.digest != nil, licence: weights.card.licence, top1: weights.card.top1))
+          isVerified: weights.digest != nil, licence: weights.card.licence, top1: weights.card.top1,
+          companions: companions(weights, file)))
       if !arguments.has("json") { Console.print(text(results.last!)) }
     }
     guard arguments.has("json") else { return }
     if repositories.isEmpty { return try Console.printJSON(results) }
     if results.isEmpty { return try Console.printJSON(repositories) }
     try Console.printJSON(Both(models: results, repositories: repositories))
+  }
+
+  /// Nil where none belong to the weights.
+  private static func companions(
+    _ weights: PublishedWeights, _ file: WeightCache.Entry
+  ) -> [Result.Companion]? {
+    if file.companions.isEmpty { return nil }
+    return file.companions.map { companion in
+      let published = weights.card.companions?.first { $0.file == companion.file }
+      return Result.Companion(
+        path: "\(file.companionFolder)/\(companion.file)", bytes: companion.byteCount,
+        sha256: companion.sha256, isVerified: published?.sha256 != nil)
+    }
   }
 
   private struct Both: Encodable {
@@ -122,10 +146,14 @@ enum PullCommand: Command {
       result.isVerified
       ? "equal to the published digest" : "no digest is published: this file's is kept from now on"
     let accuracy = result.top1.map { ", top-1 \($0) %" } ?? ""
+    let companions = (result.companions ?? []).map { companion in
+      let check = companion.isVerified ? "" : ", its length and digest are not published: unchecked"
+      return "\n\(companion.path), \(ProgressBar.Unit.bytes.text(Double(companion.bytes)))\(check)"
+    }
     return """
       \(result.name): \(ProgressBar.Unit.bytes.text(Double(result.bytes))), \(result.licence)\(accuracy)
       \(result.path)
-      SHA-256 \(result.sha256), \(digest)
+      SHA-256 \(result.sha256), \(digest)\(companions.joined())
       """
   }
 }

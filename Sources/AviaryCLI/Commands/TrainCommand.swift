@@ -8,7 +8,10 @@ enum TrainCommand: Command {
   static let operands = "RECIPE"
   static let options =
     [
-      Option("data", "FOLDER", "the data set the recipe is for; pictures that are drawn need none"),
+      Option(
+        "data", "FOLDER",
+        "the data set the recipe is for; a file of text for a language model; what is drawn or made up needs none"
+      ),
       Option("judge", "FILE", "weights of VGG or HED, which a painter's pictures are looked at with"),
       Option("epochs", "N", "instead of the recipe's"),
       Option("output", "FILE", "the portable file to write: the best epoch's weights"),
@@ -33,9 +36,8 @@ enum TrainCommand: Command {
       case .generation: try GeneratorRecipe.run(recipe)
       case .detection: try DetectorRecipe.run(recipe)
       case .captioning: try CaptionerRecipe.run(recipe)
-      case .language:
-        throw UsageError(
-          "\(recipe.entry.name) \(recipe.entry.task.verb): recipes for that cannot be followed yet")
+      case .language: try LanguageRecipe.run(recipe)
+      case .translation: try TranslationRecipe.run(recipe)
       }
     let options = recipe.options
     if options.isQuiet { return try Console.printJSON(Result(epochs: reports, test: test)) }
@@ -53,7 +55,7 @@ struct FollowedRecipe {
   let recipe: Recipe
   let entry: ZooEntry
   let options: TrainingOptions
-  /// The folder of the data; nil where pictures are drawn.
+  /// The folder or file of the data; nil where pictures are drawn, or dates made up.
   let folder: String?
 
   /// What a page about the run says of it.
@@ -70,10 +72,13 @@ extension FollowedRecipe {
     guard recipe.scenes == nil || !arguments.has("data") else {
       throw UsageError("the recipe \(name) draws its pictures: it takes no --data")
     }
+    guard recipe.dates == nil || !arguments.has("data") else {
+      throw UsageError("the recipe \(name) makes up its dates: it takes no --data")
+    }
     self.init(
       name: name, recipe: recipe, entry: try Catalogue.entry(recipe.model),
       options: try TrainingOptions(
         arguments, epochs: recipe.epochs, batch: recipe.batch, seed: recipe.seed),
-      folder: recipe.scenes == nil ? try arguments.required("data") : nil)
+      folder: recipe.scenes == nil && recipe.dates == nil ? try arguments.required("data") : nil)
   }
 }

@@ -4,8 +4,11 @@ import Foundation
 /// `aviary evaluate` for captioners: BLEU-1 to BLEU-4 against what people wrote, as sacrebleu counts it.
 enum CaptionerEvaluation {
   static let options = [
-    Option("beam", "N", "for captioners: captions that are looked at at a time, by default 5"),
-    Option("normalize", nil, "for captioners: compare captions by log p per word"),
+    Option(
+      "beam", "N",
+      "for captioners: captions that are looked at at a time, by default 5; for translators by default 1"),
+    Option(
+      "normalize", nil, "for captioners and translators: compare captions by log p per word, or character"),
   ]
 
   private struct Report: Encodable {

@@ -18,15 +18,38 @@ struct CacheIndex: Codable, Equatable {
     /// The name it is published under.
     var file: String
     var url: String?
+    /// Files that belong to it, which lie under their own names in a folder of the entry's; nil for none.
+    var companions: [Companion]?
 
     enum CodingKeys: String, CodingKey {
       case sha256
       case byteCount = "bytes"
-      case modified, file, url
+      case modified, file, url, companions
     }
 
-    /// Names of files come from here: nothing but a digest may be one.
-    var isPlausible: Bool { Self.isDigest(sha256) && byteCount >= 0 }
+    /// A file that belongs to weights: a vocabulary, say.
+    struct Companion: Codable, Equatable {
+      var file: String
+      var sha256: String
+      var byteCount: Int
+
+      enum CodingKeys: String, CodingKey {
+        case file, sha256
+        case byteCount = "bytes"
+      }
+
+      var isPlausible: Bool { Self.isName(file) && Entry.isDigest(sha256) && byteCount >= 0 }
+
+      /// Whether it is the name of a file in a folder, and leads nowhere else.
+      static func isName(_ file: String) -> Bool {
+        1...255 ~= file.utf8.count && !file.hasPrefix(".") && !file.utf8.contains { $0 == 0x2F || $0 < 0x20 }
+      }
+    }
+
+    /// Names of files come from here: nothing but a digest, and names that stay in their folder, may be one.
+    var isPlausible: Bool {
+      Self.isDigest(sha256) && byteCount >= 0 && (companions ?? []).allSatisfy(\.isPlausible)
+    }
 
     /// Whether a name is a SHA-256 in hexadecimal digits.
     static func isDigest(_ name: String) -> Bool {
@@ -55,7 +78,7 @@ struct CacheIndex: Codable, Equatable {
           .unsupported, "the cache's index has version \(index.version), newer than this program")
       }
       if let entry = index.entries.first(where: { !$0.value.isPlausible }) {
-        throw WeightsError(.refused, "the entry \(entry.key.quoted) names no digest")
+        throw WeightsError(.refused, "the entry \(entry.key.quoted) names no digest, or a file elsewhere")
       }
       return index
     }

@@ -4,7 +4,7 @@ import Foundation
 /// Files of weights that were downloaded, each called by the SHA-256 of its content, in a folder of the user's.
 ///
 /// `weights/<sha256>` are the files, `weights/index.json` says what they are, `weights/repositories` are files under the paths of
-/// their publisher, `weights/partial` holds downloads that are not complete and `weights/locks` what keeps processes from doing the same work
+/// their publisher, `weights/companions` are those that belong to weights, `weights/partial` holds downloads that are not complete and `weights/locks` what keeps processes from doing the same work
 /// twice. A folder with files and an index is a bundle as well: carried to
 /// another machine, it is added to the cache there.
 public struct WeightCache: Sendable {
@@ -22,6 +22,20 @@ public struct WeightCache: Sendable {
     public let sha256: String
     /// The address of its publisher, even when a mirror sent it; nil where the index has none.
     public let url: String?
+    /// Files that belong to it: a vocabulary, say.
+    public let companions: [Companion]
+    /// Where ``companions`` lie under their own names; there is no such folder where there are none.
+    public let companionFolder: String
+  }
+
+  /// A file that belongs to weights, under the name that it is published under.
+  public struct Companion: Sendable, Equatable {
+    /// Its name.
+    public let file: String
+    /// Its length in bytes.
+    public let byteCount: Int
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
+    public let sha256: String
   }
 
   let folder: String
@@ -60,9 +74,16 @@ public struct WeightCache: Sendable {
 
   /// The file of weights called `name`, nil when there is none.
   ///
-  /// A file that was changed since it was last found whole is read and compared with its digest.
-  /// - Throws: ``WeightsError`` when it is damaged.
+  /// A file that was changed since it was last found whole is read and compared with its digest, and so are its companions, which are short.
+  /// - Throws: ``WeightsError`` when it, or one of them, is damaged.
   public func file(_ name: String) throws -> Entry? {
+    guard let found = try fileAlone(name) else { return nil }
+    try verifyCompanions(of: found)
+    return found
+  }
+
+  /// As ``file(_:)``, whatever its companions are.
+  func fileAlone(_ name: String) throws -> Entry? {
     guard let known = try CacheIndex(folder: folder).entries[name], let stamp = FileStamp(path(known)) else {
       return nil
     }
@@ -78,6 +99,7 @@ public struct WeightCache: Sendable {
       throw WeightsError(.unreadable, "\(name.quoted) is not in the cache", file: folder)
     }
     try verify(name, known)
+    try verifyCompanions(of: entry(name, known))
   }
 
   private func verify(_ name: String, _ known: CacheIndex.Entry) throws {
@@ -104,6 +126,7 @@ public struct WeightCache: Sendable {
   /// enough in a cache that may only be read.
   /// - Parameters:
   ///   - file: the name it is published under.
+  ///   - companions: files that belong to it; those that are not here are fetched, whether it is or not.
   ///   - origin: the address of its publisher, when the download is from another.
   ///   - isForced: fetches it whether it is here or not.
   ///   - accept: throws `WeightsError` for a file that can be read but is not what it should be.
@@ -111,17 +134,20 @@ public struct WeightCache: Sendable {
   /// - Throws: ``DownloadError`` or ``WeightsError``; the cache is then as it was.
   package func pull(
     _ name: String, file: String, _ download: Download, publishedAt origin: String? = nil,
-    isForced: Bool = false,
+    companions: [CompanionDownload] = [], isForced: Bool = false,
     policy: Download.Policy = .init(), accept: (WeightFile) throws -> Void = { _ in },
     waiting: () -> Void = {}, report: @escaping (Download.Event) -> Void = { _ in }
   ) throws -> Entry {
     // A damaged index would show only after the download.
     _ = try CacheIndex(folder: folder)
-    if !isForced, let found = try? self.file(name) { return found }
+    if !isForced, let found = try? self.file(name), found.has(companions) { return found }
     try makeFolder("locks")
     try makeFolder("partial")
     return try FileLock.hold("\(folder)/locks/\(fileName(name))", waiting: waiting) {
-      if !isForced, let found = try? self.file(name) { return found }
+      let known = try CacheIndex(folder: folder).entries[name]?.companions ?? []
+      if !isForced, let found = try? fileAlone(name) {
+        return try pull(companions, of: found, known: known, policy: policy, report: report)
+      }
       let partial = "\(folder)/partial/\(fileName(name))"
       let digests = try download.fetch(to: partial, policy: policy, report: report)
       defer { unlink(partial + ".json") }
@@ -132,9 +158,11 @@ public struct WeightCache: Sendable {
         unlink(partial)
         throw DownloadError(.wrongContent, download.url, "what came cannot be used: \(error.reason)")
       }
-      return try admit(
+      let found = try admit(
         partial, name, file: file, url: origin ?? download.url.withoutCredentials,
         sha256: digests.sha256)
+      return try pull(
+        companions, of: found, known: isForced ? [] : known, policy: policy, report: report)
     }
   }
 
@@ -189,11 +217,12 @@ public struct WeightCache: Sendable {
     }
     remove(folder, where: CacheIndex.Entry.isDigest)
     remove("\(folder)/partial") { _ in true }
-    let repositories = "\(folder)/repositories"
-    for file in FileManager.default.enumerator(atPath: repositories)?.compactMap({ $0 as? String }) ?? [] {
-      freed += FileStamp("\(repositories)/\(file)")?.byteCount ?? 0
+    for folder in ["repositories", "companions"].map({ "\(folder)/\($0)" }) {
+      for file in FileManager.default.enumerator(atPath: folder)?.compactMap({ $0 as? String }) ?? [] {
+        freed += FileStamp("\(folder)/\(file)")?.byteCount ?? 0
+      }
+      try? FileManager.default.removeItem(atPath: folder)
     }
-    try? FileManager.default.removeItem(atPath: repositories)
     return freed
   }
 
@@ -204,11 +233,14 @@ public struct WeightCache: Sendable {
   func entry(_ name: String, _ known: CacheIndex.Entry) -> Entry {
     Entry(
       name: name, path: path(known), file: known.file, byteCount: known.byteCount, sha256: known.sha256,
-      url: known.url)
+      url: known.url,
+      companions: (known.companions ?? []).map {
+        Companion(file: $0.file, byteCount: $0.byteCount, sha256: $0.sha256)
+      }, companionFolder: "\(folder)/companions/\(fileName(name))")
   }
 
   /// A name as a file's: what separates folders is taken out.
-  private func fileName(_ name: String) -> String {
+  func fileName(_ name: String) -> String {
     "_" + name.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" }
   }
 
@@ -222,7 +254,7 @@ public struct WeightCache: Sendable {
   }
 
   /// Changes the index while no other process does.
-  private func update(_ body: (inout CacheIndex) throws -> Void) throws {
+  func update(_ body: (inout CacheIndex) throws -> Void) throws {
     try makeFolder("locks")
     try FileLock.hold("\(folder)/locks/index") {
       var index = try CacheIndex(folder: folder)

@@ -28,6 +28,7 @@ extension ZooTask {
     case .detection: (network as? any DetectionNetwork)?.labelCount
     case .captioning: (network as? any CaptioningNetwork)?.wordCount
     case .language: network.signature.outputs.first.flatMap { $0.fixedExtent($0.axes.count - 1) }
+    case .translation: (network as? any TranslationNetwork)?.targetCount
     case .classification, .stylization, .generation: nil
     }
   }

@@ -49,6 +49,8 @@ public struct Card: Sendable, Codable, Hashable {
     public var file: String?
     /// Where it is, below the address of its framework (see `Registry/sources.json`) or a whole address; ``file`` when absent.
     public var url: String?
+    /// Files that lie beside it and belong to it: a vocabulary, say.
+    public var companions: [Companion]?
     /// Length of the file.
     public var bytes: Int?
     /// The same to three decimals of 2²⁰ bytes, as torchvision publishes it.
@@ -75,6 +77,16 @@ public struct Card: Sendable, Codable, Hashable {
     public var recipe: String?
     /// How long that took, and on what.
     public var trainingTime: String?
+  }
+
+  /// A file that belongs to published weights, in the same folder as theirs.
+  public struct Companion: Sendable, Codable, Hashable {
+    /// Its name.
+    public var file: String
+    /// Its length, where it is known.
+    public var bytes: Int?
+    /// Its digest; nil where none is published.
+    public var sha256: String?
   }
 
   /// The card of a model.

@@ -42,6 +42,16 @@ public struct PublishedWeights: Sendable {
     return base.withSlash + path
   }
 
+  /// The files that belong to them, in the folder of the file itself. Throws as ``url(mirror:)``.
+  func companions(mirror: String? = nil) throws -> [CompanionDownload] {
+    let folder = try url(mirror: mirror).split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    return (card.companions ?? []).map {
+      CompanionDownload(
+        file: $0.file, url: (folder + [$0.file[...]]).joined(separator: "/"),
+        digest: $0.sha256.map { .sha256($0) }, byteCount: $0.bytes)
+    }
+  }
+
   /// The addresses below which frameworks publish their files.
   static func sources() throws -> [String: String] {
     try JSONDecoder().decode(

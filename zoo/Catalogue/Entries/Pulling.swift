@@ -4,7 +4,7 @@ import Foundation
 extension Zoo {
   /// The published weights that a text names, in the cache: `resnet50` (its preferred ones) or `resnet50.keras_v1`.
   ///
-  /// Fetches them when they are not there. The published digest is checked, the whole file's SHA-256 kept and checked whenever the file
+  /// Fetches them, and what belongs to them (a vocabulary), when they are not there. The published digest is checked, the whole file's SHA-256 kept and checked whenever the file
   /// has changed.
   /// - Parameters:
   ///   - mirror: an address to fetch from instead of the publisher's, with the same paths below it.
@@ -32,7 +32,7 @@ extension Zoo {
       weights.name, file: weights.file,
       Download(
         url: url, digest: weights.digest, byteCount: weights.card.bytes, mostBytes: weights.mostBytes),
-      publishedAt: try weights.url(), isForced: isForced,
+      publishedAt: try weights.url(), companions: try weights.companions(mirror: mirror), isForced: isForced,
       policy: policy,
       // Without a digest the tensors at least have to be the model's.
       accept: { if weights.digest == nil { _ = try described(entry, $0) } }, waiting: waiting, report: report)
@@ -86,8 +86,10 @@ extension Zoo {
   ///
   /// Throws `WeightsError` or `DownloadError` naming the first file that is not right.
   public static func add(bundle folder: String) throws -> [WeightCache.Entry] {
-    try WeightCache.user().add(bundle: folder) { name in
-      (try? Catalogue.selection(name))?.weights?.digest
+    try WeightCache.user().add(bundle: folder) { name, companion in
+      let weights = (try? Catalogue.selection(name))?.weights
+      guard let companion else { return weights?.digest }
+      return weights?.card.companions?.first { $0.file == companion }?.sha256.map { .sha256($0) }
     }
   }
 }

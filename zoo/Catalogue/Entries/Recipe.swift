@@ -12,7 +12,7 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var data: String
   /// How often the training data is gone through.
   package var epochs: Int
-  /// Pictures in a step.
+  /// Pictures, or pieces of a text, in a step.
   package var batch: Int
   /// The optimizer's highest learning rate, which the schedule scales.
   package var learningRate: Float
@@ -32,12 +32,18 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var attentionWeight: Float?
   /// Height and width of the input, where they are not the model's own.
   package var size: Int?
+  /// The tokens of a piece of text that is learned at once; nil where no text is learned.
+  package var length: Int?
+  /// Whether the weights are stored in float16; float32 where absent.
+  package var storesHalf: Bool?
   /// What a network that makes pictures learns; nil for a classifier.
   package var objective: GenerationObjective?
   /// What such a network is made from, where that is not the catalogue's.
   package var settings: Settings?
   /// Pictures that are drawn, where they are the data.
   package var scenes: Scenes?
+  /// Dates that are made up, where they are the data.
+  package var dates: Dates?
   /// How a network is taught to paint, where that is what it learns.
   package var painting: Painting?
   /// The share of the training data that the best epoch is chosen on.
@@ -93,6 +99,16 @@ package struct Recipe: Sendable, Codable, Hashable {
   /// AdamW with the recipe's numbers.
   package func makeOptimizer() -> any Optimizer {
     Adam.decoupled(learningRate: learningRate, weightDecay: weightDecay)
+  }
+
+  /// How many dates are made up.
+  package struct Dates: Sendable, Codable, Hashable {
+    /// To learn from, in each epoch others.
+    package var training: Int
+    /// To choose the best epoch by.
+    package var validation: Int
+    /// For the test.
+    package var test: Int
   }
 
   /// Pictures of scenes to learn from and to be tested on.

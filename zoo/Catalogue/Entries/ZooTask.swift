@@ -14,6 +14,8 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
   case captioning
   /// From the beginning of a text to what follows.
   case language
+  /// From a text to the same said otherwise.
+  case translation
 
   /// The program's command.
   public var command: String {
@@ -25,6 +27,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .generation: "sample"
     case .captioning: "caption"
     case .language: "write"
+    case .translation: "translate"
     }
   }
 
@@ -38,6 +41,7 @@ public enum ZooTask: String, Sendable, Codable, CaseIterable {
     case .generation: "generates"
     case .captioning: "captions"
     case .language: "writes"
+    case .translation: "translates"
     }
   }
 }

@@ -10,6 +10,8 @@ struct NetworkMatching {
   /// What the user says, which comes before what files and tensors say.
   let given: Settings
   let allowing: Allowance
+  /// The path whose folder has the files that belong to the weights: that of their own file, mostly.
+  let surroundings: String
 
   /// A network with first values, and the weights for it under our names.
   typealias Match = (loaded: LoadedNetwork, weights: WeightArchive)
@@ -24,7 +26,7 @@ struct NetworkMatching {
     if let names = file.archive.classNames, names.count == entry.task.labelCount(of: match.loaded.network) {
       match.loaded.metadata.labels = names
     }
-    try match.loaded.take(companionsOf: file.path)
+    try match.loaded.take(companionsOf: surroundings)
     return match
   }
 
@@ -74,7 +76,7 @@ struct NetworkMatching {
       return try Darknet.settings(beside: file.path)
     }
     guard blueprint.hasConfigurationFile else { return [:] }
-    return try ConfigurationFile.beside(file.path)?.settings(blueprint.completed) ?? [:]
+    return try ConfigurationFile.beside(surroundings)?.settings(blueprint.completed) ?? [:]
   }
 
   private func described(_ metadata: PortableMetadata, _ dialectName: String) throws -> Match {

@@ -22,8 +22,10 @@ extension Zoo {
       return try network(source.entry, file, settings: settings, allowing: allowing)
     }
     guard source.entry.task == .classification else {
-      return try network(source.entry, file, settings: settings, allowing: allowing)
-        .published(as: published.weights, published.file)
+      let besides = "\(published.file.companionFolder)/\(published.file.file)"
+      return try network(
+        source.entry, file, settings: settings, allowing: allowing, surroundings: besides
+      ).published(as: published.weights, published.file)
     }
     return try load(source.entry, file, try Adaptation(settings), allowing: allowing)
       .published(as: published.weights, published.file).asNetwork
@@ -33,12 +35,18 @@ extension Zoo {
   public static func network(
     _ entry: ZooEntry, _ file: WeightFile, settings: Settings = [:], allowing: Allowance = []
   ) throws -> LoadedNetwork {
+    try network(entry, file, settings: settings, allowing: allowing, surroundings: file.path)
+  }
+
+  private static func network(
+    _ entry: ZooEntry, _ file: WeightFile, settings: Settings, allowing: Allowance, surroundings: String
+  ) throws -> LoadedNetwork {
     guard entry.task != .classification else {
       return try load(entry, file, try Adaptation(settings), allowing: allowing).asNetwork
     }
     try file.requireIntact()
     var (loaded, weights) = try NetworkMatching(
-      entry: entry, file: file, given: settings, allowing: allowing
+      entry: entry, file: file, given: settings, allowing: allowing, surroundings: surroundings
     ).match()
     let defects = loaded.network.assign(weights, loaded.report!)
     if let told = try allowing.told(defects, file: file.path) { loaded.changes.append(told) }
@@ -108,8 +116,9 @@ extension Zoo {
     _ entry: ZooEntry, _ file: WeightFile, allowing: Allowance = []
   ) throws -> Described {
     guard entry.task == .classification else {
-      let (loaded, weights) = try NetworkMatching(entry: entry, file: file, given: [:], allowing: allowing)
-        .match()
+      let (loaded, weights) = try NetworkMatching(
+        entry: entry, file: file, given: [:], allowing: allowing, surroundings: file.path
+      ).match()
       return try Described(loaded, weights)
     }
     let (loaded, weights) = try Matching(entry, file, .init(), allowing).match()

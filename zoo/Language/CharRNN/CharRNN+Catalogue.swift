@@ -46,7 +46,11 @@ extension CharRNN {
         Dialect(
           "pytorch", nameMaps: ["tensorflow_charrnn"], Configuration.ml5,
           TaskBinding(labels: .names(shakespeare), companions: [vocabularyFile]))
-      ])
+      ]),
+    // Its characters are those of the text that it learned, and its file says them.
+    ZooEntry(
+      "charrnn_shakespeare", .language,
+      [Dialect("aviary", Configuration.shakespeare, TaskBinding(companions: [learnedVocabulary]))]),
   ]
 
   /// The characters of ml5's model of Shakespeare, in the order of its numbers: by how often the text has them.
@@ -63,4 +67,8 @@ extension CharRNN {
       }
     },
     read: { path, metadata in metadata.labels = try Vocabulary(contentsOf: path).labels })
+
+  /// The same for weights in other formats than the portable one.
+  private static let learnedVocabulary = CompanionFile(
+    places: vocabularyFile.places, missing: { _ in nil }, read: vocabularyFile.read)
 }

@@ -22,6 +22,13 @@ public final class CharRNN: Network {
 
     /// ml5's models of one author each: two layers of 128.
     public static let ml5 = Configuration()
+
+    /// A model that learns a megabyte of text on a processor in half an hour.
+    public static let shakespeare: Configuration = {
+      var configuration = Configuration()
+      (configuration.embedding, configuration.width) = (64, 192)
+      return configuration
+    }()
   }
 
   /// A vector for each character: N×T to N×T×D.

@@ -23,6 +23,12 @@ public struct Vocabulary: Tokenizer, Hashable {
     (self.characters, self.numbers) = (scalars, numbers)
   }
 
+  /// All characters of a text, in the order of their numbers in Unicode.
+  public init(of text: String) {
+    characters = Set(text.unicodeScalars).sorted { $0.value < $1.value }
+    numbers = Dictionary(uniqueKeysWithValues: characters.enumerated().map { ($1, $0) })
+  }
+
   /// Reads a JSON file: an object from characters to numbers, which are 0 to one less than there are, as ml5 has it, or an array of
   /// characters in their order.
   ///
