@@ -43,7 +43,7 @@ enum FinetuneCommand: Command {
     case .classification: try ClassifierFinetuning.run(name, arguments)
     case .segmentation: try SegmenterFinetuning.run(name, arguments)
     case .detection: try DetectorFinetuning.run(name, arguments)
-    case .captioning, .generation, .language, .stylization:
+    case .captioning, .generation, .language, .stylization, .translation:
       throw UsageError(
         "\(entry.name) \(entry.task.verb): finetune teaches classifiers, segmenters and detectors")
     }
