@@ -50,6 +50,9 @@ struct TranslateTests {
       #expect(outcome.status != 0 && !outcome.errors.contains("\n"), "\(outcome.errors)")
       return outcome.errors
     }
+    // It says something of everything, and that it is sure of little.
+    #expect(aviary("translate", "translate_dates", "hello").errors.contains("'hello': a guess"))
+    #expect(aviary("translate", "translate_dates", "3 May 1998").errors.isEmpty)
     #expect(sentence("translate", "translate_dates", "3 Mai ü").contains("lacks \"ü\""))
     #expect(sentence("translate", "translate_dates", "3 May 1998", "ü").contains("'ü': the vocabulary lacks"))
     #expect(

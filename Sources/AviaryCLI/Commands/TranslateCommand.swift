@@ -19,6 +19,9 @@ enum TranslateCommand: Command {
   ]
   static let example = "aviary translate translate_dates 'Sunday, 3rd of May, 1998' --attention looks.png"
 
+  /// log ½: what is less likely is said to be a guess.
+  private static let leastScore = -log(Float(2))
+
   private struct Record: Encodable {
     let text: String
     let translation: String
@@ -50,6 +53,10 @@ enum TranslateCommand: Command {
       records.append(
         Record(text: text, translation: found.text, score: found.score, isComplete: found.isComplete))
       if !arguments.has("json") { Console.print(found.text.onOneLine) }
+      if found.score < leastScore {
+        Console.printError(
+          "'\(text.onOneLine)': a guess, of a probability of \(String(format: "%.2g", exp(found.score)))")
+      }
       if !found.isComplete { Console.printError("'\(text.onOneLine)': cut off, no end came") }
       if let drawing {
         guard let attention = found.attention else {
