@@ -5,7 +5,7 @@ extension Arguments {
   private static let runsWorthMeasuring = 16
 
   /// The model with the weights and the adaptation that were asked for.
-  func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedModel {
+  func model(_ name: String, _ part: Adaptation.Part = .whole) throws -> LoadedClassifier {
     var adaptation = try adaptation
     adaptation.part = part
     return try Zoo.load(name, weights: file("weights"), adaptation, allowing: allowance)
@@ -65,7 +65,7 @@ extension Arguments {
   }
 
   /// As ``runner(_:runs:)`` for a classifier: from a batch to its logits.
-  func network(_ loaded: LoadedModel, runs: Int) throws -> (Tensor) -> Tensor {
+  func network(_ loaded: LoadedClassifier, runs: Int) throws -> (Tensor) -> Tensor {
     let run = try runner(loaded.asNetwork, runs: runs)
     return { run(["input": $0])["logits"] }
   }
@@ -107,7 +107,7 @@ extension LoadedNetwork {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// Says on stderr how the network was adapted, before work begins.
   func tellChanges() {
     for change in changes { Console.printError("\(name): \(change)") }

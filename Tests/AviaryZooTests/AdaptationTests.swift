@@ -31,7 +31,7 @@ struct AdaptationTests {
     try body(path, loaded.model)
   }
 
-  private func savedAndLoaded(_ loaded: LoadedModel) throws -> LoadedModel {
+  private func savedAndLoaded(_ loaded: LoadedClassifier) throws -> LoadedClassifier {
     let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: path) }
     try loaded.save(to: path)
@@ -197,7 +197,7 @@ struct AdaptationTests {
 
 @Suite("Pixels in Keras' graphs")
 struct KerasPixelTests {
-  private func load(_ mean: [Float], _ variance: [Float]) throws -> LoadedModel {
+  private func load(_ mean: [Float], _ variance: [Float]) throws -> LoadedClassifier {
     let entry = try Catalogue.entry("efficientnet_b0")
     let keras = try #require(entry.dialect(named: "keras"))
     let model = keras.make(1000)

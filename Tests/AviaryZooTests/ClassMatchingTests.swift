@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Names of classes are matched with those of the weights")
 struct ClassMatchingTests {
-  private func model(_ labels: [String]) throws -> LoadedModel {
+  private func model(_ labels: [String]) throws -> LoadedClassifier {
     var loaded = try Zoo.untrained(try Catalogue.entry("lenet"))
     loaded.labels = labels
     return loaded

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Features of frozen stages")
 struct FrozenPrefixTests {
-  private func untrained(_ name: String) throws -> LoadedModel {
+  private func untrained(_ name: String) throws -> LoadedClassifier {
     try withRandomSeed(3) { try Zoo.untrained(try Catalogue.entry(name), Adaptation(classes: 4)) }
   }
 

@@ -11,7 +11,7 @@ struct SharedModelTests {
     let labels: [String]
     let network: SharedNetwork
 
-    init(_ loaded: sending LoadedModel) {
+    init(_ loaded: sending LoadedClassifier) {
       labels = loaded.labels
       network = SharedNetwork(layer: loaded.model, output: "logits")
     }

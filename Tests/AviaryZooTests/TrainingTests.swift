@@ -126,7 +126,8 @@ struct TrainingTests {
     #expect(trained == ["head.1.weight", "head.1.bias", "head.3.weight", "head.3.bias"])
   }
 
-  private func load(_ entry: ZooEntry, _ tensors: [(name: String, tensor: Tensor)]) throws -> LoadedModel {
+  private func load(_ entry: ZooEntry, _ tensors: [(name: String, tensor: Tensor)]) throws -> LoadedClassifier
+  {
     let path = FileManager.default.temporaryDirectory.appending(path: "aviary-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: path) }
     try WeightFile.write(try WeightArchive(tensors), to: path, as: .portable)

@@ -14,7 +14,7 @@ struct TransferTests {
   private func model(
     _ name: String = "vgg19", head: [Int] = [256, 5], branch: String? = "block5_pool",
     junction: TransferModel.Junction = .flatten
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     try withRandomSeed(1) {
       try Zoo.untrained(try Catalogue.entry(name)).withHead(head, branch: branch, junction: junction)
     }

@@ -29,7 +29,7 @@ struct VerificationTests {
   /// What loads from a portable file with the tensors of `model` that `dialect` has, under its name, and with expected numbers.
   private func loaded(
     _ entry: ZooEntry, as dialect: Dialect, _ model: any StagedModel, stages: [StageStatistics]
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     let classes = try entry.card().classes
     let values = Dictionary(uniqueKeysWithValues: model.stateEntries.map { ($0.name, $0.value) })
     var archive = try WeightArchive(
@@ -46,7 +46,7 @@ struct VerificationTests {
     entry.name.hasSuffix("bias") ? .zeros(entry.shape) : .ones(entry.shape)
   }
 
-  private func verification(_ loaded: LoadedModel) throws -> Verification {
+  private func verification(_ loaded: LoadedClassifier) throws -> Verification {
     let (stages, origin) = try #require(try loaded.asNetwork.expectedStages(isPublished: false))
     #expect(origin == .file)
     return try loaded.asNetwork.verification(against: stages, from: origin)

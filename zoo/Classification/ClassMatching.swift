@@ -1,6 +1,6 @@
 import Foundation
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// Whether the outputs have names; else they are called `class 0`, `class 1`, ….
   public var hasClassNames: Bool { labels != labels.indices.map { "class \($0)" } }
 

@@ -25,7 +25,7 @@ struct Workload {
   /// SGD with momentum and weight decay.
   ///
   /// The learning rate should be small: many steps on one batch must neither diverge nor reach numbers that are slow to compute with.
-  static func training(_ loaded: LoadedModel, _ input: Tensor, learningRate: Float) -> Workload {
+  static func training(_ loaded: LoadedClassifier, _ input: Tensor, learningRate: Float) -> Workload {
     let model = loaded.model
     let summary = Summary(of: model, inputShape: input.shape)
     let labels = Tensor(

@@ -10,7 +10,7 @@ enum EvaluateCommand: Command {
       Option.weights, Option.channels, Option.size,
       Option(
         "data", "FOLDER",
-        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects; for a segmenter, pictures; for a captioner, a COCO file of captions; for a translator, a file of lines with a text, a tab and its translation"
+        "MNIST's test files or, for a classifier, pictures in folders named as classes that the weights know, or files of CIFAR-10 or CIFAR-100 (.bin, .bin.gz); for an autoencoder, pictures; for a generator, real pictures to compare with; for a language model, a file of text; for a detector, a COCO file of objects or a folder with one (instances.json) and pictures; for a segmenter, pictures; for a captioner, the same of captions (captions.json); for a translator, a file of lines with a text, a tab and its translation"
       ),
       Option("batch", "N", "pictures at a time, by default 64"),
       Option(

@@ -72,12 +72,12 @@ enum SegmentCommand: Command {
       guard let pixelAccuracy, let truthReadAs else {
         return Console.print(Console.table(["class", "pixels", "share"], rows, right: [1, 2]))
       }
-      let scores = classes!.map { [SegmentCommand.text($0.dice), SegmentCommand.text($0.iou)] }
+      let scores = classes!.map { [Console.fraction($0.dice), Console.fraction($0.iou)] }
       Console.print(
         Console.table(
           ["class", "pixels", "share", "Dice", "IoU"], zip(rows, scores).map(+), right: [1, 2, 3, 4]))
       Console.print(
-        "pixel accuracy \(SegmentCommand.text(pixelAccuracy)); the truth was read as \(truthReadAs.onOneLine)"
+        "pixel accuracy \(Console.fraction(pixelAccuracy)); the truth was read as \(truthReadAs.onOneLine)"
       )
     }
   }
@@ -131,9 +131,7 @@ enum SegmentCommand: Command {
       record.classes?[index].iou = metrics.iou[index]
     }
     record.pixelAccuracy = metrics.pixelAccuracy
-    record.confusion = (0..<metrics.classCount).map { truth in
-      (0..<metrics.classCount).map { metrics[truth: truth, predicted: $0] }
-    }
+    record.confusion = metrics.confusion
   }
 
   /// A picture shows one number for each pixel.
@@ -150,11 +148,11 @@ enum SegmentCommand: Command {
 
   /// The metrics of all pictures together.
   private static func show(_ total: SegmentationMetrics, _ labels: [String]) {
-    let rows = zip(labels, zip(total.dice, total.iou)).map { [$0, text($1.0), text($1.1)] }
+    let rows = zip(labels, zip(total.dice, total.iou)).map {
+      [$0, Console.fraction($1.0), Console.fraction($1.1)]
+    }
     Console.print("all pictures together")
     Console.print(Console.table(["class", "Dice", "IoU"], rows, right: [1, 2]))
-    Console.print("pixel accuracy \(text(total.pixelAccuracy))")
+    Console.print("pixel accuracy \(Console.fraction(total.pixelAccuracy))")
   }
-
-  private static func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
 }

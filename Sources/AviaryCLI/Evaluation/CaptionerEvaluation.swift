@@ -31,8 +31,7 @@ enum CaptionerEvaluation {
 
   static func run(_ name: String, _ arguments: Arguments) throws {
     let file = try arguments.required("data")
-    let data = try COCO(captions: file, pictures: try arguments.required("pictures"))
-    if !data.leftOut.isEmpty { Console.printError(data.summary) }
+    let data = try COCOData.open(file, pictures: arguments.string("pictures"), .captions)
     let count = min(data.count, try arguments.integer("limit", default: data.count, in: 1...Int.max))
     let beam = try arguments.integer("beam", default: 5, in: 1...1000)
     let captioner = try arguments.captioner(name, runs: count)

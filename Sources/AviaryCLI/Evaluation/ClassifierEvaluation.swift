@@ -87,7 +87,7 @@ enum ClassifierEvaluation {
 
   /// The data with the classes of the weights: by their names, or in their order where the weights have none.
   private static func named(
-    _ data: any Dataset, _ loaded: LoadedModel, _ folder: String
+    _ data: any Dataset, _ loaded: LoadedClassifier, _ folder: String
   ) throws -> any Dataset {
     if loaded.hasClassNames {
       return RelabeledDataset(
@@ -105,24 +105,25 @@ enum ClassifierEvaluation {
   private static func page(
     _ report: Report, _ matrix: ConfusionMatrix, _ name: String, _ data: String
   ) -> EvaluationReport {
-    func text(_ value: Float?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
     var page = EvaluationReport(
       title: "\(name): classes of pictures",
       facts: [
-        ("examples", "\(report.count) of \(data)"), ("accuracy", text(report.accuracy)),
-        ("top-5", text(report.top5)), ("mean F1", text(report.meanF1)), ("loss", text(report.loss)),
+        ("examples", "\(report.count) of \(data)"), ("accuracy", Console.fraction(report.accuracy)),
+        ("top-5", Console.fraction(report.top5)), ("mean F1", Console.fraction(report.meanF1)),
+        ("loss", Console.fraction(report.loss)),
       ])
-    page.tables = [
-      .init(
-        "Classes", columns: ["class", "examples", "recognised", "accuracy", "precision", "F1"],
-        rows: report.classes.map { row in
-          [
-            row.name, "\(row.count)", "\(row.correct)", text(row.accuracy), text(row.precision), text(row.f1),
-          ]
-        })
-    ]
+    page.tables = [.init("Classes", columns: classColumns, rows: rows(report.classes))]
     page.confusion = matrix
     return page
+  }
+
+  private static let classColumns = ["class", "examples", "recognised", "accuracy", "precision", "F1"]
+
+  private static func rows(_ classes: [Report.Class]) -> [[String]] {
+    classes.map { row in
+      ["\(row.name)", "\(row.count)", "\(row.correct)"]
+        + [row.accuracy, row.precision, row.f1].map(Console.fraction)
+    }
   }
 
   private static func text(_ report: Report, _ matrix: ConfusionMatrix) -> String {
@@ -134,14 +135,7 @@ enum ClassifierEvaluation {
       String(format: "accuracy %.4f  loss \(loss)", report.accuracy) + more.joined()
       + "  on \(report.count) examples"
     guard report.count > 0 else { return summary }
-    let classes = Console.table(
-      ["class", "examples", "recognised", "accuracy", "precision", "F1"],
-      report.classes.map { row in
-        func text(_ value: Float?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
-        return [
-          row.name, "\(row.count)", "\(row.correct)", text(row.accuracy), text(row.precision), text(row.f1),
-        ]
-      }, right: [1, 2, 3, 4, 5])
+    let classes = Console.table(classColumns, rows(report.classes), right: [1, 2, 3, 4, 5])
     return "\(summary)\n\n\(classes)\n\n\(confusion(report.confusion, matrix))"
   }
 

@@ -3,9 +3,7 @@ import Foundation
 
 /// `aviary evaluate` for detectors: COCO's twelve numbers for boxes, and for masks where the network makes some, and each class' precision.
 enum DetectorEvaluation {
-  static let options = [
-    Option("pictures", "FOLDER", "the pictures that a COCO file, --data of a detector or captioner, is about")
-  ]
+  static let options = [COCOData.picturesOption]
 
   private struct Report: Encodable {
     struct Class: Encodable {
@@ -34,8 +32,7 @@ enum DetectorEvaluation {
 
   static func run(_ name: String, _ arguments: Arguments) throws {
     let file = try arguments.required("data")
-    let data = try COCO(instances: file, pictures: try arguments.required("pictures"))
-    if !data.leftOut.isEmpty { Console.printError(data.summary) }
+    let data = try COCOData.open(file, pictures: arguments.string("pictures"), .instances)
     let count = min(data.count, try arguments.integer("limit", default: data.count, in: 1...Int.max))
     let detector = try arguments.model(Detector.self, name, runs: count)
     // The data's classes among the network's labels, by their names.
@@ -95,8 +92,6 @@ enum DetectorEvaluation {
     if !errors.isEmpty { throw ToldFailure() }
   }
 
-  private static func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
-
   private static func page(_ report: Report, _ name: String, _ data: String) -> EvaluationReport {
     var page = EvaluationReport(
       title: "\(name): objects",
@@ -108,14 +103,14 @@ enum DetectorEvaluation {
       .init(
         "COCO's numbers", columns: [""] + summaries.map(\.0),
         rows: report.boxes.rows.indices.map { row in
-          [report.boxes.rows[row].name] + summaries.map { text($0.1.rows[row].value) }
+          [report.boxes.rows[row].name] + summaries.map { Console.fraction($0.1.rows[row].value) }
         }),
       .init(
         "Classes", columns: ["class"] + summaries.flatMap { ["AP of \($0.0)", "AP50", "AP75"] },
         rows: report.classes.map { row in
           [row.name]
             + ([row.boxes] + (row.masks.map { [$0] } ?? [])).flatMap {
-              [text($0.averagePrecision), text($0.at50), text($0.at75)]
+              [Console.fraction($0.averagePrecision), Console.fraction($0.at50), Console.fraction($0.at75)]
             }
         }),
     ]
@@ -152,14 +147,14 @@ enum DetectorEvaluation {
     let totals = Console.table(
       ["\(report.pictures) pictures"] + summaries.map(\.0),
       report.boxes.rows.indices.map { row in
-        [report.boxes.rows[row].name] + summaries.map { text($0.1.rows[row].value) }
+        [report.boxes.rows[row].name] + summaries.map { Console.fraction($0.1.rows[row].value) }
       }, right: [1, 2])
     let classes = Console.table(
       ["class"] + summaries.flatMap { ["AP of \($0.0)", "AP50"] },
       report.classes.map { row in
         [row.name]
           + ([row.boxes] + (row.masks.map { [$0] } ?? [])).flatMap {
-            [text($0.averagePrecision), text($0.at50)]
+            [Console.fraction($0.averagePrecision), Console.fraction($0.at50)]
           }
       }, right: [1, 2, 3, 4])
     return "\(totals)\n\n\(classes)"

@@ -33,9 +33,7 @@ enum SegmenterEvaluation {
     init(
       _ metrics: SegmentationMetrics, _ labels: [String], readAs: Set<String>, count: Int, _ errors: [String]
     ) {
-      let all = (0..<metrics.classCount).map { truth in
-        (0..<metrics.classCount).map { metrics[truth: truth, predicted: $0] }
-      }
+      let all = metrics.confusion
       let pixels = Double(max(metrics.counts.reduce(0, +), 1))
       pictures = count
       (meanIoU, meanDice, pixelAccuracy) = (metrics.meanIoU, metrics.meanDice, metrics.pixelAccuracy)
@@ -88,16 +86,12 @@ enum SegmenterEvaluation {
   /// Where the pictures and their classes lie: `pictures` and `masks` in one folder, as `aviary draw scenes` writes them, or wherever
   /// `--truth` says.
   private static func folders(_ arguments: Arguments) throws -> (pictures: String, truth: String) {
-    func isFolder(_ path: String) -> Bool {
-      var result: ObjCBool = false
-      return FileManager.default.fileExists(atPath: path, isDirectory: &result) && result.boolValue
-    }
     let data = try arguments.required("data")
     let inner = "\(data)/pictures"
-    let pictures = isFolder(inner) ? inner : data
+    let pictures = FileManager.default.isFolder(inner) ? inner : data
     if let truth = arguments.string("truth") { return (pictures, truth) }
     let beside = URL(filePath: pictures).deletingLastPathComponent().appending(path: "masks").path
-    guard isFolder(beside), beside != URL(filePath: pictures).path else {
+    guard FileManager.default.isFolder(beside), beside != URL(filePath: pictures).path else {
       throw UsageError(
         "the real classes of \(data) are neither in \(beside) nor named: --truth names a folder of pictures of them"
       )
@@ -105,18 +99,19 @@ enum SegmenterEvaluation {
     return (pictures, beside)
   }
 
-  private static func text(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "–" }
+  private static let classColumns = ["class", "share", "IoU", "Dice"]
+
+  private static func rows(_ classes: [Report.Class]) -> [[String]] {
+    classes.map { row in
+      [row.label, String(format: "%.2f %%", 100 * row.share)] + [row.iou, row.dice].map(Console.fraction)
+    }
+  }
 
   private static func text(_ report: Report) -> String {
-    let classes = Console.table(
-      ["class", "share", "IoU", "Dice"],
-      report.classes.map {
-        [$0.label, String(format: "%.2f %%", 100 * $0.share), text($0.iou), text($0.dice)]
-      },
-      right: [1, 2, 3])
+    let classes = Console.table(classColumns, rows(report.classes), right: [1, 2, 3])
     let readings = report.truthReadAs.map(\.onOneLine).joined(separator: "; ")
     return """
-      mean IoU \(text(report.meanIoU))  mean Dice \(text(report.meanDice))  pixel accuracy \(text(report.pixelAccuracy))  on \(report.pictures) pictures
+      mean IoU \(Console.fraction(report.meanIoU))  mean Dice \(Console.fraction(report.meanDice))  pixel accuracy \(Console.fraction(report.pixelAccuracy))  on \(report.pictures) pictures
       the truth was read as \(readings.isEmpty ? "nothing" : readings)
 
       \(classes)
@@ -127,17 +122,12 @@ enum SegmenterEvaluation {
     var page = EvaluationReport(
       title: "\(name): classes of pixels",
       facts: [
-        ("pictures", "\(report.pictures) of \(data)"), ("mean IoU", text(report.meanIoU)),
-        ("mean Dice", text(report.meanDice)), ("pixel accuracy", text(report.pixelAccuracy)),
+        ("pictures", "\(report.pictures) of \(data)"), ("mean IoU", Console.fraction(report.meanIoU)),
+        ("mean Dice", Console.fraction(report.meanDice)),
+        ("pixel accuracy", Console.fraction(report.pixelAccuracy)),
         ("truth", report.truthReadAs.joined(separator: "; ")),
       ])
-    page.tables = [
-      .init(
-        "Classes", columns: ["class", "share", "IoU", "Dice"],
-        rows: report.classes.map {
-          [$0.label, String(format: "%.2f %%", 100 * $0.share), text($0.iou), text($0.dice)]
-        })
-    ]
+    page.tables = [.init("Classes", columns: classColumns, rows: rows(report.classes))]
     var matrix = ConfusionMatrix(classNames: report.classes.map(\.label))
     for (truth, row) in report.confusion.enumerated() {
       for (found, count) in row.enumerated() { matrix.add(class: truth, predicted: found, count: count) }

@@ -5,7 +5,7 @@ import Foundation
 enum LabelledData {
   /// MNIST's files when the folder has them, CIFAR-10's or CIFAR-100's where a file is named or the folder has them, else pictures by class.
   static func open(
-    _ folder: String, isTraining: Bool, _ loaded: LoadedModel, minimumClasses: Int = 2
+    _ folder: String, isTraining: Bool, _ loaded: LoadedClassifier, minimumClasses: Int = 2
   ) throws -> any Dataset {
     try loaded.requirePictures()
     if let files = cifar(folder, isTraining: isTraining) {
@@ -51,7 +51,7 @@ enum LabelledData {
 
   /// As ``open(_:isTraining:_:minimumClasses:)`` for a training, which no picture shall end: those that are damaged are left out. Says on
   /// stderr what is not taken.
-  static func forTraining(_ folder: String, _ loaded: LoadedModel) throws -> any Dataset {
+  static func forTraining(_ folder: String, _ loaded: LoadedClassifier) throws -> any Dataset {
     let data = try open(folder, isTraining: true, loaded)
     guard let pictures = data as? FolderDataset else { return data }
     let bar = ProgressBar()

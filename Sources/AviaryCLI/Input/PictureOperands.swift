@@ -53,8 +53,7 @@ struct PictureOperands {
   }
 
   private mutating func add(_ path: String) {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+    guard FileManager.default.isFolder(path) else {
       return pictures.append(PictureOperand(path))
     }
     let folder = PictureFolder(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)

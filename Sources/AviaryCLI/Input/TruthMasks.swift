@@ -19,8 +19,7 @@ struct TruthMasks {
 
   /// A file, or a folder of such under the pictures' names. Throws ``UsageError`` for a file that is to be the truth of several pictures.
   init(_ path: String, for pictures: [PictureOperand]) throws {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+    guard FileManager.default.isFolder(path) else {
       guard pictures.count == 1 else {
         throw UsageError("--truth takes a folder for \(pictures.count) pictures, not \(path)")
       }

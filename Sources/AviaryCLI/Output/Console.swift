@@ -52,6 +52,11 @@ enum Console {
     try JSONOutput.text(value, isCompact: true)
   }
 
+  /// A share or a metric with four digits; – where there is none.
+  static func fraction(_ value: (some BinaryFloatingPoint & CVarArg)?) -> String {
+    value.map { String(format: "%.4f", $0) } ?? "–"
+  }
+
   private static func write(_ text: String, isError: Bool) {
     let text = PipedFile.restoringNames(in: text)
     if let capture { return capture.append(text, isError: isError) }

@@ -18,10 +18,8 @@ struct PictureOutputs {
   ) throws {
     guard let path = arguments.string(option) else { return nil }
     self.option = option
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     let ending = Self.ending(path)
-    if !isFolder.boolValue, !path.hasSuffix("/"), !ending.isEmpty {
+    if !FileManager.default.isFolder(path), !path.hasSuffix("/"), !ending.isEmpty {
       let list = endings.map { "." + $0 }.joined(separator: " or ")
       guard endings.contains(ending) else {
         throw UsageError("--\(option) takes a file that ends in \(list), or a folder, not \(path)")

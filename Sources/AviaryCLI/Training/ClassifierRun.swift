@@ -3,7 +3,7 @@ import Foundation
 
 /// The training of a classifier: what frozen stages return is kept where it can be, and stages learn from the epochs on that were asked for.
 struct ClassifierRun {
-  let loaded: LoadedModel
+  let loaded: LoadedClassifier
   let optimizer: any Optimizer
   let training: any Dataset
   /// Nil when there are no examples to validate on.

@@ -10,7 +10,7 @@ enum RunReport {
   ///   - data: pictures that it was not trained on.
   ///   - facts: what was asked for.
   static func page(
-    _ best: LoadedModel, on data: any Dataset, _ reports: [EpochReport],
+    _ best: LoadedClassifier, on data: any Dataset, _ reports: [EpochReport],
     facts: [(name: String, value: String)]
   ) throws -> TrainingReport {
     var matrix = ConfusionMatrix(classNames: data.classNames)

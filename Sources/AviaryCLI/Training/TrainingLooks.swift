@@ -4,7 +4,7 @@ import Foundation
 /// What is looked at before a long run, without training.
 enum TrainingLooks {
   static func checkSanity(
-    _ loaded: LoadedModel, _ data: any Dataset, _ optimisation: Optimisation, _ arguments: Arguments
+    _ loaded: LoadedClassifier, _ data: any Dataset, _ optimisation: Optimisation, _ arguments: Arguments
   ) throws {
     // A batch by heart takes larger steps than fine-tuning.
     optimisation.optimizer.learningRate = max(optimisation.optimizer.learningRate, 1e-3)

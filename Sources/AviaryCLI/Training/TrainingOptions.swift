@@ -110,15 +110,14 @@ enum Output {
   /// - Parameter format: of weights, whose ending the file must have; nil for another file.
   static func checkWritable(_ path: String, as format: WeightFormat? = .portable) throws {
     let folder = URL(filePath: path).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+    guard FileManager.default.isFolder(folder) else {
       throw UsageError("\(path) cannot be written: there is no folder \(folder)")
     }
     guard access(folder, W_OK) == 0 else {
       throw UsageError("\(path) cannot be written: \(folder) is not writable")
     }
     try format?.requireEnding(of: path)
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    if FileManager.default.isFolder(path) {
       throw UsageError("\(path) cannot be written: it is a folder")
     }
   }

@@ -65,6 +65,11 @@ public struct SegmentationMetrics: Sendable, Hashable {
     counts = sum
   }
 
+  /// Pixels by true class, then by predicted class: a row for each true class.
+  public var confusion: [[Int]] {
+    (0..<classCount).map { Array(counts[$0 * classCount..<($0 + 1) * classCount]) }
+  }
+
   /// Pixels of class `truth` that were taken for class `predicted`.
   public subscript(truth truth: Int, predicted predicted: Int) -> Int {
     counts[truth * classCount + predicted]

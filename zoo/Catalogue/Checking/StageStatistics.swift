@@ -59,7 +59,7 @@ extension StagedModel {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// What each stage returns for the deterministic picture, in numbers.
   package func stageStatistics() -> [StageStatistics] {
     model.stageStatistics(.deterministicPicture(inputShape))

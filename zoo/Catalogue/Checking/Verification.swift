@@ -137,7 +137,7 @@ extension Network {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// Readings of a classifier's tensors that fit what is expected: as another framework lays out pixels.
   fileprivate func fittingReadings(_ fits: ([StageStatistics]) -> Bool) throws -> [String] {
     let input = Tensor.deterministicPicture(inputShape)

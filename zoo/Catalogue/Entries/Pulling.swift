@@ -51,9 +51,9 @@ extension Zoo {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// With what the card says of where the weights come from, unless the file said it itself.
-  func published(as weights: PublishedWeights, _ file: WeightCache.Entry) -> LoadedModel {
+  func published(as weights: PublishedWeights, _ file: WeightCache.Entry) -> LoadedClassifier {
     var result = self
     result.source =
       source

@@ -137,7 +137,7 @@ extension StagedModel {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// Changes channels and size of the input in place; the model itself is changed, not copied.
   mutating func adapt(_ adaptation: Adaptation) throws(AdaptationError) {
     if let channels = adaptation.channels, channels != inputShape[0] { try adapt(channels: channels) }

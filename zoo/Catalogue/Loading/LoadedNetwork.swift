@@ -5,7 +5,7 @@ import AviaryWeights
 /// A network of any task with its weights, and everything that is bound to those, as a portable file says it.
 ///
 /// What is mechanical knows networks on this level only: run, sum up, measure, verify, convert. What the bound numbers mean is for the
-/// types that users hold: ``LoadedModel`` for classifiers, and those of the other tasks.
+/// types that users hold: ``LoadedClassifier`` for classifiers, and those of the other tasks.
 public struct LoadedNetwork {
   /// The catalogue's name: `unet`.
   public let name: String
@@ -28,7 +28,7 @@ public struct LoadedNetwork {
   /// The shape of the first input, without its batch, where none is given.
   let exampleShape: Shape
   /// A classifier on its own level; nil for other tasks.
-  public internal(set) var classifier: LoadedModel?
+  public internal(set) var classifier: LoadedClassifier?
 
   /// The weights with our names and the metadata of a portable file.
   public func archive() throws -> WeightArchive {

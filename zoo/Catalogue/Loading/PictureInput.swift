@@ -14,7 +14,7 @@ public struct PictureInput: Sendable {
   /// How much longer than the network's picture a short side may be before the crop.
   private static let mostTimes = 4
 
-  init(_ model: LoadedModel) {
+  init(_ model: LoadedClassifier) {
     preprocessing = model.preprocessing
     (height, width) = (model.inputShape[1], model.inputShape[2])
     smallestSide = model.smallestSide
@@ -58,7 +58,7 @@ public struct PictureInput: Sendable {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// How pictures become this network's input; throws ``UnsuitablePicture`` when none can.
   public func pictures() throws(UnsuitablePicture) -> PictureInput {
     let pictures = PictureInput(self)

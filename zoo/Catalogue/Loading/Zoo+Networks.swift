@@ -121,7 +121,7 @@ extension Zoo {
       ).match()
       return try Described(loaded, weights)
     }
-    let (loaded, weights) = try Matching(entry, file, .init(), allowing).match()
+    let (loaded, weights) = try ClassifierMatching(entry, file, .init(), allowing).match()
     return try Described(loaded.asNetwork, weights)
   }
 }
@@ -168,7 +168,7 @@ extension Adaptation {
   }
 }
 
-extension LoadedModel {
+extension LoadedClassifier {
   /// The same on the level where all tasks are alike; the network is shared, not copied.
   public var asNetwork: LoadedNetwork {
     var metadata = describing()

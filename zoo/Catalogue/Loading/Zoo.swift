@@ -16,13 +16,13 @@ public enum Zoo {
   /// A model with first values and what is bound to its first dialect: where training begins.
   public static func untrained(
     _ entry: ZooEntry, _ adaptation: Adaptation = .init()
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     try entry.require(.classification)
     let card = try entry.card()
     let dialect = entry.dialects[0]
     try adaptation.checkClasses(entry.name)
     let model = dialect.make(adaptation.classes ?? card.classes)
-    var result = LoadedModel(
+    var result = LoadedClassifier(
       name: entry.name, dialect: dialect, model: model, preprocessing: dialect.preprocessing,
       labels: try dialect.labels.names(count: model), inputShape: dialect.inputShape(card),
       smallestSide: entry.smallestSide)
@@ -38,14 +38,14 @@ public enum Zoo {
   /// says it itself.
   /// Classes, input channels or an input size (height and width) other than the weights' own adapt the network: a new head starts from
   /// first values, the first convolution is summed or repeated over channels, learned positions are resampled. The result tells it in
-  /// ``LoadedModel/changes``, and its files need no such options.
+  /// ``LoadedClassifier/changes``, and its files need no such options.
   /// - Parameter allowing: what is told there too, instead of refused.
   /// - Throws: ``UnknownModel``, ``NoWeights``, ``AdaptationError``, or `WeightsError` with everything that does not fit, or with what is wrong
   ///   with the values.
   public static func load(
     _ name: String, weights path: String? = nil, classes: Int? = nil, channels: Int? = nil, size: Int? = nil,
     allowing: Allowance = []
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     try load(
       name, weights: path, Adaptation(classes: classes, channels: channels, side: size), allowing: allowing)
   }
@@ -53,7 +53,7 @@ public enum Zoo {
   /// As ``load(_:weights:classes:channels:size:allowing:)``, also for files that lack what a new head will replace.
   public static func load(
     _ name: String, weights path: String?, _ adaptation: Adaptation, allowing: Allowance = []
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     // A network for something else need not have weights to say so.
     try Catalogue.selection(name).entry.require(.classification)
     let source = try WeightSource(name, path)
@@ -64,12 +64,12 @@ public enum Zoo {
   /// As ``load(_:weights:_:allowing:)`` for weights that were read already.
   public static func load(
     _ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation = .init(), allowing: Allowance = []
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     try entry.require(.classification)
     try adaptation.checkClasses(entry.name)
     // A flipped bit in the data may show in nothing but the digest.
     try file.requireIntact()
-    var (loaded, archive) = try Matching(entry, file, adaptation, allowing).match()
+    var (loaded, archive) = try ClassifierMatching(entry, file, adaptation, allowing).match()
     let defects = loaded.model.assign(archive, loaded.report!)
     if let told = try allowing.told(defects, file: file.path) { loaded.changes.append(told) }
     try file.requireUnchanged()

@@ -17,7 +17,7 @@ public struct PictureJudge: Sendable {
   /// Judges with what the last stage of a classifier is given, averaged over places, and with its probabilities.
   ///
   /// - Throws: ``UnsuitablePicture`` when its preprocessing makes no input of pictures.
-  public init(_ loaded: sending LoadedModel) throws {
+  public init(_ loaded: sending LoadedClassifier) throws {
     let preprocessing = try loaded.pictures()
     (name, pictures, inputShape) = (loaded.name, preprocessing, loaded.inputShape)
     network = SharedNetwork(JudgingNetwork(loaded.model))

@@ -92,7 +92,7 @@ enum ClassifierFinetuning {
 
   /// The pictures of a folder as `--augment` varies them in training; nil when it was not given.
   private static func varied(
-    _ data: any Dataset, _ loaded: LoadedModel, _ arguments: Arguments
+    _ data: any Dataset, _ loaded: LoadedClassifier, _ arguments: Arguments
   ) throws -> (any Dataset)? {
     let side = max(loaded.inputShape[1], loaded.inputShape[2])
     let crop = RandomResizedCrop(width: side, height: side)

@@ -82,32 +82,21 @@ enum DetectorFinetuning {
 
   /// A COCO file; a folder as `aviary draw scenes --objects` writes it; or one of `images` and `labels` in YOLO's format.
   static func open(_ data: String, pictures: String? = nil) throws -> any AnnotatedPictures {
-    var isFolder: ObjCBool = false
-    let isThere = FileManager.default.fileExists(atPath: data, isDirectory: &isFolder)
-    if isThere, isFolder.boolValue {
-      let file = "\(data)/instances.json"
-      guard FileManager.default.fileExists(atPath: file) else {
-        guard FileManager.default.fileExists(atPath: "\(data)/labels") else {
-          throw UsageError(
-            "\(data) holds neither instances.json, beside the folder pictures, nor labels, beside the folder images"
-          )
-        }
-        let objects = try YOLOLabels(data)
-        if !objects.leftOut.isEmpty { Console.printError(objects.summary) }
-        return objects
+    if FileManager.default.isFolder(data),
+      !FileManager.default.fileExists(atPath: COCOData.file(in: data, .instances))
+    {
+      guard FileManager.default.fileExists(atPath: "\(data)/labels") else {
+        throw UsageError(
+          "\(data) holds neither instances.json, beside the folder pictures, nor labels, beside the folder images"
+        )
       }
-      return try told(COCO(instances: file, pictures: pictures ?? "\(data)/pictures"))
+      let objects = try YOLOLabels(data)
+      if !objects.leftOut.isEmpty { Console.printError(objects.summary) }
+      return objects
     }
-    guard let pictures else {
-      throw UsageError("--pictures is missing: the folder of the pictures of \(data)")
-    }
-    return try told(COCO(instances: data, pictures: pictures))
-  }
-
-  private static func told(_ data: COCO) throws -> COCO {
-    if !data.leftOut.isEmpty { Console.printError(data.summary) }
-    guard !data.classNames.isEmpty else { throw UsageError("the data list no category") }
-    return data
+    let objects = try COCOData.open(data, pictures: pictures, .instances)
+    guard !objects.classNames.isEmpty else { throw UsageError("the data list no category") }
+    return objects
   }
 }
 

@@ -6,7 +6,7 @@ enum FinetunedClassifier {
   /// The network with a head for the folder's classes: its own form with `--classes`, else linear layers behind a stage.
   static func prepared(
     _ name: String, _ folder: String, _ arguments: Arguments
-  ) throws -> (LoadedModel, any Dataset) {
+  ) throws -> (LoadedClassifier, any Dataset) {
     if arguments.has("from-scratch") { return try fromScratch(name, folder, arguments) }
     guard let classes = try arguments.adaptation.classes else {
       let branch = arguments.string("branch")
@@ -46,7 +46,7 @@ enum FinetunedClassifier {
   /// The network's own form with first values, for as many classes as the folder has: what fine-tuning is compared with.
   private static func fromScratch(
     _ name: String, _ folder: String, _ arguments: Arguments
-  ) throws -> (LoadedModel, any Dataset) {
+  ) throws -> (LoadedClassifier, any Dataset) {
     for option in ["weights", "freeze", "head", "branch", "flatten", "classes"] where arguments.has(option) {
       throw UsageError(
         "--from-scratch begins with first values of the whole network: it goes not with --\(option)")

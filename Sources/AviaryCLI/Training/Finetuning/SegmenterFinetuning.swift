@@ -88,20 +88,14 @@ enum SegmenterFinetuning {
   static func open(
     _ data: String, pictures folder: String?, classes: (names: [String]?, count: Int?), known: [String]
   ) throws -> (pictures: any AnnotatedPictures, reading: String) {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: data, isDirectory: &isFolder), isFolder.boolValue {
+    if FileManager.default.isFolder(data) {
       guard folder == nil else {
         throw UsageError("--pictures is for a COCO file, and \(data) is a folder")
       }
       let pictures = try MaskedPictures(data, names: classes.names, count: classes.count, known: known)
       return (pictures, "\(pictures.reading), the masks read as \(try pictures.firstReading())")
     }
-    guard let folder else {
-      throw UsageError("--pictures is missing: the folder of the pictures of \(data)")
-    }
-    let objects = try COCO(instances: data, pictures: folder)
-    if !objects.leftOut.isEmpty { Console.printError(objects.summary) }
-    let pictures = ObjectPixels(objects)
+    let pictures = ObjectPixels(try COCOData.open(data, pictures: folder, .instances))
     if let names = classes.names, names != pictures.classNames {
       throw UsageError("--labels is for masks: \(data) names its classes itself")
     }

@@ -37,7 +37,7 @@ enum ClassifierRecipe {
   }
 
   private static func data(
-    _ followed: FollowedRecipe, _ loaded: LoadedModel
+    _ followed: FollowedRecipe, _ loaded: LoadedClassifier
   ) throws -> (training: any Dataset, test: any Dataset) {
     func pictures(_ pictures: any AnnotatedPictures, _ augmentation: Augmentation?) -> any Dataset {
       AugmentedPictures<Batch>(pictures, augmentation: augmentation, preprocessing: loaded.preprocessing)

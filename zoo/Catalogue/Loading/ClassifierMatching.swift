@@ -3,8 +3,9 @@ import AviaryTensors
 import AviaryVision
 import AviaryWeights
 
-/// How the weights of a file fit a model of the catalogue: in which dialect, and under which names.
-struct Matching {
+/// How the weights of a file fit a classifier of the catalogue: in which dialect, and under which names. `NetworkMatching` does it for networks of the
+/// other tasks.
+struct ClassifierMatching {
   private let entry: ZooEntry
   private let card: Card
   private let file: WeightFile
@@ -12,7 +13,7 @@ struct Matching {
   private let allowing: Allowance
 
   /// A model with first values, and the weights for it under our names.
-  typealias Match = (loaded: LoadedModel, weights: WeightArchive)
+  typealias Match = (loaded: LoadedClassifier, weights: WeightArchive)
 
   init(_ entry: ZooEntry, _ file: WeightFile, _ adaptation: Adaptation, _ allowing: Allowance) throws {
     self.entry = entry
@@ -86,7 +87,7 @@ struct Matching {
       }
       var preprocessing = dialect.preprocessing.with(channels: input[0]).with(statisticsOf: weights)
       if model is any ResizableModel { preprocessing = preprocessing.with(side: input[1]) }
-      var loaded = LoadedModel(
+      var loaded = LoadedClassifier(
         name: entry.name, dialect: dialect, model: model, preprocessing: preprocessing,
         labels: try dialect.labels.names(count: model), inputShape: input, smallestSide: entry.smallestSide)
       tell(report, classes: classes, in: &loaded)
@@ -103,7 +104,7 @@ struct Matching {
     return hasNewHead && report.hasOnlyForeign(to: report.matched.filter { !replaceable.contains($0) })
   }
 
-  private func tell(_ report: LoadReport, classes: Int, in loaded: inout LoadedModel) {
+  private func tell(_ report: LoadReport, classes: Int, in loaded: inout LoadedClassifier) {
     loaded.report = report
     // What will be cut off is no news.
     if adaptation.part == .whole, !report.initialised.isEmpty {
@@ -141,7 +142,7 @@ struct Matching {
     guard labels.count == classes else {
       throw WeightsError(.malformed, "\(labels.count) labels for \(classes) classes", file: file.path)
     }
-    var loaded = LoadedModel(
+    var loaded = LoadedClassifier(
       name: entry.name, dialect: dialect, model: model,
       preprocessing: try metadata.preprocessing.map { try Preprocessing($0, file: file.path) }
         ?? dialect.preprocessing,

@@ -3,8 +3,9 @@ import AviaryTensors
 import AviaryVision
 import AviaryWeights
 
-/// A network with its weights, and everything that is bound to those: what they expect of a picture, and what the outputs mean.
-public struct LoadedModel {
+/// A classifier with its weights, and everything that is bound to those: what they expect of a picture, and what the outputs mean. A
+/// ``LoadedNetwork`` has the same for networks of all tasks, named by a portable file's words.
+public struct LoadedClassifier {
   /// The catalogue's name: `resnet50`.
   public let name: String
   /// The form of the weights.
@@ -90,7 +91,7 @@ public struct LoadedModel {
   public func withHead(
     _ widths: [Int], branch: String? = nil, junction: TransferModel.Junction = .average,
     labels: [String]? = nil
-  ) throws -> LoadedModel {
+  ) throws -> LoadedClassifier {
     guard let classes = widths.last, widths.allSatisfy({ 1..<(1 << 24) ~= $0 }) else {
       throw AdaptationError(
         model: name, given: "a head of \(widths)",
@@ -100,7 +101,7 @@ public struct LoadedModel {
       throw AdaptationError(
         model: name, given: "\(labels!.count) labels", expected: "its head has \(classes) classes")
     }
-    var result = LoadedModel(
+    var result = LoadedClassifier(
       name: name, dialect: dialect,
       model: try TransferModel(
         model, branch: branch, head: widths, junction: junction, inputShape: inputShape),
