@@ -263,16 +263,18 @@ struct CompiledGraphTests {
     }
   }
 
-  @Test("results that are brought into their order at the end leave one another alone")
-  func reorderedResults() {
+  @Test(
+    "results that are brought into their order at the end leave one another alone",
+    arguments: [[64, 16, 32], [16, 64, 32], [32, 16, 64], [16, 32, 64], [64, 32, 16], [16, 16, 64, 64]])
+  func reorderedResults(channels: [Int]) {
+    // The channels of convolutions' results lie in blocks until the end.
     func body(_ inputs: [Tensor]) -> [Tensor] {
-      let y = inputs[0].relu()
-      return [y * 2] + [3, 5, 7].map { (y * $0).transposed() }
+      channels.enumerated().map { Self.conv(inputs[0], $1, seed: $0).relu() }
     }
-    let x = sample([24, 40])
+    let x = sample([1, 16, 12, 10])
     let graph = CompiledGraph([x.spec], weights: { _ in nil }, capturing: body)
     for (found, expected) in zip(graph([x]), body([x])) {
-      #expect(relativeDifference(found, expected) < 1e-6)
+      #expect(relativeDifference(found, expected) < 1e-4)
     }
   }
 }
