@@ -10,11 +10,12 @@ TRAINING_PEERS = ("pytorch", "pytorch_channels_last")
 RESIDENTS = {
     "unet": "logits", "unet_bilinear": "logits", "unet_drive": "logits", "detr_resnet50": "pred_logits",
     "ddpm_cifar10": "noise", "vae_mnist": "reconstruction", "charrnn": "logits",
-    "yolov8n": "predictions", "yolov5n": "predictions", "fcn_resnet50": "out", "deeplabv3_resnet50": "out"}
+    "yolov8n": "predictions", "yolov5n": "predictions", "fcn_resnet50": "out", "deeplabv3_resnet50": "out",
+    "fasterrcnn_resnet50_fpn": "boxes"}
 
 WRITTEN = 32  # tokens of a text
 
-TARGETS = {"unet": 0.90, "detr_resnet50": 0.90, "yolov8n": 0.90}
+TARGETS = {"unet": 0.90, "detr_resnet50": 0.90, "yolov8n": 0.90, "fasterrcnn_resnet50_fpn": 0.90}
 
 
 @dataclasses.dataclass(frozen=True)

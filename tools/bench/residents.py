@@ -88,6 +88,20 @@ def segmentation(name: str):
     return network
 
 
+def detection(name: str):
+    """torchvision's detector with deterministic weights, for one picture; its compiled operators are needed."""
+    import detectors
+
+    network = detectors.network(name)
+
+    class Boxes(type(network)):
+        def forward(self, image):
+            return super().forward([image[0]])[0]["boxes"]
+
+    network.__class__ = Boxes
+    return network
+
+
 def denoising():
     from diffusers import UNet2DModel
 
@@ -102,6 +116,7 @@ MAKERS = {
     "unet": unet.UNet, "unet_bilinear": lambda: unet.UNet(bilinear=True), "unet_drive": RetinaUNet,
     "detr_resnet50": Logits, "ddpm_cifar10": denoising, "vae_mnist": Means, "charrnn": CharRNN,
     "yolov8n": lambda: yolo.YOLO("yolov8n"), "yolov5n": lambda: yolo.YOLO("yolov5n"),
+    "fasterrcnn_resnet50_fpn": lambda: detection("fasterrcnn_resnet50_fpn"),
     "fcn_resnet50": lambda: segmentation("fcn_resnet50"), "deeplabv3_resnet50": lambda: segmentation("deeplabv3_resnet50")}
 
 
@@ -121,6 +136,7 @@ def inputs(model: str, batch: int) -> dict:
         "charrnn": lambda: {"tokens": tokens},
         "yolov8n": lambda: {"images": np.abs(picture(3, 640, 640)) % 1},
         "yolov5n": lambda: {"images": np.abs(picture(3, 640, 640)) % 1},
+        "fasterrcnn_resnet50_fpn": lambda: {"image": np.abs(picture(3, 480, 640)) % 1},
         "fcn_resnet50": lambda: {"image": picture(3, 520, 520)},
         "deeplabv3_resnet50": lambda: {"image": picture(3, 520, 520)},
     }[model]()
@@ -129,6 +145,8 @@ def inputs(model: str, batch: int) -> dict:
 def state(model: str) -> dict:
     """Deterministic values for the network's parameters and buffers."""
     entries = MAKERS[model]().state_dict().items()
+    if model == "fasterrcnn_resnet50_fpn":
+        return dict(entries)
     # What follows from the architecture is the model's own; SiLU halves small values, and has smaller variances.
     own, spread = ("num_batches_tracked", "anchors", "dfl.conv.weight"), 0.75 if model.startswith("yolo") else 1
     return {
