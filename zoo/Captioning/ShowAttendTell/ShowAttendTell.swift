@@ -35,14 +35,14 @@ public final class ShowAttendTell: Network, CaptioningNetwork {
 
     /// What the encoder is made of.
     public enum Body: String, Sendable, Hashable, CaseIterable {
-      /// All but the head of a ``ResNet``, 1/32 of the picture's size.
+      /// A ``ResNetBody``, 1/32 of the picture's size.
       case resnet18, resnet34, resnet50, resnet101, resnet152
       /// Three convolutions, 1/8 of the picture's size, for pictures of simple forms.
       case plain
     }
 
     /// D, the width of the encoder's features.
-    var features: Int { encoder.resnet.map { 512 * $0.block.expansion } ?? 96 }
+    var features: Int { encoder.resnet?.features ?? 96 }
 
     /// Small, for what ``SceneGenerator`` says of the simple forms that it draws.
     public static let scenes: Configuration = {
@@ -125,10 +125,7 @@ package final class CaptionEncoder: Layer {
   init(_ configuration: ShowAttendTell.Configuration) {
     grid = AdaptiveAvgPool2d([configuration.grid, configuration.grid])
     if let body = configuration.encoder.resnet {
-      let network = ResNet(body, classes: nil)
-      resnet = Sequential(
-        network.conv1, network.bn1, Activate(.relu), MaxPool2d(kernel: 3, stride: 2, padding: 1),
-        network.layer1, network.layer2, network.layer3, network.layer4)
+      resnet = Sequential(body.layers)
     } else {
       resnet = Sequential(
         [(3, 24), (24, 48), (48, configuration.features)].flatMap { inputs, outputs -> [any Layer] in
@@ -146,17 +143,8 @@ package final class CaptionEncoder: Layer {
 }
 
 extension ShowAttendTell.Configuration.Body {
-  /// The network it is the body of; nil for ``plain``.
-  var resnet: ResNet.Configuration? {
-    switch self {
-    case .resnet18: .resnet18
-    case .resnet34: .resnet34
-    case .resnet50: .resnet50
-    case .resnet101: .resnet101
-    case .resnet152: .resnet152
-    case .plain: nil
-    }
-  }
+  /// What it is otherwise called; nil for ``plain``.
+  var resnet: ResNetBody? { ResNetBody(rawValue: rawValue) }
 }
 
 /// Section 3.1.2: the LSTM that writes.
