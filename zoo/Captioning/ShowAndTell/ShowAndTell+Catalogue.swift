@@ -44,7 +44,7 @@ extension ShowAndTell {
         Dialect(
           "yunjey", Configuration(),
           .captioner(
-            side: 224, wordMaps: ["vocab.json"],
+            side: 224, wordMaps: ["vocab.pkl", "vocab.json"],
             parts: [.init(prefix: "decoder."), .init(prefix: "encoder.", setting: "encoder_file")]))
       ])
   ]
