@@ -190,17 +190,19 @@ package final class AttentionDecoder: Module, ModeDependent {
   }
 
   /// - Parameters:
-  ///   - words: vectors N×m.
-  ///   - places: N×P×D, or 1×P×D for all rows.
-  ///   - keys: N×P×A, or 1×P×A.
+  ///   - words: vectors K×m, equally many for each of N pictures.
+  ///   - places: N×P×D.
+  ///   - keys: N×P×A.
   func step(
     _ words: Tensor, hidden: Tensor, cell: Tensor, places: Tensor, keys: Tensor
   ) -> (logits: Tensor, attention: Tensor, hidden: Tensor, cell: Tensor) {
-    let alpha = attention(keys, hidden)  // N×P
-    let context = alpha.expandedAxis(at: 1).matmul(places).squeezed(1) * fBeta(hidden).sigmoid()
+    let count = words.shape[0]
+    let alpha = attention(keys, hidden.reshaped([places.shape[0], -1, hidden.shape[1]]))  // N×K/N×P
+    let seen = alpha.matmul(places).reshaped([count, -1])  // K×D
+    let context = seen * fBeta(hidden).sigmoid()
     let next = decodeStep(concatenate([words, context], axis: 1), hidden: hidden, cell: cell)
     let kept = isTraining ? next.hidden.dropout(probability: dropout) : next.hidden
-    return (fc(kept), alpha, next.hidden, next.cell)
+    return (fc(kept), alpha.reshaped([count, -1]), next.hidden, next.cell)
   }
 }
 
@@ -219,11 +221,13 @@ package final class SoftAttention: Module {
     fullAtt = Linear(width, 1)
   }
 
-  /// - Parameter keys: ``encoderAtt`` of the places, N×P×A or 1×P×A, which no step changes.
-  /// - Returns: N×P, of which each row adds up to 1.
+  /// - Parameters:
+  ///   - keys: ``encoderAtt`` of the places, N×P×A, which no step changes.
+  ///   - hidden: N×B×H.
+  /// - Returns: N×B×P, of which each row adds up to 1.
   func callAsFunction(_ keys: Tensor, _ hidden: Tensor) -> Tensor {
-    let both = (keys + decoderAtt(hidden).expandedAxis(at: 1)).relu()
-    return fullAtt(both).squeezed(2).softmax(1)
+    let both = (keys.expandedAxis(at: 1) + decoderAtt(hidden).expandedAxis(at: 2)).relu()  // N×B×P×A
+    return fullAtt(both).squeezed(3).softmax()
   }
 }
 
