@@ -97,6 +97,51 @@ struct RecurrentTests {
     compare(LSTMCell(3, 5, projection: 2), LSTM(3, 5, projection: 2))
   }
 
+  @Test("what an LSTM learns from a sequence at once is what it learns step by step, its state included")
+  func sequence() {
+    let layer = LSTM(3, 5, isBidirectional: true)
+    let cells = [LSTMCell(3, 5), LSTMCell(3, 5)]
+    for (own, other) in zip(layer.parameters, cells.flatMap(\.parameters)) { other.value = own.value }
+    let input = sample([2, 6, 3])
+    let state = LSTM.State(hidden: sample([2, 2, 5], seed: 2), cell: sample([2, 2, 5], seed: 3))
+    let weights = (2..<5).map { sample($0 == 2 ? [2, 6, 10] : [2, 2, 5], seed: UInt64($0) + 3) }
+    func loss(_ output: Tensor, _ hidden: Tensor, _ cell: Tensor) -> Tensor {
+      (output * weights[0]).sum() + (hidden * weights[1]).sum() + (cell * weights[2]).sum()
+    }
+    func stepped(_ input: Tensor, _ state: LSTM.State) -> Tensor {
+      var (outputs, ends): ([Tensor], [LSTM.State]) = ([], [])
+      for (direction, cell) in cells.enumerated() {
+        var own = LSTM.State(parts: state.parts.map { $0.selected(0, direction) })
+        var steps: [Int: Tensor] = [:]
+        for place in direction == 0 ? Array(0..<6) : (0..<6).reversed() {
+          own = cell(input.selected(1, place), own)
+          steps[place] = own.hidden
+        }
+        outputs.append(stack((0..<6).map { steps[$0]! }, axis: 1))
+        ends.append(own)
+      }
+      return loss(concatenate(outputs, axis: 2), stack(ends.map(\.hidden)), stack(ends.map(\.cell)))
+    }
+    func atOnce(_ input: Tensor, _ state: LSTM.State) -> Tensor {
+      let (output, end) = layer(input, state)
+      return loss(output, end.hidden, end.cell)
+    }
+    let inputs = [input, state.hidden, state.cell]
+    let (value, found) = valueAndGradients(at: inputs) { atOnce($0[0], LSTM.State(parts: Array($0[1...]))) }
+    let (expected, others) = valueAndGradients(at: inputs) {
+      stepped($0[0], LSTM.State(parts: Array($0[1...])))
+    }
+    #expect(abs(value.item() - expected.item()) < 1e-5)
+    for (own, other) in zip(found, others) { #expect(relativeDifference(own, other) < 1e-5) }
+    let learned = valueAndGradient(of: layer) { atOnce(input, state) }.gradients
+    for (cell, own) in zip(cells, [layer.parameters.prefix(4), layer.parameters.suffix(4)]) {
+      let others = valueAndGradient(of: cell) { stepped(input, state) }.gradients
+      for (parameter, other) in zip(own, cell.parameters) {
+        #expect(relativeDifference(learned[parameter]!, others[other]!) < 1e-5)
+      }
+    }
+  }
+
   @Test("a sequence read in pieces with its state carried is the sequence read at once")
   func pieces() {
     let layer = LSTM(3, 5, layers: 2)
