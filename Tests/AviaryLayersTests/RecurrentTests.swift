@@ -62,8 +62,22 @@ struct RecurrentTests {
   @Test("plain recurrences: outputs, state and gradients")
   func rnn() throws {
     try compare("rnn", RNN(4, 6))
-    try compare("rnn with relu", RNN(4, 3, layers: 2, isBidirectional: true, activation: .relu))
+    try compare("rnn with relu", RNN(4, 3, layers: 2, isBidirectional: true, nonlinearity: .relu))
     try compare("rnn of other lengths", RNN(4, 3, isBidirectional: true))
+  }
+
+  @Test("units that are on or off: a plain recurrence with signs remembers the last step that was not 0")
+  func signs() {
+    let layer = RNN(1, 1, nonlinearity: .sign)
+    // h' = sign(2 x + h): an input of ±1 decides, one of 0 leaves h as it is.
+    for (name, parameter) in layer.namedParameters {
+      parameter.value = Tensor(
+        [name.hasPrefix("weight") ? name.hasPrefix("weight_ih") ? Float(2) : 1 : 0], shape: parameter.shape)
+    }
+    let input = Tensor([0, 1, 0, 0, -1, 0, -1, 1, 0].map { Float($0) }, shape: [1, 9, 1])
+    #expect(layer(input).output.values() == [0, 1, 1, 1, -1, -1, -1, 1, 1])
+    let found = gradient(at: input) { layer($0).output.sum() + $0.sum() }
+    #expect(found.values().allSatisfy { $0 == 1 })
   }
 
   @Test("gated recurrent units: outputs, state and gradients")
