@@ -203,7 +203,9 @@ struct FinetuningTests {
         ("yolov8_scenes", ["--optimizer", "lbfgs"], "it goes not with detectors"),
         ("yolov8_scenes", ["--validation-data", "\(folder)/none"], "--pictures is missing"),
         ("lenet", ["--loss", "dice"], "--loss is for segmenters and detectors"),
-        ("charrnn", [], "finetune teaches classifiers, segmenters and detectors"),
+        ("vae_mnist", [], "finetune teaches classifiers, segmenters, detectors and language models"),
+        ("lenet", ["--length", "3"], "--length is for language models"),
+        ("charrnn", ["--augment", "flip"], "--augment goes not with charrnn, a language model"),
       ] {
         let outcome = aviary(
           ["finetune", name, "--data", "\(folder)/s", "--output", "\(folder)/x.safetensors"] + words)

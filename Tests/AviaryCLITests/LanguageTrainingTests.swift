@@ -37,6 +37,40 @@ struct LanguageTrainingTests {
     }
   }
 
+  @Test("another text is learned in the characters that the weights know, and frozen parts stay as they are")
+  func finetune() throws {
+    try withTemporaryFolder { folder in
+      let (text, weights) = ("\(folder)/text.txt", "\(folder)/x.safetensors")
+      try String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 60)
+        .write(toFile: text, atomically: true, encoding: .utf8)
+      let words = [
+        "finetune", "charrnn_shakespeare", "--data", text, "--output", weights, "--epochs", "2", "--length",
+        "24", "--batch", "4", "--learning-rate", "0.01",
+      ]
+      let outcome = aviary(words + ["--freeze", "embedding.*", "--report", "\(folder)/page.html"])
+      #expect(outcome.status == 0 && outcome.output.contains("270 at the end"), "\(outcome.errors)")
+      func nats(_ more: [String]) throws -> Double {
+        let told = aviary(["evaluate", "charrnn_shakespeare", "--data", text, "--json"] + more)
+        let report = try JSONSerialization.jsonObject(with: Data(told.output.utf8)) as? [String: Any]
+        return try #require(report?["nats"] as? Double, "\(told.errors)")
+      }
+      #expect(try nats(["--weights", weights]) < 0.6 * nats([]))
+      let (old, new) = (
+        try Zoo.network("charrnn_shakespeare"), try Zoo.network("charrnn_shakespeare", weights: weights)
+      )
+      for (one, other) in zip(old.network.stateEntries, new.network.stateEntries) {
+        let isSame = one.value.cast(to: .float32).values() == other.value.cast(to: .float32).values()
+        #expect(isSame == one.name.hasPrefix("embedding"), "\(one.name)")
+      }
+      #expect(new.metadata.labels == old.metadata.labels)
+      try "ü".write(toFile: text, atomically: true, encoding: .utf8)
+      #expect(aviary(words).errors.contains("lacks \"ü\""))
+      try "short".write(toFile: text, atomically: true, encoding: .utf8)
+      #expect(aviary(words).errors.contains("5 tokens"))
+      #expect(aviary(words + ["--sanity"]).errors.contains("--sanity goes not with"))
+    }
+  }
+
   @Test("the model of Shakespeare that comes with the zoo writes at once")
   func shipped() {
     let outcome = aviary(

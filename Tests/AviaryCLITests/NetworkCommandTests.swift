@@ -129,7 +129,37 @@ struct NetworkCommandTests {
     }
     #expect(
       aviary("evaluate", "fast_style", "--data", ".").errors.contains("fast_style stylizes: aviary stylize"))
-    #expect(aviary("bench", "charrnn", "--train").errors.contains("charrnn writes: aviary write"))
+    #expect(aviary("bench", "unet", "--train").errors.contains("unet segments: aviary segment"))
+    #expect(
+      aviary("bench", "charrnn", "--train", "--freeze", "x").errors.contains("charrnn writes: aviary write"))
+  }
+
+  @Test("bench takes training steps of language models, with a state that goes on and without")
+  func languageSteps() throws {
+    for (words, rate, loss) in [
+      (["charrnn", "--set", "vocabulary=20", "--set", "width=8", "--set", "embedding=6"], "0.5", log(20)),
+      (
+        [
+          "gpt2", "--set", "vocab_size=30", "--set", "n_embd=16", "--set", "n_head=2", "--set", "n_layer=2",
+          "--set", "embd_pdrop=0", "--set", "attn_pdrop=0", "--set", "resid_pdrop=0",
+        ], "0.002", log(30)
+      ),
+    ] as [([String], String, Double)] {
+      let outcome = aviary(
+        ["bench"] + words + [
+          "--train", "--batch", "3", "--tokens", "5", "--repeat", "2", "--learning-rate", rate, "--json",
+        ])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let report = try #require(
+        try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+      let setup = try #require(report["setup"] as? [String: Any])
+      let losses = try #require(setup["losses"] as? [Double])
+      #expect(losses.count == 3 && abs(losses[0] - loss) < 0.3 * loss && losses[2] < losses[0], "\(losses)")
+      #expect(setup["mode"] as? String == "training" && (setup["multiply_adds"] as? Int ?? 0) > 1000)
+    }
+    #expect(
+      aviary("bench", "gpt2", "--tokens", "4").errors.contains("--tokens makes sense with --train only"))
+    #expect(aviary("bench", "lenet", "--train", "--tokens", "4").errors.contains("lenet classifies"))
   }
 
   @Test("info lists inputs, settings and outputs; bench measures and shows kernels")

@@ -147,6 +147,19 @@ struct WriteCommandTests {
       #expect(plain.output.contains("bits per byte") && evaluated("--stride", "12").output == plain.output)
       #expect(evaluated("--stride", "24").output != plain.output)
       #expect(evaluated("--stride", "25").errors.contains("from 1 to 24"))
+      let taught = "\(folder)/taught.safetensors"
+      let finetuned = aviary(
+        ["finetune"] + words + [
+          "--data", text, "--output", taught, "--length", "16", "--batch", "2", "--epochs", "2",
+          "--learning-rate", "0.01", "--validation", "0.3", "--json",
+        ])
+      #expect(finetuned.status == 0, "\(finetuned.errors)")
+      let reports = try JSONSerialization.jsonObject(with: Data(finetuned.output.utf8)) as? [[String: Any]]
+      let losses = reports?.compactMap { ($0["validation"] as? [String: Any])?["loss"] as? Double } ?? []
+      #expect(losses.count == 2 && losses[1] < losses[0], "\(losses)")
+      let long = aviary(
+        ["finetune"] + words + ["--data", text, "--output", taught, "--length", "25", "--batch", "2"])
+      #expect(long.status == 1 && long.errors.contains("T of 24 at most"), "\(long.errors)")
       for (content, part) in [
         (Data(), "2 tokens at least"), (Data("t".utf8), "2 tokens at least"),
         (Data([0x61, 0xFF]), "no text in UTF-8"),

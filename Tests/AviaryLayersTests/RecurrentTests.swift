@@ -62,8 +62,22 @@ struct RecurrentTests {
   @Test("plain recurrences: outputs, state and gradients")
   func rnn() throws {
     try compare("rnn", RNN(4, 6))
-    try compare("rnn with relu", RNN(4, 3, layers: 2, isBidirectional: true, activation: .relu))
+    try compare("rnn with relu", RNN(4, 3, layers: 2, isBidirectional: true, nonlinearity: .relu))
     try compare("rnn of other lengths", RNN(4, 3, isBidirectional: true))
+  }
+
+  @Test("units that are on or off: a plain recurrence with signs remembers the last step that was not 0")
+  func signs() {
+    let layer = RNN(1, 1, nonlinearity: .sign)
+    // h' = sign(2 x + h): an input of ±1 decides, one of 0 leaves h as it is.
+    for (name, parameter) in layer.namedParameters {
+      parameter.value = Tensor(
+        [name.hasPrefix("weight") ? name.hasPrefix("weight_ih") ? Float(2) : 1 : 0], shape: parameter.shape)
+    }
+    let input = Tensor([0, 1, 0, 0, -1, 0, -1, 1, 0].map { Float($0) }, shape: [1, 9, 1])
+    #expect(layer(input).output.values() == [0, 1, 1, 1, -1, -1, -1, 1, 1])
+    let found = gradient(at: input) { layer($0).output.sum() + $0.sum() }
+    #expect(found.values().allSatisfy { $0 == 1 })
   }
 
   @Test("gated recurrent units: outputs, state and gradients")
@@ -95,6 +109,51 @@ struct RecurrentTests {
     compare(RNNCell(3, 5), RNN(3, 5))
     compare(GRUCell(3, 5), GRU(3, 5))
     compare(LSTMCell(3, 5, projection: 2), LSTM(3, 5, projection: 2))
+  }
+
+  @Test("what an LSTM learns from a sequence at once is what it learns step by step, its state included")
+  func sequence() {
+    let layer = LSTM(3, 5, isBidirectional: true)
+    let cells = [LSTMCell(3, 5), LSTMCell(3, 5)]
+    for (own, other) in zip(layer.parameters, cells.flatMap(\.parameters)) { other.value = own.value }
+    let input = sample([2, 6, 3])
+    let state = LSTM.State(hidden: sample([2, 2, 5], seed: 2), cell: sample([2, 2, 5], seed: 3))
+    let weights = (2..<5).map { sample($0 == 2 ? [2, 6, 10] : [2, 2, 5], seed: UInt64($0) + 3) }
+    func loss(_ output: Tensor, _ hidden: Tensor, _ cell: Tensor) -> Tensor {
+      (output * weights[0]).sum() + (hidden * weights[1]).sum() + (cell * weights[2]).sum()
+    }
+    func stepped(_ input: Tensor, _ state: LSTM.State) -> Tensor {
+      var (outputs, ends): ([Tensor], [LSTM.State]) = ([], [])
+      for (direction, cell) in cells.enumerated() {
+        var own = LSTM.State(parts: state.parts.map { $0.selected(0, direction) })
+        var steps: [Int: Tensor] = [:]
+        for place in direction == 0 ? Array(0..<6) : (0..<6).reversed() {
+          own = cell(input.selected(1, place), own)
+          steps[place] = own.hidden
+        }
+        outputs.append(stack((0..<6).map { steps[$0]! }, axis: 1))
+        ends.append(own)
+      }
+      return loss(concatenate(outputs, axis: 2), stack(ends.map(\.hidden)), stack(ends.map(\.cell)))
+    }
+    func atOnce(_ input: Tensor, _ state: LSTM.State) -> Tensor {
+      let (output, end) = layer(input, state)
+      return loss(output, end.hidden, end.cell)
+    }
+    let inputs = [input, state.hidden, state.cell]
+    let (value, found) = valueAndGradients(at: inputs) { atOnce($0[0], LSTM.State(parts: Array($0[1...]))) }
+    let (expected, others) = valueAndGradients(at: inputs) {
+      stepped($0[0], LSTM.State(parts: Array($0[1...])))
+    }
+    #expect(abs(value.item() - expected.item()) < 1e-5)
+    for (own, other) in zip(found, others) { #expect(relativeDifference(own, other) < 1e-5) }
+    let learned = valueAndGradient(of: layer) { atOnce(input, state) }.gradients
+    for (cell, own) in zip(cells, [layer.parameters.prefix(4), layer.parameters.suffix(4)]) {
+      let others = valueAndGradient(of: cell) { stepped(input, state) }.gradients
+      for (parameter, other) in zip(own, cell.parameters) {
+        #expect(relativeDifference(learned[parameter]!, others[other]!) < 1e-5)
+      }
+    }
   }
 
   @Test("a sequence read in pieces with its state carried is the sequence read at once")

@@ -25,6 +25,7 @@ import Testing
     (LayoutTransform.identity, [3, 2]), (.convolution, [3, 2, 4, 5]), (.convolution, [3, 4, 5]),
     (.convolutionTranspose, [3, 3, 4, 5]), (.depthwise(multiplier: 2), [3, 2, 4, 2]), (.dense, [3, 5]),
     (.denseAfterFlatten(channels: 4, height: 2, width: 3), [24, 5]), (.pointwiseAsDense, [1, 1, 3, 5]),
+    (.unitConvolution, [1, 3, 5]),
     (.flipped, [2, 4, 3, 5]), (.flipped, [2, 4, 3]),
   ])
   func transformsAreUndoneExactly(_ transform: LayoutTransform, shape: Shape) throws {

@@ -74,7 +74,7 @@ struct CaptionerTests {
     {
       nonisolated(unsafe) let bound = try filled().bound(to: try words(end: end))
       let captioner = try Captioner(bound)
-      let caption = try captioner.caption(given.sliced(0, 0..<1), beam: beam, maximumLength: 16)
+      let caption = try captioner.captions(given.sliced(0, 0..<1), beam: beam, maximumLength: 16)[0]
       let wanted = try expected(name).values(of: Int64.self).filter { $0 != Int64(end) }
       #expect(caption.words == wanted.map { "w\($0)" }, "\(name)")
       #expect(abs(caption.score - scores[place]) < 1e-3 * abs(scores[place]))
@@ -118,7 +118,7 @@ struct CaptionerTests {
     loaded.metadata.preprocessing = .init(height: 16, width: 16)
     let data = AugmentedPictures<CaptionBatch>(pictures, preprocessing: preprocessing)
     let learner = network.learner(words, Adam(learningRate: 0.01), attentionWeight: 0.1)
-    let reports = try Trainer(learner).fit(data, epochs: 25, batchSize: 8)
+    let reports = try Trainer(learner).fit(data, epochs: 35, batchSize: 8)
     let accuracy = try #require(reports.last?.training.metrics["word_accuracy"])
     #expect(accuracy > 0.95, "\(accuracy)")
     network.evaluate()
@@ -131,6 +131,20 @@ struct CaptionerTests {
     }
     #expect(right >= 28, "\(right) of 32")
     let first = pictures.picture(0).image
+    let features = try (0..<7).map {
+      try captioner.features(of: pictures.picture($0).image, named: "a picture")
+    }
+    for beam in [1, 3] {
+      let together = try captioner.captions(concatenate(features, axis: 0), beam: beam)
+      #expect(together.count == features.count)
+      for (features, caption) in zip(features, together) {
+        let own = try captioner.captions(features, beam: beam)[0]
+        #expect(caption.words == own.words && abs(caption.score - own.score) < 1e-4)
+        for (looks, others) in zip(caption.attention, own.attention) {
+          #expect(relativeDifference(looks, others) < 1e-4)
+        }
+      }
+    }
     let alone = try captioner.caption(first).text
     try await withThrowingTaskGroup(of: String.self) { group in
       for _ in 0..<4 {
@@ -212,6 +226,42 @@ struct BeamSearchTests {
     #expect(search(1).words == [1, 3] && abs(search(1).score - log(0.24)) < 1e-6)
     #expect(search(2).words == [2, 3] && abs(search(2).score - log(0.4)) < 1e-6)
     #expect(search(2).attention == [[0], [2]] && search(2).isComplete)
+  }
+
+  @Test("several texts at the same time come to what each comes to alone", arguments: [1, 2, 3, 5])
+  func together(_ width: Int) {
+    // Chances that depend on the text and on the word before, some of which end soon and some never.
+    func scores(_ text: Int, _ word: Int) -> [Float] {
+      (0..<6).map { next in
+        let chance = Float((7 * text + 3 * word + 5 * next * next + text * next) % 11) / 4
+        return next == 5 && text % 3 == 0 ? -9 : chance
+      }
+    }
+    let search = BeamSearch(width: width, maximumLength: 9)
+    let alone = (0..<9).map { text in
+      search.best(start: 0, end: 5) { _, words in
+        BeamSearch.Step(
+          logProbabilities: words.map { scores(text, $0) }, attention: words.map { [Float($0), Float(text)] })
+      }
+    }
+    var (sizes, before) = ([Int](), [Int]())
+    let together = search.best(9, start: 0, end: 5) { rows in
+      let lanes = rows.words.count / rows.texts.count
+      #expect(lanes * rows.texts.count == rows.words.count && lanes <= width)
+      let texts = rows.texts.flatMap { Array(repeating: $0, count: lanes) }
+      // Each row goes on from one of its own text.
+      #expect(zip(rows.parents, texts).allSatisfy { before.isEmpty ? $0 == $1 : before[$0] == $1 })
+      sizes.append(rows.texts.count)
+      before = texts
+      return BeamSearch.Step(
+        logProbabilities: zip(texts, rows.words).map { scores($0, $1) },
+        attention: zip(texts, rows.words).map { [Float($1), Float($0)] })
+    }
+    for (own, other) in zip(alone, together) {
+      #expect(own.words == other.words && own.score == other.score && own.isComplete == other.isComplete)
+      #expect(own.attention == other.attention)
+    }
+    #expect(Set(sizes).isSubset(of: [9, 4, 2, 1]))
   }
 
   @Test("without an end the best open one is returned, and a longest length holds")

@@ -132,6 +132,42 @@ struct GPT2Tests {
     }
   }
 
+  @Test("OpenAI's variables of TensorFlow are read from .npz and .h5, bit for bit, and known by their names")
+  func tensorflow() throws {
+    let loaded = try GPT2Fixture.network()
+    let map = try #require(try Catalogue.entry("gpt2").dialects[0].loadNameMap(theirs: "tensorflow"))
+    let ours = try loaded.network.archive()
+    let theirs = try map.exported(ours)
+    #expect(theirs.unmatched.isEmpty && theirs.archive.count == ours.count)
+    #expect(theirs.archive.spec("model/h1/attn/c_attn/w")?.shape == [1, 16, 48])
+    #expect(theirs.archive.spec("model/ln_f/g")?.shape == [16])
+    try withTemporaryFolder { folder in
+      for (name, format) in [("gpt2.npz", WeightFormat.npz), ("gpt2.safetensors", .safetensors)] {
+        try WeightFile.write(theirs.archive, to: "\(folder)/\(name)", as: format)
+        let found = try Zoo.network(
+          "gpt2", weights: "\(folder)/\(name)", settings: ["n_head": .integer(2)])
+        #expect(found.settings["n_layer"] == .integer(2) && found.report?.isComplete == true)
+        for (entry, other) in zip(found.network.stateEntries, loaded.network.stateEntries) {
+          #expect(entry.name == other.name && entry.value.values() == other.value.values())
+        }
+      }
+    }
+    let plain = try Zoo.network(
+      "gpt2", weights: GPT2Fixture.path("tensorflow.h5"), settings: ["n_head": .integer(2)])
+    #expect(plain.report?.isComplete == true && plain.settings["vocab_size"] == .integer(20))
+    for entry in plain.network.stateEntries {
+      #expect(
+        entry.value.values() == DeterministicWeights.torch(entry.name, shape: entry.shape), "\(entry.name)")
+    }
+    var known = WeightArchive()
+    for entry in GPT2(.medium).stateEntries {
+      let shape = entry.shape
+      try known.append(entry.name, TensorSpec(shape)) { Tensor.zeros(shape) }
+    }
+    let found = try #require(Zoo.identification(of: try map.exported(known).archive))
+    #expect(found.entry.name == "gpt2_medium" && found.nameMap == "tensorflow_gpt2" && found.fits)
+  }
+
   @Test("a published file is known by its tensors, with the masks that are in it")
   func identification() throws {
     var archive = WeightArchive()

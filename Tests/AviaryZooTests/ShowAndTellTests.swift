@@ -64,8 +64,8 @@ struct ShowAndTellTests {
     (words[0], words[1], words[2], words[3]) = ("<pad>", "<start>", "<end>", "<unk>")
     nonisolated(unsafe) let bound = loaded.bound(to: try WordVocabulary(words))
     let captioner = try Captioner(bound)
-    let caption = try captioner.caption(
-      given.sliced(0, 0..<1).reshaped([1, 1, 1, 256]), beam: 1, maximumLength: 12)
+    let caption = try captioner.captions(
+      given.sliced(0, 0..<1).reshaped([1, 1, 1, 256]), beam: 1, maximumLength: 12)[0]
     #expect(caption.words == (try expected("greedy").values(of: Int64.self).map { "w\($0)" }))
     #expect(!caption.isComplete)
   }

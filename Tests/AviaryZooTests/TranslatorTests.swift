@@ -110,6 +110,26 @@ struct TranslatorTests {
     #expect(better.score >= (try translator.translate(text, maximumLength: 12)).score - 1e-4)
   }
 
+  @Test("texts of different lengths at the same time become what each becomes alone", arguments: [1, 3])
+  func together(beam: Int) throws {
+    let translator = try Zoo.load(Translator.self, "translate_dates")
+    let texts =
+      ["3.5.98", "Sunday, 3rd of May, 1998", "May 3", "5/3/98"]
+      + (10..<20).map { "\($0) June 20\($0)" } + ["1 January 2001"]
+    let together = try translator.translate(texts, beam: beam)
+    #expect(together.map(\.source) == texts)
+    for (text, found) in zip(texts, together) {
+      let own = try translator.translate(text, beam: beam)
+      #expect(found.text == own.text && abs(found.score - own.score) < 1e-4, "\(text)")
+      let (looks, others) = (try #require(found.attention), try #require(own.attention))
+      #expect(looks.shape == others.shape && relativeDifference(looks, others) < 1e-4)
+    }
+    #expect(try translator.translate([]).isEmpty)
+    #expect(throws: LongText.self) {
+      try translator.translate(["3.5.98", String(repeating: "1", count: 99)])
+    }
+  }
+
   @Test("what cannot be translated is told, and without attention there is none")
   func refused() throws {
     nonisolated(unsafe) let plain = try loaded(["attention": .string("none")])

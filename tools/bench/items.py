@@ -25,10 +25,12 @@ class Item:
     name: str
     title: str
     model: str
-    kind: str  # inference, training, styling, writing or cold
+    kind: str  # inference, training, styling, writing, language (training steps of a language model) or cold
     batch: int = 1
     frozen_blocks: int = 0  # of VGG
     head: tuple = ()  # widths of the linear layers that replace the classifier
+    tokens: int = 0  # of each text that a language model learns from
+    settings: tuple = ()  # of ours where the model is no published one: name=value
     learning_rate: float = 1e-3  # small enough that the losses do not depend on the last bit of a gradient
     target: float | None = None  # the ratio of the times that is aimed at
     busy_target: float | None = 1.1
@@ -36,12 +38,13 @@ class Item:
 
     @property
     def peers(self) -> tuple:
-        return {"inference": INFERENCE_PEERS, "cold": ("onnxruntime", "pytorch")}.get(self.kind, TRAINING_PEERS)
+        peers = {"inference": INFERENCE_PEERS, "cold": ("onnxruntime", "pytorch"), "language": ("pytorch",)}
+        return peers.get(self.kind, TRAINING_PEERS)
 
     @property
     def has_losses(self) -> bool:
         """Whether an iteration is a step that gives a loss, which is compared instead of an output."""
-        return self.kind in ("training", "styling", "writing")
+        return self.kind in ("training", "styling", "writing", "language")
 
     @property
     def output(self) -> str:
@@ -52,7 +55,9 @@ class Item:
         """The command line of `aviary bench` for this item; its weights and input lie in `folder`."""
         arguments = ["bench", self.model, "--weights", f"{folder}/weights.safetensors"]
         arguments += ["--input", f"{folder}/input.npz", "--batch", str(self.batch), "--interactive"]
-        if self.kind == "training":
+        for setting in self.settings:
+            arguments += ["--set", setting]
+        if self.kind in ("training", "language"):
             arguments += ["--train", "--learning-rate", str(self.learning_rate)]
         if self.kind == "styling":
             arguments += ["--train"]
@@ -91,6 +96,16 @@ ITEMS = (
     Item(
         "gatys_vgg19-step", "gatys_vgg19, step of style transfer, 512×512", "gatys_vgg19", "styling", target=0.60,
         memory_target=1.0),
+    Item(
+        "lstm-train-b20", "charrnn with two LSTM layers of 650 and 10 000 words, training step, 20 texts of 35 tokens",
+        "charrnn", "language", 20, tokens=35, settings=("vocabulary=10000", "embedding=650", "width=650", "layers=2"),
+        learning_rate=0.5, target=0.90),
+    Item(
+        "gpt2-train-b8", "gpt2 of 6 layers of 512 with 8 heads and 10 000 words, training step, 8 texts of 128 tokens",
+        "gpt2", "language", 8, tokens=128,
+        settings=(
+            "vocab_size=10000", "n_embd=512", "n_layer=6", "n_head=8", "embd_pdrop=0", "attn_pdrop=0", "resid_pdrop=0"),
+        learning_rate=1e-4, target=0.90),
     Item("gpt2-write", f"gpt2, {WRITTEN} tokens after 64, one by one", "gpt2", "writing", target=0.90),
     Item(
         "vgg19-finetune-b8", "vgg19, fine-tuning step, blocks 1–3 frozen, new head, batch 8", "vgg19", "training", 8,

@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import items
+import language
 import residents
 import styling
 import torch
@@ -66,6 +67,8 @@ class Transfer(nn.Module):
 
 def make(item) -> nn.Module:
     """The item's network without values."""
+    if item.kind == "language":
+        return language.make(item)
     if item.model in items.RESIDENTS:
         return residents.MAKERS[item.model]()
     if item.kind == "styling":
@@ -86,6 +89,8 @@ def load(item, folder) -> nn.Module:
     model = make(item)
     # Copies: tensors that lie in a mapped file need not be aligned, which would slow the peer down.
     state = {name: tensor.clone() for name, tensor in load_file(f"{folder}/weights.safetensors").items()}
+    if item.kind == "language":
+        state = language.published(state)
     # Buffers that follow from the architecture are not in the files.
     model.load_state_dict(state, assign=True, strict=item.model not in items.RESIDENTS and item.kind != "writing")
     if item.kind == "writing":
@@ -94,7 +99,11 @@ def load(item, folder) -> nn.Module:
 
 
 def deterministic_state(item) -> dict:
-    """Deterministic values for the item's network."""
+    """Deterministic values for the item's network, as its file has them."""
+    if item.kind == "language":
+        entries = make(item).state_dict().items()
+        return language.published(
+            {n: torch.from_numpy(deterministic.torch_tensor(n, tuple(t.shape))) for n, t in entries})
     if item.model in items.RESIDENTS:
         return residents.state(item.model)
     if not item.head and not item.model.startswith("mobilenet_v1_") and item.kind not in ("styling", "writing"):
@@ -119,6 +128,8 @@ def metadata(item) -> dict:
 
 def inputs(item) -> dict:
     """The arrays of an item by our names, in the order of PyTorch's arguments: for a classifier N×3×H×W as the model's card says."""
+    if item.kind == "language":
+        return language.inputs(item)
     if item.model in items.RESIDENTS:
         return residents.inputs(item.model, item.batch)
     if item.kind == "styling":

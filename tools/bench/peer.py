@@ -55,6 +55,10 @@ def pytorch(item, folder, threads: int, channels_last: bool = False, compiled: b
         import styling
 
         return styling.step(model, *inputs)
+    if item.kind == "language":
+        import language
+
+        return language.step(model, *inputs, item)
     if item.kind == "writing":
         import writing
 

@@ -2,13 +2,15 @@
 
     python gpt2_fixtures.py FOLDER
     python gpt2_fixtures.py check PROGRAM
+    python gpt2_fixtures.py tensorflow FILE.h5
 
 The first makes `vocab.json` and `merges.txt`, a small vocabulary learned from the text below, `tokens.json` with the numbers that transformers'
 tokenizer gives for texts that are hard to cut, and `gpt2.safetensors` with logits: `<case>.input_ids`, `<case>.logits` (every `step`-th of the
 vocabulary, the number in the metadata) and the configuration in the metadata. `choice.*` are scores and what is left of them by transformers'
 top-k and top-p. Weights are deterministic (`deterministic.py`) under their names without `transformer.`.
 
-The second runs the program with a GPT-2 of full size, and says by how much its logits differ.
+The second runs the program with a GPT-2 of full size, and says by how much its logits differ. The third writes a small one under the names and in
+the shapes of OpenAI's code for TensorFlow, as groups of HDF5.
 """
 
 import json
@@ -130,8 +132,29 @@ def check(program: str) -> None:
     print(f"largest difference {np.abs(found - expected).max() / np.abs(expected).max():.2e} of the largest logit")
 
 
+def tensorflow(path: str) -> None:
+    import h5py
+
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_positions=8, n_embd=8, n_layer=2, n_head=2)).eval()
+    fill(model)
+    with h5py.File(path, "w") as file:
+        for name, parameter in model.transformer.named_parameters():
+            parts = name.replace("h.", "h", 1).split(".") if name.startswith("h.") else name.split(".")
+            values = parameter.detach().numpy()
+            if parts[0] in ("wte", "wpe"):
+                parts.pop()
+            else:
+                is_norm = parts[-2].startswith("ln_")
+                parts[-1] = "b" if parts[-1] == "bias" else "g" if is_norm else "w"
+            # A linear map is a convolution of width 1 there.
+            file["/".join(["model", *parts])] = values[None] if parts[-1] == "w" else values
+
+
 def main() -> None:
     torch.set_num_threads(1)
+    if sys.argv[1] == "tensorflow":
+        tensorflow(sys.argv[2])
+        return
     if sys.argv[1] == "check":
         check(sys.argv[2])
         return

@@ -43,18 +43,24 @@ package struct CaptionDecoder: Sendable {
     return features
   }
 
-  /// The best caption of one picture's features, 1×h×w×D. Throws ``NoNumbers``.
-  func best(_ search: BeamSearch, of features: Tensor, start: Int, end: Int) throws -> BeamSearch.Hypothesis {
+  /// The best captions of pictures' features, N×h×w×D. Throws ``NoNumbers``.
+  func best(
+    _ search: BeamSearch, of features: Tensor, start: Int, end: Int
+  ) throws -> [BeamSearch.Hypothesis] {
     let begin = beginning(["features": features])
     var (hidden, cell) = (begin["hidden"], begin["cell"])
-    return try search.best(start: start, end: end) { parents, words in
-      let rows = Tensor(parents.map { Int64($0) })
+    var (kept, keys, texts) = (features, begin["keys"], Array(0..<features.shape[0]))
+    return try search.best(texts.count, start: start, end: end) { rows in
+      if rows.texts != texts {
+        (kept, keys, texts) = (features.rows(rows.texts), begin["keys"].rows(rows.texts), rows.texts)
+      }
+      let parents = Tensor(rows.parents.map { Int64($0) })
       let outputs = decoder([
-        "words": Tensor(words.map { Int64($0) }), "hidden": embedding(hidden, tokens: rows),
-        "cell": embedding(cell, tokens: rows), "features": features, "keys": begin["keys"],
+        "words": Tensor(rows.words.map { Int64($0) }), "hidden": embedding(hidden, tokens: parents),
+        "cell": embedding(cell, tokens: parents), "features": kept, "keys": keys,
       ])
       let scores = outputs["log_probabilities"]
-      try scores.requireNumbers(of: "the picture")
+      try scores.requireNumbers(of: texts.count == 1 ? "the picture" : "the pictures")
       (hidden, cell) = (outputs["hidden"], outputs["cell"])
       return BeamSearch.Step(logProbabilities: scores.rows, attention: outputs["attention"].rows)
     }
@@ -81,20 +87,9 @@ extension CaptionDecoder {
   ) throws -> Tensor {
     let features = isPictures ? try self.features(of: input, named: "the picture") : input
     let search = BeamSearch(width: beam, maximumLength: maximumLength)
-    let captions = try (0..<features.shape[0]).map { row in
-      [start] + (try best(search, of: features.sliced(0, row..<row + 1), start: start, end: end)).words
-    }
+    let captions = try best(search, of: features, start: start, end: end).map { [start] + $0.words }
     let longest = captions.map(\.count).max() ?? 0
     let filled = captions.flatMap { $0 + Array(repeating: padding, count: longest - $0.count) }
     return Tensor(filled.map { Int64($0) }, shape: [captions.count, longest])
-  }
-}
-
-extension Tensor {
-  /// The rows of a matrix.
-  fileprivate var rows: [[Float]] {
-    let values = values()
-    let width = shape[1]
-    return (0..<shape[0]).map { Array(values[$0 * width..<($0 + 1) * width]) }
   }
 }

@@ -63,18 +63,25 @@ public struct Captioner: TaskModel {
     _ image: Image, beam: Int = 5, isNormalized: Bool = false, maximumLength: Int = 50,
     named name: String = "the picture"
   ) throws -> Caption {
-    require(beam > 0 && maximumLength > 0, "captions of \(maximumLength) words, \(beam) at a time")
-    let features = try decoder.features(of: try pictures.input(image, named: name), named: name)
-    return try caption(features, beam: beam, isNormalized: isNormalized, maximumLength: maximumLength)
+    let features = try features(of: image, named: name)
+    return try captions(features, beam: beam, isNormalized: isNormalized, maximumLength: maximumLength)[0]
   }
 
-  /// As ``caption(_:beam:isNormalized:maximumLength:named:)``, of what the encoder made of a picture, 1×h×w×D.
-  func caption(
+  /// What the encoder makes of a picture, 1×h×w×D. Throws ``UnsuitablePicture``, ``NoNumbers``.
+  package func features(of image: Image, named name: String) throws -> Tensor {
+    try decoder.features(of: try pictures.input(image, named: name), named: name)
+  }
+
+  /// As ``caption(_:beam:isNormalized:maximumLength:named:)``, of what the encoder made of pictures, N×h×w×D, whose words are looked for at
+  /// the same time. Throws ``NoNumbers``.
+  package func captions(
     _ features: Tensor, beam: Int, isNormalized: Bool = false, maximumLength: Int = 50
-  ) throws -> Caption {
+  ) throws -> [Caption] {
+    require(beam > 0 && maximumLength > 0, "captions of \(maximumLength) words, \(beam) at a time")
     let search = BeamSearch(width: beam, maximumLength: maximumLength, isNormalized: isNormalized)
-    let best = try decoder.best(search, of: features, start: vocabulary.start, end: vocabulary.end)
-    return Caption(best, vocabulary, grid: (features.shape[1], features.shape[2]))
+    return try decoder.best(search, of: features, start: vocabulary.start, end: vocabulary.end).map {
+      Caption($0, vocabulary, grid: (features.shape[1], features.shape[2]))
+    }
   }
 }
 

@@ -12,12 +12,12 @@ public protocol CaptioningNetwork: Network {
   /// - Parameter features: N×h×w×D.
   /// - Returns: h and c of the recurrence, N×H each, and what attention needs of the features and no step changes, N×(h·w)×A.
   func begin(_ features: Tensor) -> (hidden: Tensor, cell: Tensor, keys: Tensor)
-  /// One step of several captions, of one picture or of one each.
+  /// One step of captions, as many of each picture.
   ///
   /// - Parameters:
-  ///   - words: the last word of each caption, int64 K.
+  ///   - words: the last word of each caption, int64 K, those of one picture after those of another.
   ///   - hidden: K×H; `cell` alike.
-  ///   - features: 1×h×w×D, or K×h×w×D.
+  ///   - features: N×h×w×D, K being a multiple of N.
   ///   - keys: as from ``begin(_:)``.
   /// - Returns: logits K×V of the next word, where the network looked K×(h·w), and h and c for the next step.
   func step(

@@ -44,13 +44,16 @@ public struct WordVocabulary: Sendable, Hashable {
   }
 
   /// Reads a JSON file: an object from words to numbers, which are 0 to one less than there are, as the "word map" of the public tutorial is, or
-  /// an array of words in their order.
+  /// an array of words in their order. Or a pickle, of such an object or of the `Vocabulary` of yunjey's tutorial.
   ///
   /// - Throws: `WeightsError` naming the file when it cannot be read or is something else.
   public init(contentsOf path: String) throws {
-    let text = try ConfigurationFile.text(path, "the words")
     do {
-      try self.init(try Self.words(try JSONValue(text: text)))
+      if let numbers = try PickledWords.numbers(contentsOf: path) {
+        try self.init(try Self.words(.object(numbers.mapValues { .integer($0) })))
+      } else {
+        try self.init(try Self.words(try JSONValue(text: try ConfigurationFile.text(path, "the words"))))
+      }
     } catch let error as WeightsError {
       throw WeightsError(error.kind, "the words: \(error.reason)", file: path)
     } catch let error as UnsuitableWords {

@@ -39,6 +39,9 @@ public final class LanguageLearner: SingleNetworkLearner {
   /// Whether the network carries a state from piece to piece.
   public var hasState: Bool { !states.isEmpty }
 
+  /// Whether a network would carry a state from piece to piece.
+  package static func carriesState(_ network: any Network) -> Bool { !network.signature.stateNames.isEmpty }
+
   public func learn(from batch: TextBatch) throws -> Evaluation {
     var read: (evaluation: Evaluation, state: NamedTensors)?
     _ = try step {

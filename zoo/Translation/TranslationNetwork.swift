@@ -16,13 +16,13 @@ public protocol TranslationNetwork: Network {
   ///   - lengths: how many of each text's tokens count, from 1 to S; all where nil.
   /// - Returns: a vector for each place, N×S×D, and the state that writing begins with, N×H.
   func encode(_ source: Tensor, lengths: [Int]?) -> (annotations: Tensor, state: Tensor)
-  /// One step of several translations, of one text or of one each.
+  /// One step of translations, as many of each text.
   ///
   /// - Parameters:
-  ///   - words: the last token of each, int64 K.
+  ///   - words: the last token of each, int64 K, those of one text after those of another.
   ///   - state: K×H.
-  ///   - annotations: 1×S×D, or K×S×D.
-  ///   - padding: K×S, Boolean, true behind the end of a text; nil where there is nothing behind it.
+  ///   - annotations: N×S×D, K being a multiple of N.
+  ///   - padding: N×S, Boolean, true behind the end of a text; nil where there is nothing behind it.
   /// - Returns: logits K×V of the next token, where the network looked K×S (nil without attention), and the state for the next step.
   func step(
     _ words: Tensor, state: Tensor, annotations: Tensor, padding: Tensor?

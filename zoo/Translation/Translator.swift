@@ -39,12 +39,13 @@ public struct Translator: TaskModel {
       return ["annotations": annotations, "state": state]
     }
     decoder = network.piece(
-      inputs: ["words", "state"] + (hasAttention ? ["annotations"] : []),
+      inputs: ["words", "state"] + (hasAttention ? ["annotations", "padding"] : []),
       outputs: ["log_probabilities", "state"] + (hasAttention ? ["attention"] : [])
     ) { (network: any TranslationNetwork, tensors) in
       let state = tensors["state"]
       let (logits, attention, next) = network.step(
-        tensors["words"], state: state, annotations: tensors[ifPresent: "annotations"] ?? state, padding: nil)
+        tensors["words"], state: state, annotations: tensors[ifPresent: "annotations"] ?? state,
+        padding: tensors[ifPresent: "padding"])
       var outputs: NamedTensors = ["log_probabilities": logits.logSoftmax(), "state": next]
       outputs[ifPresent: "attention"] = attention
       return outputs
@@ -69,7 +70,44 @@ public struct Translator: TaskModel {
   public func translate(
     _ text: String, beam: Int = 1, isNormalized: Bool = false, maximumLength: Int = 100
   ) throws -> Translation {
+    try translate([text], beam: beam, isNormalized: isNormalized, maximumLength: maximumLength)[0]
+  }
+
+  /// What texts become, whose characters are looked for at the same time; each is what it would be alone.
+  ///
+  /// Parameters and errors as in ``translate(_:beam:isNormalized:maximumLength:)-(String,_,_,_)``; the first text that cannot be translated throws.
+  public func translate(
+    _ texts: [String], beam: Int = 1, isNormalized: Bool = false, maximumLength: Int = 100
+  ) throws -> [Translation] {
     require(beam > 0 && maximumLength > 0, "translations of \(maximumLength) characters, \(beam) at a time")
+    let sources = try texts.map(tokens(of:))
+    if texts.isEmpty { return [] }
+    let read = self.read(sources)
+    var (kept, state) = (read, read.state)
+    var places = Array(texts.indices)
+    let search = BeamSearch(width: beam, maximumLength: maximumLength, isNormalized: isNormalized)
+    let best = try search.best(
+      texts.count, start: TranslationVocabulary.start, end: TranslationVocabulary.end
+    ) { rows in
+      if rows.texts != places { (kept, places) = (read.rows(rows.texts), rows.texts) }
+      var inputs: NamedTensors = [
+        "words": Tensor(rows.words.map { Int64($0) }),
+        "state": embedding(state, tokens: Tensor(rows.parents.map { Int64($0) })),
+      ]
+      if hasAttention { (inputs["annotations"], inputs["padding"]) = (kept.annotations, kept.padding) }
+      let outputs = decoder(inputs)
+      let scores = outputs["log_probabilities"]
+      try scores.requireNumbers(of: texts.count == 1 ? "the text" : "the texts")
+      state = outputs["state"]
+      return BeamSearch.Step(
+        logProbabilities: scores.rows,
+        attention: outputs[ifPresent: "attention"]?.rows ?? rows.words.map { _ in [] })
+    }
+    return texts.indices.map { Translation(best[$0], of: texts[$0], count: sources[$0].count, vocabulary) }
+  }
+
+  /// The numbers of a text's characters. Throws ``UnknownCharacters``, ``EmptyText``, ``LongText``.
+  package func tokens(of text: String) throws -> [Int] {
     let tokens = try vocabulary.source.encode(text)
     guard !tokens.isEmpty else {
       throw EmptyText(what: "a text to translate has", least: 1, unit: vocabulary.source.unit)
@@ -77,27 +115,64 @@ public struct Translator: TaskModel {
     guard tokens.count <= vocabulary.longest else {
       throw LongText(count: tokens.count, most: vocabulary.longest)
     }
-    let encoded = encoder(["source": Tensor(tokens.map { Int64($0) }, shape: [1, tokens.count])])
-    let annotations = encoded["annotations"]
-    var state = encoded["state"]
-    let search = BeamSearch(width: beam, maximumLength: maximumLength, isNormalized: isNormalized)
-    let best = try search.best(
-      start: TranslationVocabulary.start, end: TranslationVocabulary.end
-    ) { parents, words in
-      var inputs: NamedTensors = [
-        "words": Tensor(words.map { Int64($0) }),
-        "state": embedding(state, tokens: Tensor(parents.map { Int64($0) })),
-      ]
-      if hasAttention { inputs["annotations"] = annotations }
-      let outputs = decoder(inputs)
-      let scores = outputs["log_probabilities"]
-      try scores.requireNumbers(of: "the text")
-      state = outputs["state"]
-      return BeamSearch.Step(
-        logProbabilities: scores.rows,
-        attention: outputs[ifPresent: "attention"]?.rows ?? words.map { _ in [] })
+    return tokens
+  }
+
+  // MARK: Reading
+
+  /// What the encoder makes of texts.
+  private struct Reading {
+    /// N×S×D, zeros behind the end of a text.
+    let annotations: Tensor
+    /// N×H.
+    let state: Tensor
+    /// The characters of each.
+    let lengths: [Int]
+
+    /// N×S, true behind the end of a text.
+    var padding: Tensor {
+      let width = annotations.shape[1]
+      return Tensor(
+        lengths.flatMap { length in (0..<width).map { $0 >= length } }, shape: [lengths.count, width])
     }
-    return Translation(best, of: text, vocabulary)
+
+    func rows(_ places: [Int]) -> Reading {
+      Reading(
+        annotations: annotations.rows(places), state: state.rows(places),
+        lengths: places.map { lengths[$0] })
+    }
+  }
+
+  /// Texts of one length that are read at once; the network is compiled for so many and for one.
+  private static let readAtOnce = 8
+
+  private func read(_ sources: [[Int]]) -> Reading {
+    var read: [Int: (annotations: Tensor, state: Tensor)] = [:]
+    for (length, places) in Dictionary(grouping: sources.indices, by: { sources[$0].count }) {
+      var first = 0
+      while first < places.count {
+        let count = places.count - first < Self.readAtOnce ? 1 : Self.readAtOnce
+        let some = places[first..<first + count]
+        let tokens = Tensor(some.flatMap { sources[$0].map { Int64($0) } }, shape: [count, length])
+        let encoded = encoder(["source": tokens])
+        for (row, place) in some.enumerated() {
+          read[place] = (encoded["annotations"].rows([row]), encoded["state"].rows([row]))
+        }
+        first += count
+      }
+    }
+    let rows = sources.indices.compactMap { read[$0] }
+    // Alone a text has no end to hide; several share a few lengths, for which the network is compiled.
+    let longest = sources.map(\.count).max() ?? 0
+    let width = sources.count == 1 ? longest : (longest + 7) / 8 * 8
+    let annotations = rows.map { row in
+      let (length, features) = (row.annotations.shape[1], row.annotations.shape[2])
+      return length == width
+        ? row.annotations : concatenate([row.annotations, .zeros([1, width - length, features])], axis: 1)
+    }
+    return Reading(
+      annotations: concatenate(annotations, axis: 0), state: concatenate(rows.map(\.state), axis: 0),
+      lengths: sources.map(\.count))
   }
 }
 
@@ -115,13 +190,17 @@ public struct Translation: Sendable {
   /// without attention.
   public let attention: Tensor?
 
-  init(_ hypothesis: BeamSearch.Hypothesis, of source: String, _ vocabulary: TranslationVocabulary) {
+  /// - Parameter count: characters of `source`; where the network looked may be longer.
+  init(
+    _ hypothesis: BeamSearch.Hypothesis, of source: String, count: Int, _ vocabulary: TranslationVocabulary
+  ) {
     self.source = source
     text = vocabulary.decode(hypothesis.words)
     (score, isComplete) = (hypothesis.score, hypothesis.isComplete)
     let rows = hypothesis.attention
     attention =
-      rows.first?.isEmpty ?? true ? nil : Tensor(rows.flatMap(\.self), shape: [rows.count, rows[0].count])
+      rows.first?.isEmpty ?? true
+      ? nil : Tensor(rows.flatMap { $0.prefix(count) }, shape: [rows.count, count])
   }
 
   /// What stands beside the rows of ``attention``, and above its columns.
@@ -130,14 +209,5 @@ public struct Translation: Sendable {
       text.unicodeScalars.map { String($0) } + (isComplete ? [" "] : []),
       source.unicodeScalars.map { String($0) }
     )
-  }
-}
-
-extension Tensor {
-  /// The rows of a matrix.
-  fileprivate var rows: [[Float]] {
-    let values = values()
-    let width = shape[1]
-    return (0..<shape[0]).map { Array(values[$0 * width..<($0 + 1) * width]) }
   }
 }

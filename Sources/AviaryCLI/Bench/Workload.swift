@@ -5,6 +5,8 @@ struct Workload {
   let batch: Int
   /// Multiply-adds of one iteration.
   let multiplyAdds: Int
+  /// What a batch consists of.
+  var unit = "images"
   /// Runs once; a training step returns its loss.
   let iterate: () -> Float?
 

@@ -14,7 +14,7 @@ extension Workload {
       of: loaded.network, inputs: [port.name: Tensor(repeating: Int64(0), shape: [1, 1])])
     nonisolated(unsafe) let network = loaded.network
     let model = try LanguageModel(network, tokenizer: NumberedTokens(count: size), execution: execution)
-    return Workload(batch: 1, multiplyAdds: summary.multiplyAdds * (promptLength + count)) {
+    return Workload(batch: 1, multiplyAdds: summary.multiplyAdds * (promptLength + count), unit: "texts") {
       guard let text = try? model.write(prompt, length: count, choosing: .greedy) else { return .nan }
       let tokens = text.split(separator: " ").compactMap { Int($0) }
       return Float(tokens.enumerated().reduce(0) { ($0 + ($1.offset + 1) * $1.element) % 1_000_003 })

@@ -8,11 +8,13 @@ enum BenchCommand: Command {
   static let options = [
     Option("weights", "FILE", "weights to use; by default first values from a fixed seed"),
     Option("input", "FILE", "arrays as for run; by default numbers from a fixed seed"), Option.set,
-    Option("batch", "N", "pictures per iteration, by default 1"),
+    Option("batch", "N", "pictures or texts per iteration, by default 1"),
     Option(
       "train", nil,
-      "measure training steps: forward, backward, SGD with momentum; of gatys_vgg19 and gatys_vgg16 steps on a picture"
+      "measure training steps: forward, backward, SGD with momentum; of language models the loss of each next token, with SGD and clipping where they carry a state, else AdamW; of gatys_vgg19 and gatys_vgg16 steps on a picture"
     ),
+    Option(
+      "tokens", "N", "with --train of a language model: tokens that are read of each text, by default 64"),
     Option("write", "N", "of a language model: read 64 tokens and write N, always the likeliest"),
     Option("freeze", "STAGES", "with --train: stages that stay as they are, such as block1...block3"),
     Option("branch", "STAGE", "with --head: the last stage to keep"),
@@ -63,7 +65,7 @@ enum BenchCommand: Command {
     let isTraining = arguments.has("train")
     let head = try headWidths(arguments.string("head"))
     let rate = try arguments.number("learning-rate", default: 1e-3, in: 0...10)
-    for option in ["freeze", "learning-rate"] where arguments.has(option) && !isTraining {
+    for option in ["freeze", "learning-rate", "tokens"] where arguments.has(option) && !isTraining {
       throw UsageError("--\(option) makes sense with --train only")
     }
     if arguments.has("branch") && head == nil { throw UsageError("--branch makes sense with --head only") }
@@ -72,7 +74,11 @@ enum BenchCommand: Command {
     let written = arguments.has("write") ? try arguments.integer("write", default: 32, in: 1...512) : nil
     if written != nil { try entry.require(.language) }
     let isStyling = isTraining && entry.task == .stylization
-    if isTraining && !isStyling || head != nil { try entry.require(.classification) }
+    let isReading = isTraining && entry.task == .language
+    if isTraining && !isStyling && !isReading || head != nil || arguments.has("freeze") {
+      try entry.require(.classification)
+    }
+    if arguments.has("tokens") { try entry.require(.language) }
     let sets = try SetOptions(arguments, for: entry)
     let (loaded, inputs) = try withRandomSeed(0) {
       let loaded = try load(entry, arguments, sets, head)
@@ -87,6 +93,9 @@ enum BenchCommand: Command {
       } else if let written {
         workload = try Workload.writing(
           loaded, count: written, execution: try arguments.execution(runs: .max))
+      } else if isReading {
+        workload = try Workload.languageTraining(
+          loaded, inputs.tensors[0].cast(to: .int64), learningRate: rate)
       } else if isStyling {
         workload = try Workload.stylization(loaded, inputs)
       } else {
@@ -100,7 +109,11 @@ enum BenchCommand: Command {
         multiplyAdds: workload.multiplyAdds, losses: isTraining || written != nil ? warmUp : nil)
       if arguments.has("interactive") { return try serve(workload, setup) }
       let report = measure(workload, setup, count)
-      if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
+      if arguments.has("json") {
+        try Console.printJSON(report)
+      } else {
+        Console.print(text(report, workload.unit))
+      }
     }
   }
 
@@ -145,6 +158,11 @@ enum BenchCommand: Command {
   ) throws -> NamedTensors {
     guard let path = arguments.string("input") else {
       var inputs = loaded.exampleInputs(batch: batch)
+      if arguments.has("train"), let port = loaded.network.signature.inputs.first, let bound = port.bound {
+        let count = try arguments.integer("tokens", default: 64, in: 1...65_536) + 1
+        let tokens = (0..<batch * count).map { Int64($0 * 131 % bound) }
+        inputs[port.name] = Tensor(tokens, shape: [batch, count])
+      }
       for (name, tensor) in try sets.tensors(for: loaded, beside: inputs).elements { inputs[name] = tensor }
       try loaded.check(inputs)
       return inputs
@@ -192,7 +210,7 @@ enum BenchCommand: Command {
     }
   }
 
-  private static func text(_ report: Report) -> String {
+  private static func text(_ report: Report, _ unit: String) -> String {
     func megabytes(_ bytes: Int) -> String { (bytes / 1_000_000).grouped + " MB" }
     let setup = report.setup
     let share = 100 * report.gigaflops / report.machineGigaflops
@@ -201,10 +219,11 @@ enum BenchCommand: Command {
       format: """
         median       %.2f ms of %d iterations
         minimum      %.2f ms, spread %.2f ms between the quartiles
-        images       %.1f a second
+        %@%.1f a second
         arithmetic   %.1f GFLOP/s, %.0f %% of the %.1f that a large matrix product reaches here
         """, report.medianMilliseconds, report.iterations, report.minimumMilliseconds,
-      report.interquartileMilliseconds, report.imagesPerSecond, report.gigaflops, share,
+      report.interquartileMilliseconds, unit.padding(toLength: 13, withPad: " ", startingAt: 0),
+      report.imagesPerSecond, report.gigaflops, share,
       report.machineGigaflops)
     return """
       \(setup.model), \(setup.mode), batch \(setup.batch), \(setup.multiplyAdds.grouped) multiply-adds

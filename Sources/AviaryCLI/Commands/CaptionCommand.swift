@@ -80,7 +80,7 @@ enum CaptionCommand: Command {
 extension Option {
   static let words = Option(
     "vocabulary", "FILE",
-    "the words of the weights: a JSON object from words to numbers, or an array; by default what the weights or a wordmap.json beside them say"
+    "the words of the weights: a JSON object from words to numbers, an array, or a pickled Vocabulary; by default what the weights or a wordmap.json or vocab.pkl beside them say"
   )
 }
 

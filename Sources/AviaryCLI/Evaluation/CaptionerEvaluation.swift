@@ -38,27 +38,38 @@ enum CaptionerEvaluation {
     var (bleu, exact, complete) = (BLEU(), 0, 0)
     var (examples, errors): ([Report.Example], [String]) = ([], [])
     let bar = ProgressBar()
+    var waiting: [(index: Int, features: Tensor, references: [String])] = []
+    func say() throws {
+      if waiting.isEmpty { return }
+      let captions = try captioner.captions(
+        concatenate(waiting.map(\.features), axis: 0), beam: beam, isNormalized: arguments.has("normalize"))
+      for ((index, _, references), caption) in zip(waiting, captions) {
+        bleu.add(
+          WordSplitting.mteval(caption.text.lowercased()),
+          references: references.map { WordSplitting.mteval($0.lowercased()) })
+        if references.contains(where: { WordVocabulary.split($0) == caption.words }) { exact += 1 }
+        if caption.isComplete { complete += 1 }
+        examples.append(Report.Example(image: data.file(index), caption: caption.text))
+      }
+      waiting = []
+    }
     for index in 0..<count {
       do {
         let picture = try data.picture(index)
         guard !picture.captions.isEmpty else {
           throw UsageError("\(data.file(index)) has no caption in \(file)")
         }
-        let caption = try captioner.caption(
-          picture.image, beam: beam, isNormalized: arguments.has("normalize"), named: data.file(index))
-        bleu.add(
-          WordSplitting.mteval(caption.text.lowercased()),
-          references: picture.captions.map { WordSplitting.mteval($0.lowercased()) })
-        if picture.captions.contains(where: { WordVocabulary.split($0) == caption.words }) { exact += 1 }
-        if caption.isComplete { complete += 1 }
-        examples.append(Report.Example(image: data.file(index), caption: caption.text))
+        let features = try captioner.features(of: picture.image, named: data.file(index))
+        waiting.append((index, features, picture.captions))
       } catch {
         bar.finish()
         errors.append("\(error)")
         Console.printError("aviary: \(error)")
       }
+      if waiting.count == batchSize { try say() }
       bar.update("evaluate", done: index + 1, total: count)
     }
+    try say()
     bar.finish()
     let measured = max(examples.count, 1)
     let report = Report(
@@ -69,6 +80,9 @@ enum CaptionerEvaluation {
     if arguments.has("json") { try Console.printJSON(report) } else { Console.print(text(report)) }
     if !errors.isEmpty { throw ToldFailure() }
   }
+
+  /// Pictures whose words are looked for at the same time.
+  private static let batchSize = 16
 
   private static func text(_ report: Report) -> String {
     let scores = report.bleu.enumerated().map { String(format: "BLEU-%d %.2f", $0 + 1, $1) }

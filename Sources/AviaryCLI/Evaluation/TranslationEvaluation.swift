@@ -22,22 +22,21 @@ enum TranslationEvaluation {
     let bar = ProgressBar()
     defer { bar.finish() }
     var (exact, refused, bleu, longest) = (0, 0, BLEU(), 0)
-    for (number, pair) in pairs.enumerated() {
-      var text = ""
-      do {
-        text = try translator.translate(
-          pair.source, beam: beam, isNormalized: arguments.has("normalize")
-        ).text
-      } catch is UnknownCharacters {
-        refused += 1
-      } catch is LongText {
-        refused += 1
+    for start in stride(from: 0, to: pairs.count, by: batchSize) {
+      let batch = pairs[start..<min(start + batchSize, pairs.count)]
+      let refusals = try batch.map { try isRefused($0.source, by: translator) }
+      var found = try translator.translate(
+        zip(batch, refusals).filter { !$1 }.map(\.0.source), beam: beam,
+        isNormalized: arguments.has("normalize"))[...]
+      for (pair, isRefused) in zip(batch, refusals) {
+        let text = isRefused ? "" : found.removeFirst().text
+        if isRefused { refused += 1 }
+        if text == pair.target { exact += 1 }
+        let wanted = WordSplitting.mteval(pair.target)
+        longest = max(longest, wanted.count)
+        bleu.add(WordSplitting.mteval(text), references: [wanted])
       }
-      if text == pair.target { exact += 1 }
-      let wanted = WordSplitting.mteval(pair.target)
-      longest = max(longest, wanted.count)
-      bleu.add(WordSplitting.mteval(text), references: [wanted])
-      bar.update("evaluate", done: number + 1, total: pairs.count)
+      bar.update("evaluate", done: batch.endIndex, total: pairs.count)
     }
     bar.finish()
     let report = Report(
@@ -48,6 +47,21 @@ enum TranslationEvaluation {
       refused == 0 ? "" : ", \(refused) of which are too long or have unknown characters and count as wrong"
     let words = report.bleu.map { String(format: ", BLEU %.2f", $0) } ?? ""
     Console.print(String(format: "%.4f exact%@, on %d texts", report.exact, words, report.count) + note)
+  }
+
+  /// Texts that are translated at the same time.
+  private static let batchSize = 32
+
+  /// Whether a text is too long or has unknown characters. Throws what else is wrong with it.
+  private static func isRefused(_ text: String, by translator: Translator) throws -> Bool {
+    do {
+      _ = try translator.tokens(of: text)
+      return false
+    } catch is UnknownCharacters {
+      return true
+    } catch is LongText {
+      return true
+    }
   }
 
   /// The lines of a file, each a text, a tab, and what it becomes. Throws ``UsageError`` naming the first that is none.

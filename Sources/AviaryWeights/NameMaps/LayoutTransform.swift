@@ -18,6 +18,8 @@ package enum LayoutTransform: Hashable, Sendable {
   case denseAfterFlatten(channels: Int, height: Int, width: Int)
   /// 1×1×I×O ↔ O×I: a 1×1 convolution that is a linear layer here.
   case pointwiseAsDense
+  /// 1×I×O ↔ I×O: a 1-D convolution of width 1 that is a map of such weights here.
+  case unitConvolution
   /// O×I×k… ↔ O×I×k… with every spatial axis reversed: Theano convolves, everyone else correlates.
   case flipped
 
@@ -54,6 +56,9 @@ package enum LayoutTransform: Hashable, Sendable {
     case .pointwiseAsDense:
       guard rank == 4, theirs[0] == 1, theirs[1] == 1 else { throw unfit(theirs, "1×1×I×O") }
       return AxisMove(cut: last, order: [1, 0], merged: [last[1], last[0]])
+    case .unitConvolution:
+      guard rank == 3, theirs[0] == 1 else { throw unfit(theirs, "1×I×O") }
+      return AxisMove(cut: last, order: [0, 1], merged: last)
     case .flipped:
       guard rank >= 3 else { throw unfit(theirs, "O×I×k, O×I×k×k or more axes") }
       return AxisMove(
@@ -90,6 +95,9 @@ package enum LayoutTransform: Hashable, Sendable {
     case .pointwiseAsDense:
       guard ours.count == 2 else { throw unfit(ours, "O×I") }
       return [1, 1, ours[1], ours[0]]
+    case .unitConvolution:
+      guard ours.count == 2 else { throw unfit(ours, "I×O") }
+      return [1] + ours
     }
   }
 

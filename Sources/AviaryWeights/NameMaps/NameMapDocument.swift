@@ -80,7 +80,7 @@ struct NameMapDocument: Codable, Hashable, Sendable {
 
 /// The kinds of layer whose weights have the same names in every model.
 enum LayerKind: String, Codable, Sendable {
-  case convolution, convolutionTranspose, depthwise, dense, pointwiseAsDense
+  case convolution, convolutionTranspose, depthwise, dense, pointwiseAsDense, unitConvolution
   /// A convolution of Keras 1 on Theano: channels first, kernels flipped.
   case theanoConvolution
   /// A depthwise and a pointwise convolution, which are layers called `depthwise` and `pointwise` here.
@@ -92,7 +92,8 @@ enum LayerKind: String, Codable, Sendable {
   /// Their name and ours of each weight.
   var weights: [(theirs: String, ours: String)] {
     switch self {
-    case .convolution, .convolutionTranspose, .theanoConvolution, .depthwise, .dense, .pointwiseAsDense:
+    case .convolution, .convolutionTranspose, .theanoConvolution, .depthwise, .dense, .pointwiseAsDense,
+      .unitConvolution:
       [("kernel", "weight"), ("bias", "bias")]
     case .separable:
       [
@@ -115,6 +116,7 @@ enum LayerKind: String, Codable, Sendable {
     switch self {
     case .convolution, .theanoConvolution, .pointwiseAsDense: "conv2d"
     case .convolutionTranspose: "conv2d_transpose"
+    case .unitConvolution: "conv1d"
     case .depthwise: "depthwise_conv2d"
     case .separable: "separable_conv2d"
     case .dense: "dense"
@@ -147,6 +149,7 @@ enum LayerKind: String, Codable, Sendable {
       }
       return .denseAfterFlatten(channels: flattened[0], height: flattened[1], width: flattened[2])
     case .pointwiseAsDense: return .pointwiseAsDense
+    case .unitConvolution: return .unitConvolution
     case .theanoConvolution: return .flipped
     case .batchNorm, .layerNorm, .embedding, .normalization: return .identity
     }

@@ -1,15 +1,19 @@
 /// The instructions that push a number, a text or bytes. Each returns false when it is none of them.
 extension PickleMachine {
   mutating func line() throws -> String {
-    let start = reader
-    var length = 0
-    while try reader.uint8() != 0x0A { length += 1 }
-    try budget.keep(bytes: length)
-    var line = start
-    guard let text = String(validating: try line.bytes(length), as: UTF8.self) else {
+    guard let text = String(validating: try lineBytes(), as: UTF8.self) else {
       throw Self.failure("a name is not UTF-8")
     }
     return text
+  }
+
+  /// The bytes up to the end of the line, which is behind them.
+  private mutating func lineBytes() throws -> UnsafeRawBufferPointer {
+    var line = reader
+    var length = 0
+    while try reader.uint8() != 0x0A { length += 1 }
+    try budget.keep(bytes: length)
+    return try line.bytes(length)
   }
 
   mutating func decimal() throws -> Int {
@@ -70,8 +74,8 @@ extension PickleMachine {
     case UInt8(ascii: "C"): try pushBytes(Int(try reader.uint8()))
     case UInt8(ascii: "B"): try pushBytes(Int(try reader.uint32()))
     case 0x8E, 0x96: try pushBytes(try reader.count64())
-    case UInt8(ascii: "V"): try push(.string(try line()))
-    case UInt8(ascii: "S"): try push(.string(String(try line().drop { "'\"".contains($0) }.dropLast())))
+    case UInt8(ascii: "V"): try push(.string(try PickleEscapes.text(try lineBytes())))
+    case UInt8(ascii: "S"): try push(.string(try PickleEscapes.quotedText(try lineBytes())))
     default: return false
     }
     return true

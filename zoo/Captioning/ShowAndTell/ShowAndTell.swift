@@ -22,27 +22,11 @@ public final class ShowAndTell: Network, CaptioningNetwork {
     /// Words that it knows, V.
     public var vocabulary = 9956
     /// What the encoder is made of.
-    public var encoder = Body.resnet152
+    public var encoder = ResNetBody.resnet152
     /// Width of a picture's and a word's vector, E.
     public var embedding = 256
     /// Width of the LSTM, H.
     public var width = 512
-
-    /// A ``ResNet`` without its classifier.
-    public enum Body: String, Sendable, Hashable, CaseIterable {
-      /// By the number of its layers.
-      case resnet18, resnet34, resnet50, resnet101, resnet152
-
-      var resnet: ResNet.Configuration {
-        switch self {
-        case .resnet18: .resnet18
-        case .resnet34: .resnet34
-        case .resnet50: .resnet50
-        case .resnet101: .resnet101
-        case .resnet152: .resnet152
-        }
-      }
-    }
 
     /// The tutorial's sizes, for the captions of COCO.
     public init() {}
@@ -116,12 +100,9 @@ package final class SentenceEncoder: Layer {
   package let bn: BatchNorm
 
   init(_ configuration: ShowAndTell.Configuration) {
-    let body = configuration.encoder.resnet
-    let network = ResNet(body, classes: nil)
-    resnet = Sequential(
-      network.conv1, network.bn1, Activate(.relu), MaxPool2d(kernel: 3, stride: 2, padding: 1),
-      network.layer1, network.layer2, network.layer3, network.layer4, GlobalAvgPool())
-    linear = Linear(512 * body.block.expansion, configuration.embedding)
+    let body = configuration.encoder
+    resnet = Sequential(body.layers + [GlobalAvgPool()])
+    linear = Linear(body.features, configuration.embedding)
     bn = BatchNorm(configuration.embedding, momentum: 0.01)
   }
 

@@ -35,14 +35,14 @@ public final class ShowAttendTell: Network, CaptioningNetwork {
 
     /// What the encoder is made of.
     public enum Body: String, Sendable, Hashable, CaseIterable {
-      /// All but the head of a ``ResNet``, 1/32 of the picture's size.
+      /// A ``ResNetBody``, 1/32 of the picture's size.
       case resnet18, resnet34, resnet50, resnet101, resnet152
       /// Three convolutions, 1/8 of the picture's size, for pictures of simple forms.
       case plain
     }
 
     /// D, the width of the encoder's features.
-    var features: Int { encoder.resnet.map { 512 * $0.block.expansion } ?? 96 }
+    var features: Int { encoder.resnet?.features ?? 96 }
 
     /// Small, for what ``SceneGenerator`` says of the simple forms that it draws.
     public static let scenes: Configuration = {
@@ -125,10 +125,7 @@ package final class CaptionEncoder: Layer {
   init(_ configuration: ShowAttendTell.Configuration) {
     grid = AdaptiveAvgPool2d([configuration.grid, configuration.grid])
     if let body = configuration.encoder.resnet {
-      let network = ResNet(body, classes: nil)
-      resnet = Sequential(
-        network.conv1, network.bn1, Activate(.relu), MaxPool2d(kernel: 3, stride: 2, padding: 1),
-        network.layer1, network.layer2, network.layer3, network.layer4)
+      resnet = Sequential(body.layers)
     } else {
       resnet = Sequential(
         [(3, 24), (24, 48), (48, configuration.features)].flatMap { inputs, outputs -> [any Layer] in
@@ -146,17 +143,8 @@ package final class CaptionEncoder: Layer {
 }
 
 extension ShowAttendTell.Configuration.Body {
-  /// The network it is the body of; nil for ``plain``.
-  var resnet: ResNet.Configuration? {
-    switch self {
-    case .resnet18: .resnet18
-    case .resnet34: .resnet34
-    case .resnet50: .resnet50
-    case .resnet101: .resnet101
-    case .resnet152: .resnet152
-    case .plain: nil
-    }
-  }
+  /// What it is otherwise called; nil for ``plain``.
+  var resnet: ResNetBody? { ResNetBody(rawValue: rawValue) }
 }
 
 /// Section 3.1.2: the LSTM that writes.
@@ -202,17 +190,19 @@ package final class AttentionDecoder: Module, ModeDependent {
   }
 
   /// - Parameters:
-  ///   - words: vectors N×m.
-  ///   - places: N×P×D, or 1×P×D for all rows.
-  ///   - keys: N×P×A, or 1×P×A.
+  ///   - words: vectors K×m, equally many for each of N pictures.
+  ///   - places: N×P×D.
+  ///   - keys: N×P×A.
   func step(
     _ words: Tensor, hidden: Tensor, cell: Tensor, places: Tensor, keys: Tensor
   ) -> (logits: Tensor, attention: Tensor, hidden: Tensor, cell: Tensor) {
-    let alpha = attention(keys, hidden)  // N×P
-    let context = alpha.expandedAxis(at: 1).matmul(places).squeezed(1) * fBeta(hidden).sigmoid()
+    let count = words.shape[0]
+    let alpha = attention(keys, hidden.reshaped([places.shape[0], -1, hidden.shape[1]]))  // N×K/N×P
+    let seen = alpha.matmul(places).reshaped([count, -1])  // K×D
+    let context = seen * fBeta(hidden).sigmoid()
     let next = decodeStep(concatenate([words, context], axis: 1), hidden: hidden, cell: cell)
     let kept = isTraining ? next.hidden.dropout(probability: dropout) : next.hidden
-    return (fc(kept), alpha, next.hidden, next.cell)
+    return (fc(kept), alpha.reshaped([count, -1]), next.hidden, next.cell)
   }
 }
 
@@ -231,11 +221,13 @@ package final class SoftAttention: Module {
     fullAtt = Linear(width, 1)
   }
 
-  /// - Parameter keys: ``encoderAtt`` of the places, N×P×A or 1×P×A, which no step changes.
-  /// - Returns: N×P, of which each row adds up to 1.
+  /// - Parameters:
+  ///   - keys: ``encoderAtt`` of the places, N×P×A, which no step changes.
+  ///   - hidden: N×B×H.
+  /// - Returns: N×B×P, of which each row adds up to 1.
   func callAsFunction(_ keys: Tensor, _ hidden: Tensor) -> Tensor {
-    let both = (keys + decoderAtt(hidden).expandedAxis(at: 1)).relu()
-    return fullAtt(both).squeezed(2).softmax(1)
+    let both = (keys.expandedAxis(at: 1) + decoderAtt(hidden).expandedAxis(at: 2)).relu()  // N×B×P×A
+    return fullAtt(both).squeezed(3).softmax()
   }
 }
 

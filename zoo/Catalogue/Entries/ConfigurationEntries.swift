@@ -143,7 +143,11 @@ struct ConfigurationEntries {
 
   /// An entry of which one value alone is supported.
   mutating func only(_ name: String, _ value: String?) throws(ConfigurationError) {
-    let value = value.map(JSONValue.string) ?? .null
+    try only(name, value.map(JSONValue.string) ?? .null)
+  }
+
+  /// An entry of which one value alone is supported.
+  mutating func only(_ name: String, _ value: JSONValue) throws(ConfigurationError) {
     _ = try take(name, "\(value.shortText): nothing else is supported", missing: true) {
       $0 == value ? true : nil
     }

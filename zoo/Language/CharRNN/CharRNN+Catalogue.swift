@@ -2,28 +2,21 @@ import AviaryLayers
 import AviaryWeights
 
 extension CharRNN.Configuration: NetworkConfiguration {
-  private enum CodingKeys: String, CodingKey { case vocabulary, embedding, width, layers }
+  private static let mostLayers = 64
+
+  private static var fields: [ConfigurationField<Self>] {
+    [
+      .integer("vocabulary", \.vocabulary), .integer("embedding", \.embedding), .integer("width", \.width),
+      .integer("layers", 1...mostLayers, \.layers),
+    ]
+  }
 
   /// Throws ``ConfigurationError`` for what makes no network.
   public init(from decoder: any Decoder) throws {
-    self.init()
-    var entries = try ConfigurationEntries(from: decoder)
-    vocabulary = try entries.integer("vocabulary", missing: vocabulary)
-    embedding = try entries.integer("embedding", missing: embedding)
-    width = try entries.integer("width", missing: width)
-    layers = try entries.integer("layers", 1...Self.mostLayers, missing: layers)
-    try entries.finish()
+    self = try Self.fields.decoded(from: decoder, missing: Self())
   }
 
-  private static let mostLayers = 64
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(vocabulary, forKey: .vocabulary)
-    try container.encode(embedding, forKey: .embedding)
-    try container.encode(width, forKey: .width)
-    try container.encode(layers, forKey: .layers)
-  }
+  public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
   public func makeNetwork() -> any Network { CharRNN(self) }
 

@@ -101,7 +101,7 @@ extension GPT2 {
       name, .language,
       [
         Dialect(
-          "huggingface", configuration, hasConfigurationFile: true,
+          "huggingface", nameMaps: ["tensorflow_gpt2"], configuration, hasConfigurationFile: true,
           TaskBinding(
             settings: [TokenizerKind.setting: .string(TokenizerKind.byteLevelBPE.rawValue)],
             companions: [vocabularyFile]),

@@ -3,28 +3,20 @@ import AviaryTraining
 import AviaryWeights
 
 extension RecurrentTranslator.Configuration: NetworkConfiguration {
-  private enum CodingKeys: String, CodingKey { case source, target, embedding, width, attention }
+  private static var fields: [ConfigurationField<Self>] {
+    [
+      .integer("source", \.source), .integer("target", \.target),
+      .integer("embedding", 1...65_536, \.embedding), .integer("width", 1...65_536, \.width),
+      .choice("attention", \.attention),
+    ]
+  }
 
   /// Throws ``ConfigurationError`` for what makes no network.
   public init(from decoder: any Decoder) throws {
-    self.init()
-    var entries = try ConfigurationEntries(from: decoder)
-    source = try entries.integer("source", missing: source)
-    target = try entries.integer("target", missing: target)
-    embedding = try entries.integer("embedding", 1...65_536, missing: embedding)
-    width = try entries.integer("width", 1...65_536, missing: width)
-    attention = try entries.choice("attention", Attention.self, missing: attention)
-    try entries.finish()
+    self = try Self.fields.decoded(from: decoder, missing: Self())
   }
 
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(source, forKey: .source)
-    try container.encode(target, forKey: .target)
-    try container.encode(embedding, forKey: .embedding)
-    try container.encode(width, forKey: .width)
-    try container.encode(attention.rawValue, forKey: .attention)
-  }
+  public func encode(to encoder: any Encoder) throws { try Self.fields.encode(self, to: encoder) }
 
   public func makeNetwork() -> any Network { RecurrentTranslator(self) }
 

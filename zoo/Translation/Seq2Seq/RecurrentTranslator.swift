@@ -135,11 +135,14 @@ package final class TranslationDecoder: Module {
     _ words: Tensor, state: Tensor, annotations: Tensor, padding: Tensor?
   ) -> (logits: Tensor, attention: Tensor?, state: Tensor) {
     let word = embedding(words.expandedAxis(at: 1)).squeezed(1)  // K×m
+    let count = words.shape[0]
     let seen = attention.map {
-      $0(query: state.expandedAxis(at: 1), key: annotations, keyPaddingMask: padding)
+      let queries = state.reshaped([annotations.shape[0], -1, state.shape[1]])  // N×K/N×H
+      return $0(query: queries, key: annotations, keyPaddingMask: padding)
     }
-    let context = seen.map { [$0.context.squeezed(1)] } ?? []  // K×2H
+    let context = seen.map { [$0.context.reshaped([count, -1])] } ?? []  // K×2H
     let next = gru(concatenate([word] + context, axis: 1), HiddenState(hidden: state)).hidden
-    return (fc(concatenate([next] + context + [word], axis: 1)), seen?.shares.squeezed(1), next)
+    let logits = fc(concatenate([next] + context + [word], axis: 1))
+    return (logits, seen?.shares.reshaped([count, -1]), next)
   }
 }

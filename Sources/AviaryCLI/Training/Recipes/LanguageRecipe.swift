@@ -21,17 +21,12 @@ enum LanguageRecipe {
     let learner = LanguageLearner(loaded.network, recipe.makeOptimizer())
     learner.gradientNormLimit = 5
     var run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
-    func data(_ tokens: [Int]) throws -> (any TrainingData<TextBatch>, leftOver: Int) {
-      if learner.hasState {
-        let streams = try TextStreams(tokens, streams: recipe.batch, length: length)
-        return (streams, streams.leftOver)
-      }
-      let windows = try TextWindows(tokens, length: length)
-      return (windows, windows.leftOver)
-    }
     if learner.hasState { run.order = .sequential }
-    let (training, leftOver) = try data(Array(learned))
-    let validation = try data(Array(judged)).0
+    let (training, leftOver) = try TextPieces.data(
+      Array(learned), for: learner, length: length, batch: recipe.batch)
+    let validation = try TextPieces.data(
+      Array(judged), for: learner, length: length, batch: recipe.batch
+    ).data
     if !options.isQuiet {
       Console.print(
         "\(vocabulary.count) different characters; \(learned.count) to learn from, of which \(leftOver) at the end fill no batch, \(held) to judge by, \(held) for the test"

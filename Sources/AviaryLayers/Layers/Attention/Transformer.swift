@@ -56,8 +56,36 @@ private final class Residual: Module {
   }
 }
 
+/// What layers of encoders and decoders have alike.
+private protocol TransformerLayer: Module {
+  var selfAttn: MultiHeadAttention { get }
+  var norm1: LayerNorm { get }
+  var linear1: Linear { get }
+  var linear2: Linear { get }
+  var activation: Activation { get }
+  var residual: Residual { get }
+}
+
+extension TransformerLayer {
+  /// Every place looks at all of them, or at those before it.
+  func lookingAtItself(
+    _ input: Tensor, positions: Tensor?, keyPaddingMask: Tensor?, isCausal: Bool
+  ) -> Tensor {
+    residual(input, norm1) { input in
+      let placed = input.placed(at: positions)
+      return selfAttn(
+        query: placed, key: placed, value: input, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+    }
+  }
+
+  /// The linear layers at each place.
+  func transforming(_ input: Tensor, _ norm: LayerNorm) -> Tensor {
+    residual(input, norm) { linear2(residual.dropout(activation(linear1($0)))) }
+  }
+}
+
 /// Self-attention and two linear layers: N×T×D to N×T×D.
-public final class TransformerEncoderLayer: Module {
+public final class TransformerEncoderLayer: TransformerLayer {
   /// Of every place of the source to all of them.
   public let selfAttn: MultiHeadAttention
   /// D to the hidden features, before the activation function.
@@ -68,8 +96,8 @@ public final class TransformerEncoderLayer: Module {
   public let norm1: LayerNorm
   /// Around the linear layers.
   public let norm2: LayerNorm
-  private let activation: Activation
-  private let residual: Residual
+  fileprivate let activation: Activation
+  fileprivate let residual: Residual
 
   /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
@@ -90,17 +118,14 @@ public final class TransformerEncoderLayer: Module {
   public func callAsFunction(
     _ source: Tensor, positions: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let seen = residual(source, norm1) { source in
-      let placed = source.placed(at: positions)
-      return selfAttn(
-        query: placed, key: placed, value: source, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
-    }
-    return residual(seen, norm2) { linear2(residual.dropout(activation(linear1($0)))) }
+    let seen = lookingAtItself(
+      source, positions: positions, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+    return transforming(seen, norm2)
   }
 }
 
 /// Self-attention, attention to what an encoder made, and two linear layers: N×T×D to N×T×D.
-public final class TransformerDecoderLayer: Module {
+public final class TransformerDecoderLayer: TransformerLayer {
   /// Of every place of the target to all of them.
   public let selfAttn: MultiHeadAttention
   /// Of the target to the encoder's memory.
@@ -115,8 +140,8 @@ public final class TransformerDecoderLayer: Module {
   public let norm2: LayerNorm
   /// Around the linear layers.
   public let norm3: LayerNorm
-  private let activation: Activation
-  private let residual: Residual
+  fileprivate let activation: Activation
+  fileprivate let residual: Residual
 
   /// A layer of these sizes; linear weights are drawn by Xavier's rule.
   public init(_ configuration: TransformerConfiguration) {
@@ -143,17 +168,14 @@ public final class TransformerDecoderLayer: Module {
     _ target: Tensor, memory: Tensor, positions: Tensor? = nil, memoryPositions: Tensor? = nil,
     keyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let own = residual(target, norm1) { target in
-      let placed = target.placed(at: positions)
-      return selfAttn(
-        query: placed, key: placed, value: target, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
-    }
+    let own = lookingAtItself(
+      target, positions: positions, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
     let seen = residual(own, norm2) { own in
       multiheadAttn(
         query: own.placed(at: positions), key: memory.placed(at: memoryPositions), value: memory,
         keyPaddingMask: memoryKeyPaddingMask)
     }
-    return residual(seen, norm3) { linear2(residual.dropout(activation(linear1($0)))) }
+    return transforming(seen, norm3)
   }
 }
 

@@ -87,3 +87,14 @@ public final class LSTMCell: RecurrentCell {
     return (state.hidden, state.cell)
   }
 }
+
+extension LSTMCell: SequenceCell {
+  func learn(
+    _ projection: Tensor, after parts: [Tensor], isBackward: Bool
+  ) -> (output: Tensor, parts: [Tensor])? {
+    let weights = weightHh.value
+    guard weightHr == nil, ([projection, weights] + parts).contains(where: \.isTracked) else { return nil }
+    let results = LSTMSequence(isBackward: isBackward).apply([projection, weights] + parts)
+    return (results[0], Array(results.dropFirst()))
+  }
+}

@@ -95,6 +95,12 @@ public final class Recurrent<Cell: RecurrentCell>: ParameterContainer, ModeDepen
   ) -> (output: Tensor, state: State) {
     // What does not depend on the step before is one product for all steps.
     let projection = cell.projected(input)
+    if padding.isEmpty,
+      let (output, parts) = (cell as? any SequenceCell)?.learn(
+        projection, after: state.parts, isBackward: isBackward)
+    {
+      return (output, State(parts: parts))
+    }
     var state = state
     var outputs: [Tensor] = []
     let places = isBackward ? Array((0..<input.shape[1]).reversed()) : Array(0..<input.shape[1])
@@ -110,6 +116,9 @@ public final class Recurrent<Cell: RecurrentCell>: ParameterContainer, ModeDepen
   private struct Padding {
     /// Per place N×1…, true for sequences that have ended; nil where none has.
     private let ended: [Tensor?]
+
+    /// Whether there is none.
+    var isEmpty: Bool { ended.allSatisfy { $0 == nil } }
 
     init(_ lengths: [Int]?, of shape: Shape) {
       let (count, steps) = (shape[0], shape[1])

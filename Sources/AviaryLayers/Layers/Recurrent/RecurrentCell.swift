@@ -27,6 +27,15 @@ extension RecurrentCell {
   }
 }
 
+/// A cell that has a faster way to learn from all steps of a sequence than one by one.
+protocol SequenceCell {
+  /// What a ``Recurrent`` without padding makes of a projection N×T×G·H, from a state in parts to the parts after the last step; nil where nothing
+  /// is learned, or there is no such way.
+  func learn(
+    _ projection: Tensor, after parts: [Tensor], isBackward: Bool
+  ) -> (output: Tensor, parts: [Tensor])?
+}
+
 /// What a recurrence remembers between two steps. Of a cell its tensors are N×H; of several layers and directions they are
 /// (layers · directions)×N×H, as PyTorch orders them, layer by layer and forward before backward.
 public protocol RecurrentState: Sendable {

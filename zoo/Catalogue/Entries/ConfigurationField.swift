@@ -1,9 +1,18 @@
+import AviaryWeights
+
 /// An entry of a configuration: its name in files, the property that it sets, and the values that make sense. One line both reads and writes it.
 ///
 ///     private static var fields: [ConfigurationField<Self>] { [.side("min_size", \.shortSide), .share("nms_thresh", \.overlap)] }
 struct ConfigurationField<Configuration> {
   fileprivate let read: (inout ConfigurationEntries, inout Configuration) throws -> Void
   fileprivate let write: (Configuration, inout KeyedEncodingContainer<ConfigurationName>) throws -> Void
+
+  private init(
+    read: @escaping (inout ConfigurationEntries, inout Configuration) throws -> Void,
+    write: @escaping (Configuration, inout KeyedEncodingContainer<ConfigurationName>) throws -> Void
+  ) {
+    (self.read, self.write) = (read, write)
+  }
 
   /// - Parameter written: what files say of the property's value.
   private init<Value>(
@@ -18,6 +27,18 @@ struct ConfigurationField<Configuration> {
       let value = configuration[keyPath: property][keyPath: written]
       try container.encode(value, forKey: ConfigurationName(stringValue: name))
     }
+  }
+
+  /// An entry of which one value alone is supported.
+  static func only(_ name: String, _ value: JSONValue) -> Self {
+    Self(
+      read: { entries, _ in try entries.only(name, value) },
+      write: { try $1.encode(value, forKey: ConfigurationName(stringValue: name)) })
+  }
+
+  /// A size that no network's goes beyond.
+  static func integer(_ name: String, _ property: WritableKeyPath<Configuration, Int>) -> Self {
+    integer(name, 1...ConfigurationEntries.largest, property)
   }
 
   static func integer(
@@ -51,10 +72,15 @@ struct ConfigurationField<Configuration> {
     Self(name, property, \.self) { try $0.number(name, 0...1, missing: $1) }
   }
 
+  static func number(
+    _ name: String, _ range: ClosedRange<Double>, _ property: WritableKeyPath<Configuration, Float>
+  ) -> Self {
+    Self(name, property, \.self) { Float(try $0.number(name, range, missing: Double($1))) }
+  }
+
   /// ε of frozen batch normalization, which no tensor shows.
   static func epsilon(_ property: WritableKeyPath<Configuration, Float>) -> Self {
-    let name = epsilonName
-    return Self(name, property, \.self) { Float(try $0.number(name, 0...1, missing: Double($1))) }
+    number(epsilonName, 0...1, property)
   }
 
   /// The name of ``epsilon(_:)``.
