@@ -104,8 +104,9 @@ public final class Recurrent<Cell: RecurrentCell>: ParameterContainer, ModeDepen
     var state = state
     var outputs: [Tensor] = []
     let places = isBackward ? Array((0..<input.shape[1]).reversed()) : Array(0..<input.shape[1])
+    let steps = projection.isTracked ? SequenceSteps().apply([projection]) : nil
     for place in places {
-      let next = cell.next(projection.selected(1, place), after: state)
+      let next = cell.next(steps?[place] ?? projection.selected(1, place), after: state)
       state = padding.kept(next, over: state, at: place)
       outputs.append(padding.cleared(next.parts[0], at: place))
     }
