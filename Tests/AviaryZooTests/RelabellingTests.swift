@@ -151,6 +151,7 @@ struct RelabellingTests {
       Both(all: pictures), augmentation: nil, preprocessing: own, settings: [:])
     let batch = try data.batch([0, 1])
     #expect(batch.inputs.shape == [2, 3, 40, 80])
+    #expect(batch.sizes == [PictureSize(width: 80, height: 40), PictureSize(width: 40, height: 40)])
     let inputs = DETR.inputs(
       pictures.map { $0.picture(0).image }, shortSide: 40, longSide: 96)["image"].values()
     #expect(zip(inputs, batch.inputs.values()).allSatisfy { abs($0 - $1) < 1e-6 })

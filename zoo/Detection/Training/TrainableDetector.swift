@@ -24,6 +24,10 @@ public protocol TrainableDetector: DetectionNetwork {
   func weight(ofLoss name: String) -> Float
   /// Gradients longer than this are scaled down, as the reference does; nil for none.
   var gradientNormLimit: Float? { get }
+  /// What the network takes for a batch: the pictures, its first input.
+  func inputs(_ batch: DetectionBatch) -> NamedTensors
+  /// The sizes of a batch's pictures, which the boxes that are found in it are of: that of all, padding included.
+  func sizes(_ batch: DetectionBatch) -> [(width: Int, height: Int)]
   /// Annotated pictures as the network learns from them: what ``DetectionNetwork/processor(_:_:)`` makes of pictures, and of their boxes.
   ///
   /// - Throws: what that throws.
@@ -37,6 +41,14 @@ extension TrainableDetector {
   public var needsMasks: Bool { false }
   public func weight(ofLoss name: String) -> Float { 1 }
   public var gradientNormLimit: Float? { nil }
+
+  public func inputs(_ batch: DetectionBatch) -> NamedTensors {
+    completed([signature.inputs[0].name: batch.inputs])
+  }
+
+  public func sizes(_ batch: DetectionBatch) -> [(width: Int, height: Int)] {
+    batch.instances.map { _ in (width: batch.inputs.shape[3], height: batch.inputs.shape[2]) }
+  }
 
   public func data(
     _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
@@ -84,11 +96,9 @@ extension TrainableDetector {
   private func measure(
     _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ metrics: inout DetectionMetrics
   ) {
-    let outputs = self(completed([signature.inputs[0].name: batch.inputs]))
-    let sizes = batch.instances.map { _ in (width: batch.inputs.shape[3], height: batch.inputs.shape[2]) }
     let labels = (0..<labelCount).map { "label \($0)" }
     let found = processor.detections(
-      outputs, sizes: sizes, labels: labels, threshold: leastMeasuredScore)
+      self(inputs(batch)), sizes: sizes(batch), labels: labels, threshold: leastMeasuredScore)
     for (detections, objects) in zip(found, batch.instances) {
       metrics.add(detections.filter { $0.score.isFinite }, truth: objects.map(\.object))
     }
