@@ -128,6 +128,32 @@ struct DarknetTrainingTests {
     }
   }
 
+  @Test("other classes change the heads' lines and those before them, and the body keeps its weights")
+  func relabelled() throws {
+    let loaded = try deterministicNetwork("darknet")
+    let old = Dictionary(uniqueKeysWithValues: loaded.network.stateEntries.map { ($0.name, $0.value) })
+    let result = try loaded.relabelled(["star", "ring"])
+    let network = try #require(result.network as? Darknet)
+    #expect(network.heads.map(\.head.classes) == [2, 2] && result.metadata.labels == ["star", "ring"])
+    let changed = network.stateEntries.filter { old[$0.name]?.values() != $0.value.values() }.map(\.name)
+    #expect(
+      changed == [
+        "layers.15.conv.weight", "layers.15.conv.bias", "layers.22.conv.weight", "layers.22.conv.bias",
+      ])
+    #expect(result.changes.contains { $0.hasPrefix("2 labels (cfg)") })
+    let lone = try Darknet.Configuration(
+      cfg:
+        "[net]\nwidth=2\nheight=2\nchannels=2\n[connected]\noutput=11\n[detection]\nside=1\nnum=2\ncoords=4\n"
+    ).relabelled(3)
+    #expect(lone?.cfg.contains("output=13\n[detection]\nclasses=3\nside=1") == true)
+    #expect(throws: ConfigurationError.self) {
+      try Darknet.Configuration(
+        cfg: "[net]\nwidth=2\nheight=2\nchannels=6\n[yolo]\nanchors=1,1\nnum=1\nclasses=1"
+      ).relabelled(3)
+    }
+    CachingAllocator.trim()
+  }
+
   @Test("pictures that keep their proportions have grey beside them, and their boxes move along")
   func framed() {
     let frame = DarknetFrame(width: 8, height: 8, keepsProportions: true)
