@@ -115,14 +115,14 @@ struct RelabellingTests {
     #expect(try data.batch([0]).inputs.values()[0] == 114.0 / 255)
     let learner = network.learner(SGD(learningRate: 0), measuringWith: processor)
     let found = try #require(try learner.evaluation(on: data, batchSize: 3).metrics["map50"])
-    var metrics = DetectionMetrics()
+    var evaluation = COCOEvaluation(.boxes)
     let whole = try Zoo.load(Detector.self, "yolov8_scenes")
     for index in 0..<8 {
-      metrics.add(
+      evaluation.add(
         try whole.detect(pictures.picture(index).image, threshold: 0.001),
-        truth: pictures.picture(index).instances.map(\.object))
+        objects: pictures.picture(index).instances)
     }
-    let expected = Float(try #require(metrics.scores).at50)
+    let expected = Float(try #require(evaluation.summary.at50))
     #expect(abs(found - expected) < 0.1 && found > 0.4, "\(found), \(expected)")
   }
 

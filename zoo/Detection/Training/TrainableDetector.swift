@@ -68,7 +68,7 @@ extension TrainableDetector {
     _ optimizer: any Optimizer, using generator: RandomGenerator? = nil,
     measuringWith processor: (any DetectionProcessor)? = nil
   ) -> ObjectiveLearner<DetectionBatch> {
-    var gathered = DetectionMetrics()
+    var gathered = COCOEvaluation(.boxes)
     let learner = ObjectiveLearner<DetectionBatch>(self, optimizer) { batch in
       let isLearning = self.parameters.contains { $0.value.isTracked }
       let generator = generator ?? (isLearning ? .current : RandomGenerator(seed: 0))
@@ -81,9 +81,10 @@ extension TrainableDetector {
     learner.gradientNormLimit = gradientNormLimit
     if processor != nil {
       learner.takeGathered = {
-        defer { gathered = DetectionMetrics() }
-        guard let scores = gathered.scores else { return [:] }
-        return ["map": Float(scores.averagePrecision), "map50": Float(scores.at50)]
+        defer { gathered = COCOEvaluation(.boxes) }
+        let summary = gathered.summary
+        guard let precision = summary.averagePrecision, let at50 = summary.at50 else { return [:] }
+        return ["map": Float(precision), "map50": Float(at50)]
       }
     }
     return learner
@@ -94,13 +95,13 @@ extension TrainableDetector {
 
   /// Counts what the network finds in the pictures of a batch, as they are in it.
   private func measure(
-    _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ metrics: inout DetectionMetrics
+    _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ evaluation: inout COCOEvaluation
   ) {
     let labels = (0..<labelCount).map { "label \($0)" }
     let found = processor.detections(
       self(inputs(batch)), sizes: sizes(batch), labels: labels, threshold: leastMeasuredScore)
     for (detections, objects) in zip(found, batch.instances) {
-      metrics.add(detections.filter { $0.score.isFinite }, truth: objects.map(\.object))
+      evaluation.add(detections.filter { $0.score.isFinite }, objects: objects)
     }
   }
 
