@@ -37,6 +37,8 @@ public final class YOLO: Network {
     public var mostChannels = 1024
     /// Classes that are told apart.
     public var classes = 80
+    /// Whether the convolutions have taken up their batch normalizations (ultralytics' `model.fuse()`): such a network is to be used, not taught.
+    public var isFused = false
 
     /// YOLO v5 nano.
     public static let v5n = Configuration(body: .v5, head: .anchors, depth: 0.33, width: 0.25)
@@ -90,7 +92,7 @@ public final class YOLO: Network {
     let head: any YOLOHead =
       switch configuration.head {
       case .anchors: AnchorHead(channels, classes: configuration.classes)
-      case .distances: DistanceHead(channels, classes: configuration.classes)
+      case .distances: DistanceHead(channels, classes: configuration.classes, isFused: configuration.isFused)
       }
     model = plan.layers + [head as any Module]
     sources = plan.sources + [plan.headSources]
@@ -162,7 +164,8 @@ struct YOLOPlan {
     let outputs = configuration.channels(count)
     add(
       YOLOConvolution(
-        channels.last ?? 3, outputs, kernel: kernel, stride: stride, padding: padding), outputs)
+        channels.last ?? 3, outputs, kernel: kernel, stride: stride, padding: padding,
+        isFused: configuration.isFused), outputs)
   }
 
   private mutating func block(_ count: Int, depth: Int, isResidual: Bool = false) {
@@ -170,14 +173,14 @@ struct YOLOPlan {
     let depth = configuration.bottlenecks(depth)
     let layer: any Module =
       configuration.body == .v5
-      ? C3(inputs, outputs, count: depth, isResidual: isResidual)
-      : C2f(inputs, outputs, count: depth, isResidual: isResidual)
+      ? C3(inputs, outputs, count: depth, isResidual: isResidual, isFused: configuration.isFused)
+      : C2f(inputs, outputs, count: depth, isResidual: isResidual, isFused: configuration.isFused)
     add(layer, outputs)
   }
 
   private mutating func pyramid(_ count: Int) {
     let outputs = configuration.channels(count)
-    add(SPPF(channels[last], outputs), outputs)
+    add(SPPF(channels[last], outputs, isFused: configuration.isFused), outputs)
   }
 
   private mutating func upsampling() { add(YOLOUpsampling(), channels[last]) }
