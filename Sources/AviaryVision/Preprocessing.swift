@@ -35,6 +35,14 @@ public struct Preprocessing: Sendable, Hashable, Codable {
     case nearest
   }
 
+  /// Whose mean and deviation the values of each channel are brought to 0 and 1 by.
+  public enum Statistics: String, Sendable, Hashable, Codable {
+    /// Those that are given, the same for all pictures.
+    case fixed
+    /// Those of the picture itself, after resize and crop; a channel of one value becomes 0.
+    case picture
+  }
+
   /// What comes first.
   public var resize: Resize
   /// How half pixels count in sizes and places.
@@ -47,6 +55,8 @@ public struct Preprocessing: Sendable, Hashable, Codable {
   public var channels: Channels
   /// What 0...255 is divided by first.
   public var divisor: Float
+  /// Whose mean and deviation come next: where they are the picture's, ``mean`` and ``std`` say nothing.
+  public var statistics = Statistics.fixed
   /// Subtracted next, then divided by: one number per channel, in the tensor's order of channels.
   public var mean: [Float]
   /// What each channel is divided by last.
@@ -119,7 +129,7 @@ extension Preprocessing {
       "\(mean.count) means and \(std.count) deviations were given for \(channels.count) channels")
     let pictures = images.map(framed)
     let (width, height) = (pictures[0].width, pictures[0].height)
-    let tables = (0..<channels.count).map(table)
+    let tables = (0..<channels.count).map { table(mean: mean[$0], deviation: std[$0]) }
     let size = width * height
     return Tensor(shape: [images.count, channels.count, height, width], dtype: .float32) { bytes in
       let values = bytes.bindMemory(to: Float.self)
@@ -130,8 +140,9 @@ extension Preprocessing {
         for channel in 0..<channels.count {
           let plane = (index * channels.count + channel) * size
           let source = channels == .bgr ? 2 - channel : channel
+          let own = statistics == .picture ? ownTable(of: image, source) : nil
           image.pixels.withUnsafeBufferPointer { pixels in
-            tables[channel].withUnsafeBufferPointer { table in
+            (own ?? tables[channel]).withUnsafeBufferPointer { table in
               for position in 0..<size {
                 values[plane + position] = table[Int(pixels[position * channels.count + source])]
               }
@@ -183,8 +194,24 @@ extension Preprocessing {
   }
 
   /// The 256 values that a channel can take: each operation rounds to float32, as in the reference.
-  private func table(channel: Int) -> [Float] {
-    (0..<256).map { (Float($0) / divisor - mean[channel]) / std[channel] }
+  private func table(mean: Float, deviation: Float) -> [Float] {
+    (0..<256).map { (Float($0) / divisor - mean) / deviation }
+  }
+
+  /// The same by the mean and the deviation of a picture's own channel, which are sums over its 256 values.
+  private func ownTable(of image: Image, _ channel: Int) -> [Float] {
+    var counts = [Int](repeating: 0, count: 256)
+    for place in stride(from: channel, to: image.pixels.count, by: channels.count) {
+      counts[Int(image.pixels[place])] += 1
+    }
+    let total = Double(max(counts.reduce(0, +), 1))
+    let mean = counts.enumerated().reduce(0) { $0 + Double($1.offset * $1.element) } / total
+    let variance =
+      counts.enumerated().reduce(0) {
+        $0 + (Double($1.offset) - mean) * (Double($1.offset) - mean) * Double($1.element)
+      } / total
+    guard variance > 0 else { return [Float](repeating: 0, count: 256) }
+    return (0..<256).map { Float((Double($0) - mean) / variance.squareRoot()) }
   }
 }
 

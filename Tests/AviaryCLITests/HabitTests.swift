@@ -53,7 +53,8 @@ struct HabitTests {
       try names("resnet50", "--task", "classification", "--weights", "Keras") == ["resnet50", "resnet50_v2"])
     #expect(
       try names("--task", "segmentation") == [
-        "unet", "unet_bilinear", "unet_scenes", "unet_drive", "hed", "fcn_resnet50", "deeplabv3_resnet50",
+        "unet", "unet_bilinear", "unet_scenes", "unet_drive", "unet_brain", "hed", "fcn_resnet50",
+        "deeplabv3_resnet50",
       ])
     #expect(
       aviary("list", "--task", "segment").errors.contains(

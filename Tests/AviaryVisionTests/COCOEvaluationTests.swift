@@ -12,18 +12,69 @@ import Testing
   func equalsPycocotools(expected: ExpectedBoxes) {
     var evaluation = COCOEvaluation(.boxes)
     for picture in expected.pictures(expected.pictures) {
-      evaluation.add(
-        picture.detections,
-        truth: picture.truth.map {
-          COCOEvaluation.Truth(Instance(box: $0.box, labelIndex: $0.labelIndex, isCrowd: $0.isCrowd))
-        })
+      evaluation.add(picture.detections, objects: picture.truth)
     }
     let summary = evaluation.summary
     #expect(isClose(summary.averagePrecision, expected.scores?[0]))
     #expect(isClose(summary.at50, expected.scores?[1]) && isClose(summary.at75, expected.scores?[2]))
     for (label, scores) in expected.classes.enumerated() {
-      #expect(isClose(evaluation.summary(of: label).averagePrecision, scores?[0]), "class \(label)")
+      let own = evaluation.summary(of: label)
+      for (value, wanted) in zip([own.averagePrecision, own.at50, own.at75], 0..<3) {
+        #expect(isClose(value, scores?[wanted]), "class \(label)")
+      }
     }
+    #expect(evaluation.classes == expected.classes.indices.filter { expected.classes[$0] != nil })
+  }
+
+  @Test("of 144 detections of a picture the hundred best of a class count, and no others")
+  func onlyTheBestCount() throws {
+    let expected = try #require(ExpectedBoxes.all.first { $0.name == "many" })
+    let picture = expected.pictures(1)[0]
+    var (all, best) = (COCOEvaluation(.boxes), COCOEvaluation(.boxes))
+    all.add(picture.detections, objects: picture.truth)
+    let byLabel = Dictionary(grouping: picture.detections, by: \.labelIndex)
+    #expect(byLabel.contains { $0.value.count > 100 })
+    best.add(
+      byLabel.values.flatMap { $0.sorted { $0.score > $1.score }.prefix(100) }, objects: picture.truth)
+    #expect(all.summary == best.summary)
+  }
+
+  @Test("an intersection over union of 6/8 reaches six of the ten thresholds, .75 among them")
+  func thresholdsThatAreReached() {
+    var evaluation = COCOEvaluation(.boxes)
+    evaluation.add(
+      [detection(Box(x1: 0, y1: 0, x2: 32, y2: 24), score: 0.5)], objects: [Instance(box: box, labelIndex: 1)]
+    )
+    let summary = evaluation.summary
+    #expect(isClose(summary.averagePrecision, 0.6) && isClose(summary.at50, 1) && isClose(summary.at75, 1))
+  }
+
+  @Test(
+    "the second detection of an object is wrong: it costs nothing with the worse score, half with the better")
+  func anObjectIsFoundOnce() {
+    for (score, expected) in [(Float(0.25), 1.0), (0.75, 0.5)] {
+      var evaluation = COCOEvaluation(.boxes)
+      evaluation.add(
+        [detection(box, score: 0.5), detection(other, score: score)],
+        objects: [Instance(box: box, labelIndex: 1)])
+      #expect(isClose(evaluation.summary.averagePrecision, expected))
+    }
+  }
+
+  @Test(
+    "classes without objects, or with crowds alone, do not count; of objects that are not found there is 0")
+  func classesWithoutObjects() {
+    var evaluation = COCOEvaluation(.boxes)
+    #expect(evaluation.summary.averagePrecision == nil && evaluation.classes.isEmpty)
+    let found = (1...3).map { Detection(box: box, label: "", labelIndex: $0, score: 0.5) }
+    evaluation.add(
+      found,
+      objects: [Instance(box: box, labelIndex: 1), Instance(box: box, labelIndex: 2, isCrowd: true)])
+    #expect(evaluation.classes == [1] && isClose(evaluation.summary.averagePrecision, 1))
+    #expect(evaluation.summary(of: 2).at50 == nil && evaluation.summary(of: 3).at50 == nil)
+    evaluation = COCOEvaluation(.boxes)
+    evaluation.add([], objects: [Instance(box: box, labelIndex: 7)])
+    #expect(evaluation.summary.averagePrecision == 0 && evaluation.summary.at50 == 0)
   }
 
   private func truth(_ box: Box, _ area: Double? = nil, isCrowd: Bool = false, mask: Mask? = nil)

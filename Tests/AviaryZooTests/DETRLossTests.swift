@@ -41,24 +41,63 @@ struct DETRLossTests {
       inputs: concatenate(pictures, axis: 0), examples: [0, 1])
   }
 
+  /// Two pictures of other sizes, padded to a common one as data do it.
+  private func paddedBatch() throws -> DetectionBatch {
+    let sizes = [PictureSize(width: 96, height: 40), PictureSize(width: 61, height: 64)]
+    let boxes: [[(Float, Float, Float, Float, Int)]] = [
+      [(0.3, 0.4, 0.4, 0.5, 3), (0.6, 0.55, 0.5, 0.7, 17)],
+      [(0.31, 0.66, 0.12, 0.25, 5), (0.7, 0.3, 0.4, 0.4, 90)],
+    ]
+    let blank = Image(width: 1, height: 1, model: .grey, pixels: [0])
+    let pictures = zip(sizes, boxes).map { size, boxes in
+      let (width, height) = (Float(size.width), Float(size.height))
+      return AnnotatedPicture(
+        image: blank,
+        instances: boxes.map { x, y, w, h, label in
+          Instance(
+            box: Box(centreX: x * width, centreY: y * height, width: w * width, height: h * height),
+            labelIndex: label)
+        })
+    }
+    let inputs = zip(["third", "fourth"], sizes).map { name, size in
+      deterministicInput([1, 3, size.height, size.width], named: name).padded(
+        spatially: Padding(before: [0, 0], after: [Self.height - size.height, Self.width - size.width]))
+    }
+    var batch = DetectionBatch(pictures, inputs: concatenate(inputs, axis: 0), examples: [0, 1])
+    batch.note(sizes: sizes)
+    return batch
+  }
+
   @Test("every loss of every layer, and the gradient of their weighted sum, within 1e-4 of the largest")
-  func losses() throws {
+  func losses() throws { try expectLosses(of: batch(), "") }
+
+  @Test("pictures of two sizes are padded and masked as in a NestedTensor, in the same terms")
+  func padded() throws {
+    let batch = try paddedBatch()
+    let mask = batch.padding.values(of: Bool.self)
+    #expect(mask.count { $0 } == 96 * 24 + 35 * 64)
+    #expect(!mask[39 * 96 + 95] && mask[40 * 96] && !mask[64 * 96 + 60] && mask[64 * 96 + 61])
+    try expectLosses(of: batch, "padded.")
+  }
+
+  private func expectLosses(of batch: DetectionBatch, _ prefix: String) throws {
     let network = DETRTests.filled()
     var losses: NamedTensors = [:]
     let (_, gradients) = try valueAndGradient(of: network) {
-      losses = try network.losses(batch()) { Array(0..<$0) }
+      losses = try network.losses(batch) { Array(0..<$0) }
       return network.weightedSum(of: losses)
     }
     #expect(losses.names.count == 5 + 5 * 4)
     for (name, value) in losses.elements {
-      let wanted = try expected("loss.\(name)").item()
+      let wanted = try expected("\(prefix)loss.\(name)").item()
       let difference = abs(value.item() - wanted)
       #expect(difference <= 1e-4 * max(abs(wanted), 1e-3), "\(name): \(value.item()), \(wanted)")
     }
-    let names = Self.expected.names.filter { $0.hasPrefix("gradient.") && !$0.hasSuffix(".most") }
+    let beginning = prefix + "gradient."
+    let names = Self.expected.names.filter { $0.hasPrefix(beginning) && !$0.hasSuffix(".most") }
     #expect(names.count == 7)
     for name in names {
-      let path = String(name.dropFirst("gradient.".count))
+      let path = String(name.dropFirst(beginning.count))
       let parameter = try #require(network.namedParameters.first { $0.name == path }?.parameter)
       let gradient = try #require(gradients[parameter]).values()
       let wanted = try expected(name).values()

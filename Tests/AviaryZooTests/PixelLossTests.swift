@@ -3,6 +3,7 @@ import AviaryTensors
 import AviaryTraining
 import AviaryVision
 import Foundation
+import TestSupport
 import Testing
 
 @testable import AviaryZoo
@@ -49,6 +50,22 @@ struct PixelLossTests {
     let two = Tensor(labels.values(of: Int64.self).map { min($0, 1) }, shape: labels.shape)
     let expected = sigmoidCrossEntropy(one, targets: two.cast(to: .float32).expandedAxis(at: 1))
     #expect(abs(PixelLoss()(one, labels: two).item() - expected.item()) < 1e-5)
+  }
+
+  private static let fixture = try! GoldenFile(
+    Bundle.module.url(forResource: "pixel_losses", withExtension: "safetensors", subdirectory: "Fixtures")!)
+
+  private func expected(_ name: String) throws -> Tensor { try #require(Self.fixture[name], "\(name)") }
+
+  @Test("the Dice loss of one channel is brain-segmentation-pytorch's, with its gradient")
+  func diceOfOne() throws {
+    let network = BrainUNet(.init(width: 1))
+    let labels = try expected("dice.labels")
+    let (loss, gradients) = valueAndGradients(at: [deterministicInput([2, 1, 21, 30], named: "logits")]) {
+      PixelLoss(for: network)($0[0], labels: labels)
+    }
+    #expect(close(loss, try expected("dice.loss")))
+    #expect(relativeDifference(gradients[0], try expected("dice.gradient")) < 1e-4)
   }
 
   @Test(

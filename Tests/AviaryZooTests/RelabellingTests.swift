@@ -115,14 +115,14 @@ struct RelabellingTests {
     #expect(try data.batch([0]).inputs.values()[0] == 114.0 / 255)
     let learner = network.learner(SGD(learningRate: 0), measuringWith: processor)
     let found = try #require(try learner.evaluation(on: data, batchSize: 3).metrics["map50"])
-    var metrics = DetectionMetrics()
+    var evaluation = COCOEvaluation(.boxes)
     let whole = try Zoo.load(Detector.self, "yolov8_scenes")
     for index in 0..<8 {
-      metrics.add(
+      evaluation.add(
         try whole.detect(pictures.picture(index).image, threshold: 0.001),
-        truth: pictures.picture(index).instances.map(\.object))
+        objects: pictures.picture(index).instances)
     }
-    let expected = Float(try #require(metrics.scores).at50)
+    let expected = Float(try #require(evaluation.summary.at50))
     #expect(abs(found - expected) < 0.1 && found > 0.4, "\(found), \(expected)")
   }
 
@@ -151,6 +151,7 @@ struct RelabellingTests {
       Both(all: pictures), augmentation: nil, preprocessing: own, settings: [:])
     let batch = try data.batch([0, 1])
     #expect(batch.inputs.shape == [2, 3, 40, 80])
+    #expect(batch.sizes == [PictureSize(width: 80, height: 40), PictureSize(width: 40, height: 40)])
     let inputs = DETR.inputs(
       pictures.map { $0.picture(0).image }, shortSide: 40, longSide: 96)["image"].values()
     #expect(zip(inputs, batch.inputs.values()).allSatisfy { abs($0 - $1) < 1e-6 })

@@ -12,16 +12,16 @@ struct SceneDetectorTests {
     let detector = try Zoo.load(Detector.self, "fasterrcnn_scenes")
     let scenes = try #require(try Recipe.named("fasterrcnn_scenes").scenes).pictures(isTraining: false)
     let pictures = RenumberedObjects(scenes, from: 1)
-    var metrics = DetectionMetrics()
+    var evaluation = COCOEvaluation(.boxes)
     for index in 0..<40 {
       let picture = try pictures.picture(index)
-      metrics.add(
-        try detector.detect(picture.image, threshold: 0.001), truth: picture.instances.map(\.object))
+      evaluation.add(try detector.detect(picture.image, threshold: 0.001), objects: picture.instances)
     }
     let card = try #require(try Catalogue.entry("fasterrcnn_scenes").card().weights[0].metrics)
-    let scores = try #require(metrics.scores)
-    #expect(scores.at50 >= 0.8 && abs(scores.at50 - (card["map50"] ?? 0)) < 0.06, "\(scores.at50)")
-    #expect(abs(scores.averagePrecision - (card["map"] ?? 0)) < 0.06, "\(scores.averagePrecision)")
+    let summary = evaluation.summary
+    let (at50, precision) = (try #require(summary.at50), try #require(summary.averagePrecision))
+    #expect(at50 >= 0.8 && abs(at50 - (card["map50"] ?? 0)) < 0.06, "\(at50)")
+    #expect(abs(precision - (card["map"] ?? 0)) < 0.06, "\(precision)")
   }
 
   @Test("objects are named by their forms, and a plain picture has none")

@@ -2,6 +2,8 @@ import AviaryLayers
 import AviaryTensors
 import AviaryVision
 import AviaryWeights
+import Foundation
+import TestSupport
 import Testing
 
 @testable import AviaryZoo
@@ -66,6 +68,43 @@ struct SegmenterTests {
     let result = try Segmenter(loaded, execution: exact).segment(image)
     let back = logits.interpolated(to: [41, 70], .linear(alignsCorners: false))
     #expect(result.map == (try LabelMap(logits: back)))
+  }
+
+  @Test("brain MRI: a picture by its own mean and deviation, and a mask where the logits are above 0")
+  func ownStatistics() throws {
+    let loaded = try deterministicNetwork("unet_brain")
+    #expect(loaded.metadata.formatVersion == 3)
+    let image = noisePicture(width: 70, height: 41)
+    var plain = Preprocessing(resize: .exact(width: 256, height: 256))
+    let values = plain(image)  // 1×3×256×256
+    let mean = values.mean([2, 3], keepsAxes: true)
+    let deviation = (values - mean).square().mean([2, 3], keepsAxes: true).power(0.5)
+    let input = (values - mean) / deviation
+    plain.statistics = .picture
+    #expect(relativeDifference(plain(image), input) < 1e-5)
+    let logits = withExactArithmetic { loaded.network(["image": plain(image)])["logits"] }
+    let segmenter = try Segmenter(loaded, execution: exact)
+    #expect(segmenter.preprocessing == plain && segmenter.labels == ["background", "abnormality"])
+    let back = logits.interpolated(to: [41, 70], .linear(alignsCorners: false))
+    let result = try segmenter.segment(image)
+    #expect(result.map == (try LabelMap(logits: back)))
+    #expect(zip(result.map.labels, back.values()).allSatisfy { ($0 == 1) == ($1 > 0) })
+    let black = Image(width: 3, height: 2, model: .rgb, pixels: .init(repeating: 7, count: 18))
+    #expect(plain.sized(resize: .none, crop: nil)(black).values().allSatisfy { $0 == 0 })
+    CachingAllocator.trim()
+  }
+
+  @Test("a file says that pictures are taken by their own statistics, and is read as it was")
+  func savedStatistics() throws {
+    let loaded = try deterministicNetwork("unet_brain", ["init_features": .integer(2)])
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try loaded.save(to: path)
+    let again = try Zoo.network("unet_brain", weights: path)
+    #expect(again.metadata.formatVersion == 3 && again.metadata.preprocessing?.statistics == "picture")
+    #expect(try again.preprocessing() == loaded.preprocessing())
+    let plain = try deterministicNetwork("unet_drive")
+    #expect(plain.metadata.formatVersion == 2 && plain.metadata.preprocessing?.statistics == nil)
   }
 
   @Test("networks for other channels get pictures of those")
@@ -138,6 +177,11 @@ struct SegmenterTests {
     ({ $0.preprocessing?.longestSide = 7 }, "is not one this version knows"),
     ({ $0.preprocessing?.standardDeviation = [0] }, "is not one this version knows"),
     ({ $0.preprocessing?.interpolation = "magic" }, "is not one this version knows"),
+    ({ $0.preprocessing?.statistics = "volume" }, "is not one this version knows"),
+    (
+      { $0.preprocessing = .init(channels: .grey, mean: [0.5], statistics: "picture") },
+      "is not one this version knows"
+    ),
     ({ $0.preprocessing?.channels = .rgb }, "cannot have pictures for its 1 channels"),
     (
       { $0.preprocessing = .init(height: 8, width: 8, channels: .grey, resizeShorterSide: 9) },

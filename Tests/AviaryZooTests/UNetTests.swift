@@ -29,6 +29,24 @@ struct UNetTests {
     CachingAllocator.trim()
   }
 
+  @Test("the U-Net of brain MRI gives the reference's probabilities, under the reference's names")
+  func brain() throws {
+    let fixture = try denseFixture("unet")
+    let network = BrainUNet()
+    network.fillDeterministically()
+    #expect(network.stateEntries.first?.name == "encoder1.enc1conv1.weight")
+    #expect(network.stateEntries.contains { $0.name == "bottleneck.bottlenecknorm2.running_var" })
+    let parameters = try #require(fixture["unet_brain.parameters"]).item(as: Int64.self)
+    #expect(network.parameterCount == Int(parameters))
+    let inputs: NamedTensors = ["image": deterministicInput([1, 3, 48, 32])]
+    try network.expectOutput(
+      "probabilities", of: inputs, toBe: try #require(fixture["unet_brain.probabilities"]))
+    let outputs = network(inputs)
+    #expect(outputs["logits"].sigmoid().values() == outputs["probabilities"].values())
+    #expect(throws: SignatureError.self) { try network.check(["image": deterministicInput([1, 3, 40, 32])]) }
+    CachingAllocator.trim()
+  }
+
   @Test("training reaches every parameter, whichever way the features grow")
   func gradients() {
     for configuration in [UNet.Configuration.unet, .unetBilinear] {
@@ -39,6 +57,9 @@ struct UNetTests {
     let network = RetinaUNet()
     network.fillDeterministically()
     network.expectGradients(of: "logits", ["image": deterministicInput([1, 1, 16, 24])])
+    let brain = BrainUNet()
+    brain.fillDeterministically()
+    brain.expectGradients(of: "logits", ["image": deterministicInput([2, 3, 32, 32])])
     CachingAllocator.trim()
   }
 

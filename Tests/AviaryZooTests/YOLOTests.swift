@@ -58,7 +58,7 @@ struct YOLOTests {
       }
     }
     let maps = try (0..<3).flatMap { try expected("loss.map\($0)").split(1, sizes: [64, 3]) }
-    let head = DistanceHead([8, 8, 8], classes: 3)
+    let head = DistanceHead([8, 8, 8], classes: 3, isFused: false)
     let holder = Holder(maps)
     let loss = YOLOLoss()
     var parts: [Float] = []
@@ -126,18 +126,17 @@ struct YOLOTests {
   func scenes() throws {
     let detector = try Zoo.load(Detector.self, "yolov8_scenes")
     let pictures = try #require(try Recipe.named("yolo_scenes").scenes).pictures(isTraining: false)
-    var metrics = DetectionMetrics()
+    var evaluation = COCOEvaluation(.boxes)
     for index in 0..<pictures.count {
       let picture = pictures.picture(index)
-      metrics.add(
-        try detector.detect(picture.image, threshold: 0.001), truth: picture.instances.map(\.object))
+      evaluation.add(try detector.detect(picture.image, threshold: 0.001), objects: picture.instances)
     }
     let card = try #require(try Catalogue.entry("yolov8_scenes").card().weights[0].metrics)
-    let scores = try #require(metrics.scores)
+    let summary = evaluation.summary
     for (name, score) in [
-      ("map", scores.averagePrecision), ("map50", scores.at50), ("map75", scores.at75),
-    ] { #expect(abs(score - (card[name] ?? 0)) < 0.002, "\(name) is \(score)") }
-    #expect(scores.at50 >= 0.9)
+      ("map", summary.averagePrecision), ("map50", summary.at50), ("map75", summary.at75),
+    ] { #expect(abs(try #require(score) - (card[name] ?? 0)) < 0.002, "\(name) is \(score ?? 0)") }
+    #expect(try #require(summary.at50) >= 0.9)
   }
 
   @Test(
@@ -170,6 +169,42 @@ struct YOLOTests {
       let place = box.place(width: width, height: height, isTight: true)
       #expect(place.width % 32 == 0 && place.height % 32 == 0 && place.width <= 640 && place.height <= 640)
     }
+  }
+
+  @Test(
+    "files of fused networks, whose convolutions have biases, give the same predictions",
+    arguments: ["yolov5n", "yolov8n"])
+  func fused(name: String) throws {
+    let plain = try deterministicNetwork(name)
+    let entries = plain.network.stateEntries
+    var archive = WeightArchive()
+    for entry in entries where !entry.name.contains(".bn.") {
+      let stem = entry.name.dropLast("conv.weight".count)
+      func bn(_ part: String) -> Tensor? { entries.first { $0.name == "\(stem)bn.\(part)" }?.value }
+      guard entry.name.hasSuffix("conv.weight"), let weight = bn("weight"), let bias = bn("bias"),
+        let mean = bn("running_mean"), let variance = bn("running_var")
+      else {
+        try archive.append(entry.name, entry.value)
+        continue
+      }
+      let scale = weight / (variance + 1e-3).squareRoot()
+      try archive.append(entry.name, entry.value * scale.reshaped([-1, 1, 1, 1]))
+      try archive.append("\(stem)conv.bias", bias - mean * scale)
+    }
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fused-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appendingPathComponent("fused.safetensors").path
+    try WeightFile.write(archive, to: path, as: .safetensors)
+    let fused = try Zoo.network(name, weights: path)
+    #expect(fused.settings["fused"] == .bool(true) && plain.settings["fused"] == .bool(false))
+    let images: NamedTensors = ["images": deterministicInput([1, 3, 64, 96])]
+    let wanted = plain.network(images)["predictions"]
+    #expect(relativeDifference(fused.network(images)["predictions"], wanted) < 1e-4)
+    // What is saved says itself that it is fused.
+    try fused.save(to: path)
+    #expect(try Zoo.network(name, weights: path).network.stateEntries.count == archive.count)
+    CachingAllocator.trim()
   }
 
   @Test("settings that make no sense are refused")

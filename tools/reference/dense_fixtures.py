@@ -89,6 +89,9 @@ def unets() -> tuple:
         model = unet.UNet(**options)
         tensors[f"{name}.logits"], = compared(name, model, lambda m, x: [m(x)], (1, 3, 37, 51))
         tensors[f"{name}.parameters"] = parameters(model)
+    model = unet.BrainUNet()
+    tensors["unet_brain.probabilities"], = compared("unet_brain", model, lambda m, x: [m(x)], (1, 3, 48, 32))
+    tensors["unet_brain.parameters"] = parameters(model)
     return tensors, {}
 
 

@@ -4,7 +4,8 @@
 
 The criterion is written from the paper (arXiv:2005.12872, section 3.1) with the names of facebookresearch's. Weights are those of
 detr_fixtures.py, the pictures two of 64×96 values, the second without objects; the network does not drop anything. `loss.*`: unweighted losses.
-`gradient.*`: of the weighted sum by some weights, every 211th number. `assignment.N.costs`, `.columns`: matrices, and the
+`gradient.*`: of the weighted sum by some weights, every 211th number. `padded.*`: the same of two pictures of other sizes, padded with zeros and
+masked as one NestedTensor, both with objects, whose boxes are shares of the pictures as they were before. `assignment.N.costs`, `.columns`: matrices, and the
 best columns of their rows (-1 for none), by dynamic programming over the sets of taken columns, which tries all.
 """
 
@@ -24,6 +25,10 @@ SIZE = (64, 96)
 LABELS = 91
 BOXES = [[[0.3, 0.4, 0.4, 0.5], [0.6, 0.55, 0.5, 0.7], [0.31, 0.66, 0.12, 0.25]], []]
 NUMBERS = [[3, 17, 3], []]
+# Widths and heights: neither fills the batch.
+PADDED_SIZES = [(96, 40), (61, 64)]
+PADDED_BOXES = [BOXES[0][:2], [BOXES[0][2], [0.7, 0.3, 0.4, 0.4]]]
+PADDED_NUMBERS = [[3, 17], [5, 90]]
 WEIGHTS = {"loss_ce": 1, "loss_bbox": 5, "loss_giou": 2}
 NO_OBJECT = 0.1
 SHAPES = [(5, 5), (7, 3), (3, 7), (1, 4), (9, 8), (40, 6)]
@@ -72,12 +77,12 @@ def overlap(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return common / union - (hull - union) / hull
 
 
-def criterion(logits: torch.Tensor, boxes: torch.Tensor) -> dict:
+def criterion(logits: torch.Tensor, boxes: torch.Tensor, objects_boxes: list, objects_numbers: list) -> dict:
     """The losses of one layer."""
-    objects = max(sum(map(len, NUMBERS)), 1)
+    objects = max(sum(map(len, objects_numbers)), 1)
     targets = torch.full(logits.shape[:2], LABELS)
     rows, truth, labels = [], [], []
-    for picture, (own, numbers) in enumerate(zip(BOXES, NUMBERS)):
+    for picture, (own, numbers) in enumerate(zip(objects_boxes, objects_numbers)):
         if not own:
             continue
         own = torch.tensor(own)
@@ -100,29 +105,30 @@ def criterion(logits: torch.Tensor, boxes: torch.Tensor) -> dict:
     return {
         "loss_ce": functional.cross_entropy(logits.transpose(1, 2), targets, weight),
         "class_error": torch.tensor(100 * wrong / len(rows)),
-        "cardinality_error": (counts - torch.tensor([len(n) for n in NUMBERS])).abs().float().mean(),
+        "cardinality_error": (counts - torch.tensor([len(n) for n in objects_numbers])).abs().float().mean(),
         "loss_bbox": (picked - truth).abs().sum() / objects,
         "loss_giou": (1 - overlap(picked, truth)).sum() / objects}
 
 
-def layers(network, image: torch.Tensor) -> list:
+def layers(network, image: torch.Tensor, mask: torch.Tensor) -> list:
     """Logits and boxes of every layer of the decoder."""
     kept = []
     hooks = [layer.register_forward_hook(lambda _, __, output: kept.append(output)) for layer in network.transformer.decoder.layers]
-    network(image, torch.zeros((len(image), *SIZE), dtype=torch.bool))
+    network(image, mask)
     for hook in hooks:
         hook.remove()
     normal = [network.transformer.decoder.norm(objects) for objects in kept]
     return [(network.class_embed(objects), network.bbox_embed(objects).sigmoid()) for objects in normal]
 
 
-def main(file: pathlib.Path) -> None:
+def learned(image: torch.Tensor, mask: torch.Tensor, *truth) -> dict:
+    """All losses of a batch, and the gradients of their weighted sum."""
     network = detr_fixtures.filled(detr.DETR())
-    image = torch.from_numpy(np.concatenate([deterministic.image(name, (1, 3, *SIZE)) for name in ("first", "second")]))
-    answers = layers(network, image)
-    losses = criterion(*answers[-1])
+    answers = layers(network, image, mask)
+    losses = criterion(*answers[-1], *truth)
     for number, answer in enumerate(answers[:-1]):
-        losses |= {f"{name}_{number}": value for name, value in criterion(*answer).items() if name != "class_error"}
+        losses |= {
+            f"{name}_{number}": value for name, value in criterion(*answer, *truth).items() if name != "class_error"}
     sum(weight * value for part, weight in WEIGHTS.items() for name, value in losses.items() if name.startswith(part)).backward()
     print({name: round(float(value.detach()), 4) for name, value in losses.items()})
     tensors = {f"loss.{name}": value.detach().float().reshape(1).numpy() for name, value in losses.items()}
@@ -132,6 +138,18 @@ def main(file: pathlib.Path) -> None:
         gradient = network.get_parameter(name).grad
         tensors[f"gradient.{name}"] = gradient.reshape(-1)[::STEP].numpy()
         tensors[f"gradient.{name}.most"] = gradient.abs().max().reshape(1).numpy()
+    return tensors
+
+
+def main(file: pathlib.Path) -> None:
+    image = torch.from_numpy(np.concatenate([deterministic.image(name, (1, 3, *SIZE)) for name in ("first", "second")]))
+    tensors = learned(image, torch.zeros((2, *SIZE), dtype=torch.bool), BOXES, NUMBERS)
+    image, mask = torch.zeros((2, 3, *SIZE)), torch.ones((2, *SIZE), dtype=torch.bool)
+    for row, (name, (width, height)) in enumerate(zip(("third", "fourth"), PADDED_SIZES)):
+        image[row, :, :height, :width] = torch.from_numpy(deterministic.image(name, (3, height, width)))
+        mask[row, :height, :width] = False
+    tensors |= {
+        f"padded.{name}": value for name, value in learned(image, mask, PADDED_BOXES, PADDED_NUMBERS).items()}
     for number, shape in enumerate(SHAPES):
         costs = deterministic.image(f"costs {number}", shape)
         tensors[f"assignment.{number}.costs"] = costs

@@ -1,6 +1,7 @@
 """Reference U-Nets in PyTorch, which no package has.
 
-`UNet` is the network of milesial's Pytorch-UNet: names, order of concatenation and padding of odd sizes are its own.
+`UNet` is the network of milesial's Pytorch-UNet: names, order of concatenation and padding of odd sizes are its own. `BrainUNet` is that of
+brain-segmentation-pytorch.
 """
 
 import torch
@@ -75,3 +76,38 @@ class UNet(nn.Module):
         x4 = self.down3(x3)
         x = self.up1(self.down4(x4), x4)
         return self.outc(self.up4(self.up3(self.up2(x, x3), x2), x1))
+
+
+class BrainUNet(nn.Module):
+    """The network of brain-segmentation-pytorch by its names; gives the sigmoid of the logits, as it does."""
+
+    def __init__(self, channels: int = 3, outputs: int = 1, width: int = 32):
+        super().__init__()
+        widths = [width * 2**level for level in range(5)]
+        places = [f"encoder{level}" for level in range(1, 5)] + ["bottleneck"]
+        for place, inputs, own in zip(places, [channels, *widths], widths):
+            setattr(self, place, self.block(place.replace("oder", ""), inputs, own))
+        for level in range(4, 0, -1):
+            own = widths[level - 1]
+            setattr(self, f"upconv{level}", nn.ConvTranspose2d(2 * own, own, 2, stride=2))
+            setattr(self, f"decoder{level}", self.block(f"dec{level}", 2 * own, own))
+        self.conv = nn.Conv2d(width, outputs, 1)
+
+    @staticmethod
+    def block(name: str, inputs: int, outputs: int):
+        result = nn.Sequential()
+        for number, width in ((1, inputs), (2, outputs)):
+            result.add_module(f"{name}conv{number}", nn.Conv2d(width, outputs, 3, padding=1, bias=False))
+            result.add_module(f"{name}norm{number}", nn.BatchNorm2d(outputs))
+            result.add_module(f"{name}relu{number}", nn.ReLU())
+        return result
+
+    def forward(self, x):
+        kept = []
+        for level in range(1, 5):
+            kept.append(getattr(self, f"encoder{level}")(x))
+            x = functional.max_pool2d(kept[-1], 2)
+        x = self.bottleneck(x)
+        for level in range(4, 0, -1):
+            x = getattr(self, f"decoder{level}")(torch.cat([getattr(self, f"upconv{level}")(x), kept.pop()], 1))
+        return self.conv(x).sigmoid()

@@ -120,9 +120,13 @@ extension LoadedNetwork {
   func stylingPreprocessing() throws -> Preprocessing {
     try ConfigurationEntries(metadata.taskSettings ?? [:]).finish()
     let preprocessing = try preprocessing()
-    guard preprocessing.crop == nil, preprocessing.resize == .none, preprocessing.channels != .grey else {
+    guard preprocessing.crop == nil, preprocessing.resize == .none, preprocessing.channels != .grey,
+      preprocessing.statistics == .fixed
+    else {
       throw WeightsError(
-        .mismatched, "the preprocessing changes the size or the colours of pictures, which keep theirs")
+        .mismatched,
+        "the preprocessing changes the size or the colours of pictures, or their range by their own: they keep theirs"
+      )
     }
     try requirePictures(preprocessing)
     return preprocessing

@@ -10,6 +10,9 @@ enum LabelledData {
     try loaded.requirePictures()
     if let files = cifar(folder, isTraining: isTraining) {
       let preprocessing = loaded.preprocessing
+      guard preprocessing.statistics == .fixed else {
+        throw UsageError("\(loaded.name) takes each picture by its own statistics, CIFAR's have fixed ones")
+      }
       guard preprocessing.channels == .rgb else {
         throw UsageError("\(loaded.name) takes \(preprocessing.channels.rawValue) pictures, CIFAR has RGB")
       }

@@ -70,7 +70,9 @@ public struct AugmentedPictures<Kind: PictureBatch>: VaryingData {
     }
     // Black, and of no class, as what is outside of a crop.
     let padded = framed.map { $0.cropped(x: 0, y: 0, width: width, height: height) }
-    return try Kind(padded, inputs: concatenate(inputs, axis: 0), examples: indices)
+    var batch = try Kind(padded, inputs: concatenate(inputs, axis: 0), examples: indices)
+    batch.note(sizes: framed.map { PictureSize(width: $0.image.width, height: $0.image.height) })
+    return batch
   }
 }
 

@@ -5,6 +5,27 @@ import AviaryVision
 public protocol PictureBatch: Sendable {
   /// The pictures as they were after augmentation and framing, their values N×C×H×W, and the numbers that they have in their data.
   init(_ pictures: [AnnotatedPicture], inputs: Tensor, examples: [Int]) throws
+  /// Takes notice of the sizes that the pictures had before zeros at the right and at the bottom made them equally large.
+  mutating func note(sizes: [PictureSize])
+}
+
+extension PictureBatch {
+  /// For what does not care.
+  public mutating func note(sizes: [PictureSize]) {}
+}
+
+/// Width and height of a picture, in pixels.
+public struct PictureSize: Sendable, Hashable {
+  /// Columns.
+  public let width: Int
+  /// Rows.
+  public let height: Int
+
+  /// A size by columns and rows.
+  public init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
 }
 
 /// A picture lacks what a task learns from.
@@ -42,11 +63,26 @@ public struct DetectionBatch: PictureBatch {
   public let instances: [[Instance]]
   /// The numbers of the pictures in their data.
   public let examples: [Int]
+  /// The size of each picture; what of the input lies beside or below it is padding.
+  public private(set) var sizes: [PictureSize]
 
+  /// Pictures that fill the input.
   public init(_ pictures: [AnnotatedPicture], inputs: Tensor, examples: [Int]) {
     self.inputs = inputs
     self.instances = pictures.map(\.instances)
     self.examples = examples
+    sizes = pictures.map { _ in PictureSize(width: inputs.shape[3], height: inputs.shape[2]) }
+  }
+
+  public mutating func note(sizes: [PictureSize]) { self.sizes = sizes }
+
+  /// Where there is padding: N×H×W, Boolean.
+  public var padding: Tensor {
+    let (height, width) = (inputs.shape[2], inputs.shape[3])
+    return Tensor(
+      sizes.flatMap { size in
+        (0..<height).flatMap { y in (0..<width).map { y >= size.height || $0 >= size.width } }
+      }, shape: [sizes.count, height, width])
   }
 }
 

@@ -18,9 +18,6 @@ public struct Instance: Sendable, Hashable {
     self.isCrowd = isCrowd
     self.mask = mask
   }
-
-  /// The same without its pixels, as detectors are measured by.
-  public var object: TrueObject { TrueObject(box: box, labelIndex: labelIndex, isCrowd: isCrowd) }
 }
 
 /// A picture and all that is known of it. What changes the picture's geometry changes boxes, masks and labels with it.

@@ -20,20 +20,3 @@ public struct Detection: Sendable, Hashable, Codable {
     self.mask = mask
   }
 }
-
-/// An object that is in a picture, as people marked it.
-public struct TrueObject: Sendable, Hashable, Codable {
-  /// Where it is, in the picture's pixels.
-  public var box: Box
-  /// What it is: the number in ``Detection/labelIndex`` of those who find it.
-  public var labelIndex: Int
-  /// Whether the box is drawn around many of them at once (COCO's `iscrowd`), so that finding some there is neither right nor wrong.
-  public var isCrowd: Bool
-
-  /// One object in `box`, number `labelIndex`, or a crowd of them.
-  public init(box: Box, labelIndex: Int, isCrowd: Bool = false) {
-    self.box = box
-    self.labelIndex = labelIndex
-    self.isCrowd = isCrowd
-  }
-}

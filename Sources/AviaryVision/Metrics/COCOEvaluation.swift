@@ -70,6 +70,11 @@ public struct COCOEvaluation: Sendable {
   /// An evaluation of no pictures yet.
   public init(_ measure: Measure) { self.measure = measure }
 
+  /// Counts one picture whose objects have the areas of their masks, or else of their boxes. Pictures come in the order of their identifiers.
+  public mutating func add(_ detections: [Detection], objects: [Instance]) {
+    add(detections, truth: objects.map { Truth($0) })
+  }
+
   /// Counts one picture: what was found in it, and what is. Pictures come in the order of their identifiers.
   public mutating func add(_ detections: [Detection], truth: [Truth]) {
     let detections = Dictionary(

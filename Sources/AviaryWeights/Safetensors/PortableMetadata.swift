@@ -3,7 +3,7 @@
 /// `PortableFormat.md` specifies each field for other languages.
 public struct PortableMetadata: Codable, Hashable, Sendable {
   /// The newest version that this code reads.
-  public static let currentVersion = 2
+  public static let currentVersion = 3
 
   /// Counts up when a reader of the older form would misread the newer. Files of classifiers are still of version 1.
   public var formatVersion = 1
@@ -14,13 +14,15 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
   /// The model's configuration, by the names of its fields.
   public var configuration: [String: JSONValue]?
   /// What the model is for, `segmentation`; nil for classification. It needs version 2, and setting it says so.
-  public var task: String? { didSet { if task != nil { formatVersion = 2 } } }
+  public var task: String? { didSet { if task != nil { formatVersion = max(formatVersion, 2) } } }
   /// The numbers of the task, before the network and behind it, by the names of `PortableFormat.md`.
   public var taskSettings: [String: JSONValue]?
   /// How many outputs a classifier has.
   public var numClasses: Int?
-  /// How a picture becomes the model's input.
-  public var preprocessing: Preprocessing?
+  /// How a picture becomes the model's input. Other statistics than fixed ones need version 3, and setting them says so.
+  public var preprocessing: Preprocessing? {
+    didSet { if preprocessing?.statistics != nil { formatVersion = max(formatVersion, 3) } }
+  }
   /// Class names, in the order of the outputs.
   public var labels: [String]?
   /// How many outputs come before that of the first label: 1 for checkpoints with a background class.
@@ -110,6 +112,8 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
     public var channels: ChannelOrder
     /// The values that 0 and 255 become.
     public var range: [Float]
+    /// `fixed` (when absent) for ``mean`` and ``standardDeviation``, or `picture` for those of each picture's own channels.
+    public var statistics: String?
     /// What is subtracted per channel, in the channel order above and on the scale of `range`; empty for 0.
     public var mean: [Float]
     /// What is divided by per channel, after the subtraction; empty for 1.
@@ -120,7 +124,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       height: Int? = nil, width: Int? = nil, channels: ChannelOrder = .rgb,
       range: ClosedRange<Float> = 0...1, mean: [Float] = [], standardDeviation: [Float] = [],
       resizeShorterSide: Int? = nil, longestSide: Int? = nil, interpolation: String? = nil,
-      rounding: String? = nil
+      rounding: String? = nil, statistics: String? = nil
     ) {
       self.height = height
       self.width = width
@@ -132,6 +136,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       self.longestSide = longestSide
       self.interpolation = interpolation
       self.rounding = rounding
+      self.statistics = statistics
     }
 
     /// As in a file, where absent means and deviations change nothing.
@@ -146,6 +151,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       longestSide = try optional(Int.self, .longestSide)
       interpolation = try optional(String.self, .interpolation)
       rounding = try optional(String.self, .rounding)
+      statistics = try optional(String.self, .statistics)
       channels = try container.decode(ChannelOrder.self, forKey: .channels)
       range = try container.decode([Float].self, forKey: .range)
       mean = try optional([Float].self, .mean) ?? []
@@ -156,7 +162,7 @@ public struct PortableMetadata: Codable, Hashable, Sendable {
       case height, width
       case resizeShorterSide = "resize_shorter_side"
       case longestSide = "longest_side"
-      case interpolation, rounding, channels, range, mean
+      case interpolation, rounding, channels, range, statistics, mean
       case standardDeviation = "std"
     }
   }

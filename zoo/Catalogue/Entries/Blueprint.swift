@@ -16,11 +16,15 @@ public protocol NetworkConfiguration: Codable, Sendable {
   static var doubtful: [(name: String, values: [JSONValue])] { get }
   /// The setting that says how many labels the network tells apart; nil where none does.
   static var labelsSetting: String? { get }
+  /// The same network for another number of labels, where no setting of its own says it; nil where there is none. Throws ``ConfigurationError``
+  /// for a number that makes none.
+  func relabelled(_ count: Int) throws -> Self?
 }
 
 extension NetworkConfiguration {
   public static var doubtful: [(name: String, values: [JSONValue])] { [] }
   public static var labelsSetting: String? { nil }
+  public func relabelled(_ count: Int) throws -> Self? { nil }
 }
 
 /// How a network that is no classifier is made: its settings, and what becomes of them.
@@ -35,6 +39,7 @@ public struct Blueprint: Sendable {
   let labelsSetting: String?
   private let decodeAndMake: @Sendable (Settings) throws -> any Network
   private let decodeAndAdopt: @Sendable (Settings, WeightArchive) throws -> Settings
+  private let decodeAndRelabel: @Sendable (Settings, Int) throws -> Settings?
   private let complete: @Sendable (Settings) throws -> Settings
   private let doubtful: [(name: String, values: [JSONValue])]
 
@@ -48,6 +53,7 @@ public struct Blueprint: Sendable {
     self.hasConfigurationFile = hasConfigurationFile
     decodeAndMake = { try Configuration(settings: $0).makeNetwork() }
     decodeAndAdopt = { try Configuration(settings: $0).adopting($1).settings }
+    decodeAndRelabel = { try Configuration(settings: $0).relabelled($1)?.settings }
     complete = { try Configuration(settings: $0).settings }
     doubtful = Configuration.doubtful
   }
@@ -67,6 +73,13 @@ public struct Blueprint: Sendable {
 
   /// A network with first values.
   func make(_ settings: Settings) throws -> any Network { try decodeAndMake(settings) }
+
+  /// The settings of the same network for another number of labels, and the one that says it; nil where there is no other number.
+  func relabelled(_ settings: Settings, labels count: Int) throws -> (settings: Settings, by: String)? {
+    if let labelsSetting { return (settings.merging([labelsSetting: .integer(count)]) { $1 }, labelsSetting) }
+    guard let result = try decodeAndRelabel(settings, count) else { return nil }
+    return (result, result.keys.sorted().first { result[$0] != settings[$0] } ?? "labels")
+  }
 
   /// Networks with first values that differ in one setting which no tensor shows.
   func doubts(about settings: Settings) -> [(setting: String, value: JSONValue, network: any Network)] {

@@ -127,10 +127,12 @@ extension Preprocessing {
       }
     var shortSide: Int?
     if case .shortSide(let side) = resize { shortSide = side }
+    let isFixed = statistics == .fixed
     return .init(
-      height: height, width: width, channels: order, range: 0...(255 / divisor), mean: mean,
-      standardDeviation: std, resizeShorterSide: shortSide, interpolation: interpolation.rawValue,
-      rounding: rounding.rawValue)
+      height: height, width: width, channels: order, range: 0...(255 / divisor), mean: isFixed ? mean : [],
+      standardDeviation: isFixed ? std : [], resizeShorterSide: shortSide,
+      interpolation: interpolation.rawValue, rounding: rounding.rawValue,
+      statistics: isFixed ? nil : statistics.rawValue)
   }
 
   /// From what a portable file says; throws `WeightsError` when it makes no sense.
@@ -148,7 +150,9 @@ extension Preprocessing {
       portable.range[1] > 0, [0, channels.count].contains(portable.mean.count),
       [0, channels.count].contains(deviations.count), deviations.allSatisfy({ $0 > 0 }),
       let interpolation = Interpolation(rawValue: portable.interpolation ?? "bilinear"),
-      let rounding = Rounding(rawValue: portable.rounding ?? "torchvision")
+      let rounding = Rounding(rawValue: portable.rounding ?? "torchvision"),
+      let statistics = Statistics(rawValue: portable.statistics ?? "fixed"),
+      statistics == .fixed || portable.mean.isEmpty && deviations.isEmpty
     else { throw WeightsError(.malformed, "the preprocessing is not one this version knows", file: file) }
     var resize = Resize.none
     if let side = portable.resizeShorterSide {
@@ -162,5 +166,6 @@ extension Preprocessing {
       channels: channels, divisor: 255 / portable.range[1], mean: portable.mean.isEmpty ? nil : portable.mean,
       std: deviations.isEmpty ? nil : deviations)
     self.rounding = rounding
+    self.statistics = statistics
   }
 }

@@ -34,11 +34,12 @@ extension LoadedNetwork {
   }
 
   private func remade(labels count: Int) throws -> LoadedNetwork {
-    guard case .network(let blueprint, _) = dialect.form, let setting = blueprint.labelsSetting else {
+    guard case .network(let blueprint, _) = dialect.form,
+      let (all, setting) = try blueprint.relabelled(settings, labels: count)
+    else {
       throw AdaptationError(
         model: name, given: "\(count) labels", expected: "no setting of it says their number")
     }
-    let all = settings.merging([setting: .integer(count)]) { $1 }
     var result = try Catalogue.entry(name).loaded(dialect, try blueprint.make(all), all)
     let old = Dictionary(uniqueKeysWithValues: network.stateEntries.map { ($0.name, $0.value) })
     var anew: [String] = []

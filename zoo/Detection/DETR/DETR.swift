@@ -93,7 +93,8 @@ public final class DETR: Network {
     return ["pred_logits": logits, "pred_boxes": boxes]
   }
 
-  /// Logits N×Q×(labels + 1), and boxes N×Q×4 as centre x, centre y, width and height in shares of the picture with its padding.
+  /// Logits N×Q×(labels + 1), and boxes N×Q×4 as centre x, centre y, width and height in shares of the picture without its
+  /// padding.
   ///
   /// - Parameters:
   ///   - image: N×3×H×W, normalised, with zeros below and to the right of smaller pictures.

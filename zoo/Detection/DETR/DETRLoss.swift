@@ -130,12 +130,10 @@ extension DETR: TrainableDetector {
   /// ``DETRLoss`` of what the last layer of the decoder answers, and under names with `_0`, `_1`, … of the layers before it, each with a matching
   /// of its own (section 3.2, "Auxiliary decoding losses").
   ///
-  /// The pictures of a batch have one size, and no padding.
+  /// What the pictures of a batch were padded with is masked, and boxes are shares of the pictures without it.
   public func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors {
     let truth = try truth(batch)
-    let shape = batch.inputs.shape
-    let mask = Tensor(repeating: false, shape: [shape[0], shape[2], shape[3]])
-    let layers = objects(batch.inputs, mask: mask)
+    let layers = objects(batch.inputs, mask: batch.padding)
     var result: NamedTensors = [:]
     for (number, objects) in ([layers.last!] + layers.dropLast()).enumerated() {
       let (logits, boxes) = answers(objects)
@@ -158,10 +156,21 @@ extension DETR: TrainableDetector {
     return name.hasPrefix("loss_giou") ? loss.overlap : 0
   }
 
+  /// The pictures with the mask of their padding.
+  public func inputs(_ batch: DetectionBatch) -> NamedTensors {
+    ["image": batch.inputs, "mask": batch.padding]
+  }
+
+  /// Without their padding.
+  public func sizes(_ batch: DetectionBatch) -> [(width: Int, height: Int)] {
+    batch.sizes.map { ($0.width, $0.height) }
+  }
+
   /// The objects of each picture but crowds, in shares of it.
   private func truth(_ batch: DetectionBatch) throws -> [DETRLoss.Truth] {
-    let (width, height) = (Float(batch.inputs.shape[3]), Float(batch.inputs.shape[2]))
-    return try zip(batch.instances, batch.examples).map { instances, example in
+    try zip(zip(batch.instances, batch.sizes), batch.examples).map { picture, example in
+      let (instances, size) = picture
+      let (width, height) = (Float(size.width), Float(size.height))
       var truth = DETRLoss.Truth()
       for instance in instances where !instance.isCrowd {
         try instance.requireLearnable(in: example, labels: 0..<labelCount)

@@ -19,8 +19,8 @@ extension DarknetBuilder {
       let kind = DarknetHead.Kind.grid(
         side: side, squaresSides: try section.flag("sqrt"), usesSoftmax: try section.flag("softmax"))
       return DarknetHead(
-        kind, classes: classes, boxes: count, anchors: [], picture: picture, .iou, previous,
-        source: previousNumber)
+        kind, classes: classes, boxes: count, anchors: [], picture: picture, .iou,
+        try DarknetLearning(section), previous, source: previousNumber)
     }
     let given = try section.numbers("anchors")
     guard given.count == 2 * count else {
@@ -62,7 +62,8 @@ extension DarknetBuilder {
     return DarknetHead(
       kind, classes: classes, boxes: mask.count,
       anchors: mask.flatMap { [given[2 * $0], given[2 * $0 + 1]] },
-      picture: picture, fork == .alexeyab ? suppression : .iou, previous, source: previousNumber)
+      picture: picture, fork == .alexeyab ? suppression : .iou,
+      try DarknetLearning(section, anchors: given, mask: mask), previous, source: previousNumber)
   }
 
   /// All heads tell the same classes apart, so that their boxes fit one list.

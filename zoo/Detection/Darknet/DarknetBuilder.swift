@@ -63,8 +63,14 @@ struct DarknetBuilder {
       let activation = try section.choice("activation", DarknetActivation.words, missing: "linear")
       return function(previous) { activation($0[0]) }
     case "softmax", "soft": return try softmax(section)
-    // Nothing happens there but in training.
-    case "dropout", "cost": return function(previous) { $0[0] }
+    case "dropout":
+      let probability = try section.number("probability", missing: 0.5)
+      guard 0..<1 ~= probability else {
+        throw section.error("probability", given: "\(probability)", expected: "from 0 to less than 1")
+      }
+      return DarknetDropout(previous, source: previousNumber, probability)
+    // What networks for classes learn from, which stands beside them here.
+    case "cost": return function(previous) { $0[0] }
     case "yolo", "region", "detection": return try head(section)
     default:
       throw section.error(
@@ -125,11 +131,12 @@ struct DarknetBuilder {
       padding: .symmetric(Extents(padding * dilation)), dilation: Extents(dilation), groups: groups,
       bias: !isNormalized)
     return DarknetConvolution(
-      conv, bn: isNormalized ? BatchNorm(filters, epsilon: Darknet.epsilon) : nil, activation,
-      DarknetShape(
-        channels: filters, height: extent(previous.height, strides[0]),
-        width: extent(previous.width, strides[1])),
-      sources: [previousNumber], fork)
+      conv, bn: isNormalized ? BatchNorm(filters, epsilon: Darknet.epsilon) : nil,
+      DarknetSurroundings(
+        activation: activation,
+        shape: DarknetShape(
+          channels: filters, height: extent(previous.height, strides[0]),
+          width: extent(previous.width, strides[1])), sources: [previousNumber], fork: fork))
   }
 
   private func connection(_ section: DarknetSection) throws(ConfigurationError) -> any DarknetLayer {
@@ -142,7 +149,9 @@ struct DarknetBuilder {
     }
     return DarknetConnection(
       Linear(previous.count, outputs, bias: !isNormalized),
-      bn: isNormalized ? BatchNorm(outputs, epsilon: Darknet.epsilon) : nil, activation,
-      DarknetShape(channels: outputs, height: 1, width: 1), sources: [previousNumber], fork)
+      bn: isNormalized ? BatchNorm(outputs, epsilon: Darknet.epsilon) : nil,
+      DarknetSurroundings(
+        activation: activation, shape: DarknetShape(channels: outputs, height: 1, width: 1),
+        sources: [previousNumber], fork: fork))
   }
 }

@@ -29,12 +29,14 @@ final class DarknetHead: DarknetLayer {
   /// Width and height of the network's picture.
   let picture: (width: Int, height: Int)
   let suppression: Suppression
+  /// How it learns.
+  let learning: DarknetLearning
   let shape: DarknetShape
   let sources: [Int]
 
   init(
     _ kind: Kind, classes: Int, boxes: Int, anchors: [Float], picture: (width: Int, height: Int),
-    _ suppression: Suppression, _ shape: DarknetShape, source: Int
+    _ suppression: Suppression, _ learning: DarknetLearning, _ shape: DarknetShape, source: Int
   ) {
     self.kind = kind
     self.classes = classes
@@ -42,6 +44,7 @@ final class DarknetHead: DarknetLayer {
     self.anchors = anchors
     self.picture = picture
     self.suppression = suppression
+    self.learning = learning
     self.shape = shape
     sources = [source]
   }
@@ -82,7 +85,7 @@ final class DarknetHead: DarknetLayer {
   }
 
   /// N×cells×boxes×(5 + classes) of a map N×(boxes·(5 + classes))×H×W.
-  private func cells(_ map: Tensor) -> Tensor {
+  func cells(_ map: Tensor) -> Tensor {
     map.reshaped([map.shape[0], boxes, 5 + classes, shape.height * shape.width]).permuted([0, 3, 1, 2])
   }
 
@@ -104,18 +107,25 @@ final class DarknetHead: DarknetLayer {
     _ map: Tensor, side: Int, squaresSides: Bool, usesSoftmax: Bool
   ) -> Tensor {
     let (batch, cells) = (map.shape[0], side * side)
-    let parts = map.flattened(from: 1).split(1, sizes: [cells * classes, cells * boxes, cells * boxes * 4])
-    let given = parts[0].reshaped([batch, cells, 1, classes])
+    let parts = gridParts(map, cells: cells)
+    let given = parts.scores.reshaped([batch, cells, 1, classes])
     let scores = (usesSoftmax ? given.softmax() : given).expanded(to: [batch, cells, boxes, classes])
-    let places = parts[2].reshaped([batch, cells, boxes, 4])
+    let places = parts.places.reshaped([batch, cells, boxes, 4])
     let corners = (0..<cells).flatMap { [Float($0 % side), Float($0 / side)] }
     let centres =
       (places.sliced(3, 0..<2) + Tensor(corners, shape: [1, cells, 1, 2])) * (1 / Float(side))
     let sides = places.sliced(3, 2..<4)
     let rows = concatenate(
       [
-        centres, squaresSides ? sides.square() : sides, parts[1].reshaped([batch, cells, boxes, 1]), scores,
+        centres, squaresSides ? sides.square() : sides, parts.certainties.reshaped([batch, cells, boxes, 1]),
+        scores,
       ], axis: 3)
     return rows.reshaped([batch, rowCount, 5 + classes])
+  }
+
+  /// Of the cells of all pictures the classes, and of their boxes the certainties and the four numbers, a row each.
+  func gridParts(_ map: Tensor, cells: Int) -> (scores: Tensor, certainties: Tensor, places: Tensor) {
+    let parts = map.flattened(from: 1).split(1, sizes: [cells * classes, cells * boxes, cells * boxes * 4])
+    return (parts[0].reshaped([-1, classes]), parts[1].reshaped([-1, 1]), parts[2].reshaped([-1, 4]))
   }
 }

@@ -80,26 +80,32 @@ extension DarknetFork {
   }
 }
 
+/// What stands around a product of numbers: what is read, what is made, and what comes behind the product.
+struct DarknetSurroundings {
+  let activation: DarknetActivation
+  /// Of the layer's result.
+  let shape: DarknetShape
+  let sources: [Int]
+  let fork: DarknetFork
+
+  /// The product normalized, if it is, and activated.
+  fileprivate func finished(_ product: Tensor, _ bn: BatchNorm?) -> Tensor {
+    activation(bn.map { fork.normalized(product, $0) } ?? product)
+  }
+}
+
 /// A convolution, with a batch normalization or a bias, and its activation.
 final class DarknetConvolution: DarknetLayer {
   let conv: Conv2d
   let bn: BatchNorm?
-  let activation: DarknetActivation
-  let shape: DarknetShape
-  let sources: [Int]
-  private let fork: DarknetFork
+  private let surroundings: DarknetSurroundings
 
-  init(
-    _ conv: Conv2d, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int],
-    _ fork: DarknetFork
-  ) {
-    self.conv = conv
-    self.bn = bn
-    self.fork = fork
-    self.activation = activation
-    self.shape = shape
-    self.sources = sources
+  init(_ conv: Conv2d, bn: BatchNorm?, _ surroundings: DarknetSurroundings) {
+    (self.conv, self.bn, self.surroundings) = (conv, bn, surroundings)
   }
+
+  var shape: DarknetShape { surroundings.shape }
+  var sources: [Int] { surroundings.sources }
 
   var stream: [DarknetPiece] {
     let channels: Shape = [shape.channels]
@@ -112,32 +118,21 @@ final class DarknetConvolution: DarknetLayer {
     return first + [DarknetPiece(name: "conv.weight", shape: conv.weight.shape)]
   }
 
-  func callAsFunction(_ inputs: [Tensor]) -> Tensor {
-    let result = conv(inputs[0])
-    return activation(bn.map { fork.normalized(result, $0) } ?? result)
-  }
+  func callAsFunction(_ inputs: [Tensor]) -> Tensor { surroundings.finished(conv(inputs[0]), bn) }
 }
 
 /// A full connection of all elements, with a bias or a batch normalization, and its activation.
 final class DarknetConnection: DarknetLayer {
   let linear: Linear
   let bn: BatchNorm?
-  let activation: DarknetActivation
-  let shape: DarknetShape
-  let sources: [Int]
-  private let fork: DarknetFork
+  private let surroundings: DarknetSurroundings
 
-  init(
-    _ linear: Linear, bn: BatchNorm?, _ activation: DarknetActivation, _ shape: DarknetShape, sources: [Int],
-    _ fork: DarknetFork
-  ) {
-    self.linear = linear
-    self.bn = bn
-    self.fork = fork
-    self.activation = activation
-    self.shape = shape
-    self.sources = sources
+  init(_ linear: Linear, bn: BatchNorm?, _ surroundings: DarknetSurroundings) {
+    (self.linear, self.bn, self.surroundings) = (linear, bn, surroundings)
   }
+
+  var shape: DarknetShape { surroundings.shape }
+  var sources: [Int] { surroundings.sources }
 
   var stream: [DarknetPiece] {
     let outputs: Shape = [shape.channels]
@@ -148,8 +143,8 @@ final class DarknetConnection: DarknetLayer {
   }
 
   func callAsFunction(_ inputs: [Tensor]) -> Tensor {
-    let result = linear(inputs[0].flattened(from: 1)).reshaped(shape.of(batch: inputs[0].shape[0]))
-    return activation(bn.map { fork.normalized(result, $0) } ?? result)
+    let product = linear(inputs[0].flattened(from: 1)).reshaped(shape.of(batch: inputs[0].shape[0]))
+    return surroundings.finished(product, bn)
   }
 }
 
@@ -252,6 +247,21 @@ final class DarknetShortcut: DarknetLayer {
       .sliced(3, 0..<(shape.width * stride), step: stride)
     return places.padded(before: [0, 0, 0, 0], after: [0, shape.channels - channels, 0, 0])
   }
+}
+
+/// Values that are left out at random, in training alone.
+final class DarknetDropout: DarknetLayer {
+  let dropout: Dropout
+  let shape: DarknetShape
+  let sources: [Int]
+
+  init(_ shape: DarknetShape, source: Int, _ probability: Float) {
+    dropout = Dropout(probability)
+    self.shape = shape
+    sources = [source]
+  }
+
+  func callAsFunction(_ inputs: [Tensor]) -> Tensor { dropout(inputs[0]) }
 }
 
 /// A layer without numbers of its own: a function of other layers' results.

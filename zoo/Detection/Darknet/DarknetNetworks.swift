@@ -38,7 +38,7 @@ extension Darknet {
       + String(repeating: pair(512, 1024), count: 2) + wide() + wide(stride: 2) + wide() + wide()
       + "[connected]\noutput=4096\nactivation=leaky\n[dropout]\nprobability=.5\n"
       + "[connected]\noutput=1470\nactivation=linear\n"
-      + "[detection]\nclasses=20\ncoords=4\nside=7\nnum=2\nsqrt=1\n"
+      + "[detection]\nclasses=20\ncoords=4\nside=7\nnum=2\nsqrt=1\nrescore=1\nnoobject_scale=.5\ncoord_scale=5\n"
   }()
 
   /// PASCAL VOC's classes in darknet's order.

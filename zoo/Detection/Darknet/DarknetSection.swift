@@ -60,6 +60,9 @@ struct DarknetSection: Sendable {
   /// Whether the file says anything of this option.
   func has(_ name: String) -> Bool { options[name] != nil }
 
+  /// Where an option stands in the file, from 1; nil where it does not.
+  func line(of name: String) -> Int? { options[name]?.line }
+
   /// An error about an option, or about the section itself.
   func error(_ name: String? = nil, given: String, expected: String) -> ConfigurationError {
     let place = name.flatMap { options[$0]?.line } ?? line

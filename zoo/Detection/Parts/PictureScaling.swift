@@ -1,8 +1,8 @@
 import AviaryLayers
 import AviaryTensors
 
-/// What torchvision's detectors do with a picture before anything else: they normalise it, then resize it, then pad it with zeros, which are
-/// the mean colour, at the right and below.
+/// What torchvision's detectors do with a picture before anything else: they normalise and resize it, then pad it with zeros, which are the mean
+/// colour, at the right and below. Here it is resized first: that is the same, for both are linear, and a large picture is there but once.
 struct PictureScaling: Sendable, Hashable {
   /// How the new height and width follow from the old ones.
   enum Rule: Sendable, Hashable {
@@ -32,9 +32,9 @@ struct PictureScaling: Sendable, Hashable {
   /// Pictures N×3×H×W of 0…1 as the rest of the network takes them.
   func callAsFunction(_ image: Tensor) -> ScaledPicture {
     let (height, width) = size(height: image.shape[2], width: image.shape[3])
-    let normalized =
-      (image - Tensor(mean, shape: [3, 1, 1])) / Tensor(deviation, shape: [3, 1, 1])
-    let resized = normalized.interpolated(to: [height, width], .linear(alignsCorners: false))
+    let resized =
+      (image.interpolated(to: [height, width], .linear(alignsCorners: false))
+        - Tensor(mean, shape: [3, 1, 1])) / Tensor(deviation, shape: [3, 1, 1])
     guard case .sides = rule else {
       return ScaledPicture(tensor: resized, height: height, width: width, original: image.shape)
     }

@@ -24,6 +24,10 @@ public protocol TrainableDetector: DetectionNetwork {
   func weight(ofLoss name: String) -> Float
   /// Gradients longer than this are scaled down, as the reference does; nil for none.
   var gradientNormLimit: Float? { get }
+  /// What the network takes for a batch: the pictures, its first input.
+  func inputs(_ batch: DetectionBatch) -> NamedTensors
+  /// The sizes of a batch's pictures, which the boxes that are found in it are of: that of all, padding included.
+  func sizes(_ batch: DetectionBatch) -> [(width: Int, height: Int)]
   /// Annotated pictures as the network learns from them: what ``DetectionNetwork/processor(_:_:)`` makes of pictures, and of their boxes.
   ///
   /// - Throws: what that throws.
@@ -37,6 +41,14 @@ extension TrainableDetector {
   public var needsMasks: Bool { false }
   public func weight(ofLoss name: String) -> Float { 1 }
   public var gradientNormLimit: Float? { nil }
+
+  public func inputs(_ batch: DetectionBatch) -> NamedTensors {
+    completed([signature.inputs[0].name: batch.inputs])
+  }
+
+  public func sizes(_ batch: DetectionBatch) -> [(width: Int, height: Int)] {
+    batch.instances.map { _ in (width: batch.inputs.shape[3], height: batch.inputs.shape[2]) }
+  }
 
   public func data(
     _ pictures: any AnnotatedPictures, augmentation: Augmentation?,
@@ -56,7 +68,7 @@ extension TrainableDetector {
     _ optimizer: any Optimizer, using generator: RandomGenerator? = nil,
     measuringWith processor: (any DetectionProcessor)? = nil
   ) -> ObjectiveLearner<DetectionBatch> {
-    var gathered = DetectionMetrics()
+    var gathered = COCOEvaluation(.boxes)
     let learner = ObjectiveLearner<DetectionBatch>(self, optimizer) { batch in
       let isLearning = self.parameters.contains { $0.value.isTracked }
       let generator = generator ?? (isLearning ? .current : RandomGenerator(seed: 0))
@@ -69,9 +81,10 @@ extension TrainableDetector {
     learner.gradientNormLimit = gradientNormLimit
     if processor != nil {
       learner.takeGathered = {
-        defer { gathered = DetectionMetrics() }
-        guard let scores = gathered.scores else { return [:] }
-        return ["map": Float(scores.averagePrecision), "map50": Float(scores.at50)]
+        defer { gathered = COCOEvaluation(.boxes) }
+        let summary = gathered.summary
+        guard let precision = summary.averagePrecision, let at50 = summary.at50 else { return [:] }
+        return ["map": Float(precision), "map50": Float(at50)]
       }
     }
     return learner
@@ -82,15 +95,13 @@ extension TrainableDetector {
 
   /// Counts what the network finds in the pictures of a batch, as they are in it.
   private func measure(
-    _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ metrics: inout DetectionMetrics
+    _ batch: DetectionBatch, _ processor: any DetectionProcessor, _ evaluation: inout COCOEvaluation
   ) {
-    let outputs = self(completed([signature.inputs[0].name: batch.inputs]))
-    let sizes = batch.instances.map { _ in (width: batch.inputs.shape[3], height: batch.inputs.shape[2]) }
     let labels = (0..<labelCount).map { "label \($0)" }
     let found = processor.detections(
-      outputs, sizes: sizes, labels: labels, threshold: leastMeasuredScore)
+      self(inputs(batch)), sizes: sizes(batch), labels: labels, threshold: leastMeasuredScore)
     for (detections, objects) in zip(found, batch.instances) {
-      metrics.add(detections.filter { $0.score.isFinite }, truth: objects.map(\.object))
+      evaluation.add(detections.filter { $0.score.isFinite }, objects: objects)
     }
   }
 

@@ -85,18 +85,10 @@ struct Letterbox: Sendable {
     colours.image = picture.image.converted(to: .rgb)
     let inner = colours.resized(width: place.innerWidth, height: place.innerHeight)
     if (place.width, place.height) == (place.innerWidth, place.innerHeight) { return inner }
-    var result = inner.cropped(x: -place.left, y: -place.top, width: place.width, height: place.height)
-    let (columns, rows) = (
-      place.left..<place.left + place.innerWidth, place.top..<place.top + place.innerHeight
-    )
-    var pixels = result.image.pixels
-    for y in 0..<place.height {
-      for x in 0..<place.width where !(rows.contains(y) && columns.contains(x)) {
-        for channel in 0..<3 { pixels[3 * (y * place.width + x) + channel] = Self.grey }
-      }
-    }
-    result.image = Image(width: place.width, height: place.height, model: .rgb, pixels: pixels)
-    return result
+    return inner.cropped(x: -place.left, y: -place.top, width: place.width, height: place.height)
+      .filled(
+        Self.grey, outside: place.left..<place.left + place.innerWidth,
+        place.top..<place.top + place.innerHeight)
   }
 
   private func resized(_ image: Image, _ place: Place) -> [UInt8] {
@@ -104,6 +96,21 @@ struct Letterbox: Sendable {
     return resampling == .linear
       ? image.linearlyResized(width: width, height: height)
       : image.resized(width: width, height: height, .bilinear).pixels
+  }
+}
+
+extension AnnotatedPicture {
+  /// The same with one grey in all columns and rows but these; the picture is one in colours.
+  func filled(_ grey: UInt8, outside columns: Range<Int>, _ rows: Range<Int>) -> AnnotatedPicture {
+    var result = self
+    var pixels = image.pixels
+    for y in 0..<image.height {
+      for x in 0..<image.width where !(rows.contains(y) && columns.contains(x)) {
+        for channel in 0..<3 { pixels[3 * (y * image.width + x) + channel] = grey }
+      }
+    }
+    result.image = Image(width: image.width, height: image.height, model: .rgb, pixels: pixels)
+    return result
   }
 }
 

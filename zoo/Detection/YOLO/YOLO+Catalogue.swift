@@ -9,6 +9,7 @@ extension YOLO.Configuration: NetworkConfiguration {
     case width = "width_multiple"
     case mostChannels = "max_channels"
     case classes = "nc"
+    case isFused = "fused"
   }
 
   /// Throws ``ConfigurationError`` for what makes no network.
@@ -22,7 +23,8 @@ extension YOLO.Configuration: NetworkConfiguration {
       depth: try entries.number(CodingKeys.depth.rawValue, 0.01...4, missing: 0.33),
       width: try entries.number(CodingKeys.width.rawValue, 0.01...4, missing: 0.25),
       mostChannels: try entries.integer(CodingKeys.mostChannels.rawValue, 16...4096, missing: 1024),
-      classes: try entries.integer(CodingKeys.classes.rawValue, 1...65_536, missing: 80))
+      classes: try entries.integer(CodingKeys.classes.rawValue, 1...65_536, missing: 80),
+      isFused: try entries.flag(CodingKeys.isFused.rawValue, missing: false))
     try entries.finish()
   }
 
@@ -34,15 +36,17 @@ extension YOLO.Configuration: NetworkConfiguration {
     try container.encode(width, forKey: .width)
     try container.encode(mostChannels, forKey: .mostChannels)
     try container.encode(classes, forKey: .classes)
+    try container.encode(isFused, forKey: .isFused)
   }
 
   public static var labelsSetting: String? { CodingKeys.classes.rawValue }
 
   public func makeNetwork() -> any Network { YOLO(self) }
 
-  /// The classes alone: sizes are what the catalogue's networks differ in.
+  /// The classes, and whether the normalizations are fused: sizes are what the catalogue's networks differ in.
   public func adopting(_ weights: WeightArchive) -> Self {
     var result = self
+    result.isFused = weights.spec("model.0.conv.bias") != nil && weights.spec("model.0.bn.weight") == nil
     let number = body == .v5 ? 24 : 22
     switch head {
     case .anchors:

@@ -37,6 +37,8 @@ public final class YOLO: Network {
     public var mostChannels = 1024
     /// Classes that are told apart.
     public var classes = 80
+    /// Whether the convolutions have taken up their batch normalizations (ultralytics' `model.fuse()`): such a network is to be used, not taught.
+    public var isFused = false
 
     /// YOLO v5 nano.
     public static let v5n = Configuration(body: .v5, head: .anchors, depth: 0.33, width: 0.25)
@@ -90,7 +92,7 @@ public final class YOLO: Network {
     let head: any YOLOHead =
       switch configuration.head {
       case .anchors: AnchorHead(channels, classes: configuration.classes)
-      case .distances: DistanceHead(channels, classes: configuration.classes)
+      case .distances: DistanceHead(channels, classes: configuration.classes, isFused: configuration.isFused)
       }
     model = plan.layers + [head as any Module]
     sources = plan.sources + [plan.headSources]
@@ -162,7 +164,8 @@ struct YOLOPlan {
     let outputs = configuration.channels(count)
     add(
       YOLOConvolution(
-        channels.last ?? 3, outputs, kernel: kernel, stride: stride, padding: padding), outputs)
+        channels.last ?? 3, outputs, kernel: kernel, stride: stride, padding: padding,
+        isFused: configuration.isFused), outputs)
   }
 
   private mutating func block(_ count: Int, depth: Int, isResidual: Bool = false) {
@@ -170,14 +173,14 @@ struct YOLOPlan {
     let depth = configuration.bottlenecks(depth)
     let layer: any Module =
       configuration.body == .v5
-      ? C3(inputs, outputs, count: depth, isResidual: isResidual)
-      : C2f(inputs, outputs, count: depth, isResidual: isResidual)
+      ? C3(inputs, outputs, count: depth, isResidual: isResidual, isFused: configuration.isFused)
+      : C2f(inputs, outputs, count: depth, isResidual: isResidual, isFused: configuration.isFused)
     add(layer, outputs)
   }
 
   private mutating func pyramid(_ count: Int) {
     let outputs = configuration.channels(count)
-    add(SPPF(channels[last], outputs), outputs)
+    add(SPPF(channels[last], outputs, isFused: configuration.isFused), outputs)
   }
 
   private mutating func upsampling() { add(YOLOUpsampling(), channels[last]) }
@@ -186,51 +189,50 @@ struct YOLOPlan {
     add(YOLOConcatenation(), channels[last] + channels[other], from: [last, other])
   }
 
-  /// YOLO v5, version 6.
-  mutating func addV5() {
-    convolution(64, kernel: 6, stride: 2, padding: 2)
-    for (count, depth) in [(128, 3), (256, 6), (512, 9), (1024, 3)] {
+  /// Four halvings, each with a block of so many bottlenecks, and the pyramid at the end.
+  private mutating func body(depths: [Int]) {
+    for (count, depth) in zip([128, 256, 512, 1024], depths) {
       convolution(count, kernel: 3, stride: 2)
       block(count, depth: depth, isResidual: true)
     }
-    pyramid(1024)  // 9
+    pyramid(1024)
+  }
+
+  /// Up to the size of a layer of the body, which is joined.
+  private mutating func ascend(to other: Int, _ count: Int) {
+    upsampling()
+    concatenation(with: other)
+    block(count, depth: 3)
+  }
+
+  /// Down again to the size of another layer, which is joined.
+  private mutating func descend(to other: Int, _ count: Int) {
+    convolution(count / 2, kernel: 3, stride: 2)
+    concatenation(with: other)
+    block(count, depth: 3)
+  }
+
+  /// YOLO v5, version 6.
+  mutating func addV5() {
+    convolution(64, kernel: 6, stride: 2, padding: 2)
+    body(depths: [3, 6, 9, 3])  // to 9
     convolution(512, kernel: 1, stride: 1)
-    upsampling()
-    concatenation(with: 6)
-    block(512, depth: 3)
+    ascend(to: 6, 512)
     convolution(256, kernel: 1, stride: 1)  // 14
-    upsampling()
-    concatenation(with: 4)
-    block(256, depth: 3)  // 17
-    convolution(256, kernel: 3, stride: 2)
-    concatenation(with: 14)
-    block(512, depth: 3)  // 20
-    convolution(512, kernel: 3, stride: 2)
-    concatenation(with: 10)
-    block(1024, depth: 3)  // 23
+    ascend(to: 4, 256)  // to 17
+    descend(to: 14, 512)  // to 20
+    descend(to: 10, 1024)  // to 23
     headSources = [17, 20, 23]
   }
 
   /// YOLO v8.
   mutating func addV8() {
     convolution(64, kernel: 3, stride: 2)
-    for (count, depth) in [(128, 3), (256, 6), (512, 6), (1024, 3)] {
-      convolution(count, kernel: 3, stride: 2)
-      block(count, depth: depth, isResidual: true)
-    }
-    pyramid(1024)  // 9
-    upsampling()
-    concatenation(with: 6)
-    block(512, depth: 3)  // 12
-    upsampling()
-    concatenation(with: 4)
-    block(256, depth: 3)  // 15
-    convolution(256, kernel: 3, stride: 2)
-    concatenation(with: 12)
-    block(512, depth: 3)  // 18
-    convolution(512, kernel: 3, stride: 2)
-    concatenation(with: 9)
-    block(1024, depth: 3)  // 21
+    body(depths: [3, 6, 6, 3])  // to 9
+    ascend(to: 6, 512)  // to 12
+    ascend(to: 4, 256)  // to 15
+    descend(to: 12, 512)  // to 18
+    descend(to: 9, 1024)  // to 21
     headSources = [15, 18, 21]
   }
 }

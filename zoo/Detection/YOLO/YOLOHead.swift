@@ -63,14 +63,15 @@ final class DistanceHead: YOLOHead {
   /// Distances that a distribution is over.
   static let bins = 16
 
-  init(_ channels: [Int], classes: Int) {
+  init(_ channels: [Int], classes: Int, isFused: Bool) {
     let boxWidth = max(16, channels[0] / 4, 4 * Self.bins)
     let classWidth = max(channels[0], min(classes, 100))
     func branch(_ inputs: Int, _ hidden: Int, _ outputs: Int, bias: Float) -> [any Layer] {
       let last = Conv2d(hidden, outputs, kernel: 1)
       last.bias?.value = Tensor(repeating: bias, shape: [outputs])
       return [
-        YOLOConvolution(inputs, hidden, kernel: 3), YOLOConvolution(hidden, hidden, kernel: 3), last,
+        YOLOConvolution(inputs, hidden, kernel: 3, isFused: isFused),
+        YOLOConvolution(hidden, hidden, kernel: 3, isFused: isFused), last,
       ]
     }
     // Before it has learned, the network expects five objects in a picture of 640×640 pixels.

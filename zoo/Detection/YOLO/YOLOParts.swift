@@ -1,20 +1,26 @@
 import AviaryLayers
 import AviaryTensors
 
-/// A convolution without a bias, batch normalization and SiLU: the brick of which YOLO v5 and v8 are made (ultralytics' `Conv`).
+/// A convolution without a bias, batch normalization and SiLU: the brick of which YOLO v5 and v8 are made (ultralytics' `Conv`). Where the
+/// normalization is fused, the convolution has its scales and shifts.
 final class YOLOConvolution: Layer {
   let conv: Conv2d
-  let bn: BatchNorm
+  let bn: BatchNorm?
 
   /// The padding keeps the size of a map, but for the stride, unless it is given.
-  init(_ inputs: Int, _ outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int? = nil) {
+  init(
+    _ inputs: Int, _ outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int? = nil, isFused: Bool
+  ) {
     conv = Conv2d(
       inputs, outputs, kernel: Extents(kernel), stride: Extents(stride),
-      padding: .symmetric(Extents(padding ?? kernel / 2)), bias: false)
-    bn = BatchNorm(outputs, epsilon: 1e-3, momentum: 0.03)
+      padding: .symmetric(Extents(padding ?? kernel / 2)), bias: isFused)
+    bn = isFused ? nil : BatchNorm(outputs, epsilon: 1e-3, momentum: 0.03)
   }
 
-  func callAsFunction(_ input: Tensor) -> Tensor { Activation.silu(bn(conv(input))) }
+  func callAsFunction(_ input: Tensor) -> Tensor {
+    let result = conv(input)
+    return Activation.silu(bn?(result) ?? result)
+  }
 }
 
 /// Two convolutions, to whose result the input is added.
@@ -24,9 +30,9 @@ final class YOLOBottleneck: Layer {
   private let isResidual: Bool
 
   /// - Parameter kernel: of the first convolution; the second one has 3×3.
-  init(_ channels: Int, kernel: Int, isResidual: Bool) {
-    cv1 = YOLOConvolution(channels, channels, kernel: kernel)
-    cv2 = YOLOConvolution(channels, channels, kernel: 3)
+  init(_ channels: Int, kernel: Int, isResidual: Bool, isFused: Bool) {
+    cv1 = YOLOConvolution(channels, channels, kernel: kernel, isFused: isFused)
+    cv2 = YOLOConvolution(channels, channels, kernel: 3, isFused: isFused)
     self.isResidual = isResidual
   }
 
@@ -44,12 +50,12 @@ final class C3: Layer {
   let cv3: YOLOConvolution
   let m: [YOLOBottleneck]
 
-  init(_ inputs: Int, _ outputs: Int, count: Int, isResidual: Bool) {
+  init(_ inputs: Int, _ outputs: Int, count: Int, isResidual: Bool, isFused: Bool) {
     let hidden = outputs / 2
-    cv1 = YOLOConvolution(inputs, hidden)
-    cv2 = YOLOConvolution(inputs, hidden)
-    cv3 = YOLOConvolution(2 * hidden, outputs)
-    m = (0..<count).map { _ in YOLOBottleneck(hidden, kernel: 1, isResidual: isResidual) }
+    cv1 = YOLOConvolution(inputs, hidden, isFused: isFused)
+    cv2 = YOLOConvolution(inputs, hidden, isFused: isFused)
+    cv3 = YOLOConvolution(2 * hidden, outputs, isFused: isFused)
+    m = (0..<count).map { _ in YOLOBottleneck(hidden, kernel: 1, isResidual: isResidual, isFused: isFused) }
   }
 
   func callAsFunction(_ input: Tensor) -> Tensor {
@@ -63,11 +69,11 @@ final class C2f: Layer {
   let cv2: YOLOConvolution
   let m: [YOLOBottleneck]
 
-  init(_ inputs: Int, _ outputs: Int, count: Int, isResidual: Bool) {
+  init(_ inputs: Int, _ outputs: Int, count: Int, isResidual: Bool, isFused: Bool) {
     let hidden = outputs / 2
-    cv1 = YOLOConvolution(inputs, 2 * hidden)
-    cv2 = YOLOConvolution((2 + count) * hidden, outputs)
-    m = (0..<count).map { _ in YOLOBottleneck(hidden, kernel: 3, isResidual: isResidual) }
+    cv1 = YOLOConvolution(inputs, 2 * hidden, isFused: isFused)
+    cv2 = YOLOConvolution((2 + count) * hidden, outputs, isFused: isFused)
+    m = (0..<count).map { _ in YOLOBottleneck(hidden, kernel: 3, isResidual: isResidual, isFused: isFused) }
   }
 
   func callAsFunction(_ input: Tensor) -> Tensor {
@@ -83,9 +89,9 @@ final class SPPF: Layer {
   let cv1: YOLOConvolution
   let cv2: YOLOConvolution
 
-  init(_ inputs: Int, _ outputs: Int) {
-    cv1 = YOLOConvolution(inputs, inputs / 2)
-    cv2 = YOLOConvolution(inputs / 2 * 4, outputs)
+  init(_ inputs: Int, _ outputs: Int, isFused: Bool) {
+    cv1 = YOLOConvolution(inputs, inputs / 2, isFused: isFused)
+    cv2 = YOLOConvolution(inputs / 2 * 4, outputs, isFused: isFused)
   }
 
   func callAsFunction(_ input: Tensor) -> Tensor {

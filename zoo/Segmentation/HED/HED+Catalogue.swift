@@ -27,3 +27,12 @@ extension HED {
       ])
   ]
 }
+
+extension HED: SupervisedSegmenter {
+  /// Class-balanced cross-entropy: edges are few.
+  public var pixelLoss: PixelLoss { PixelLoss(crossEntropy: 0, balanced: 1) }
+  /// Each of the five opinions learns as much as what they say together (section 2.2, "deep supervision", with all weights 1).
+  public var supervisedOutputs: [String: Float] {
+    Dictionary(uniqueKeysWithValues: (1...5).map { ("side\($0)", 1) })
+  }
+}

@@ -31,7 +31,7 @@ enum SegmenterFinetuning {
       return try PictureSurvey.usable(pictures, of: data) { try survey.look($0) }
     }
     let optimisation = try Optimisation(arguments, for: loaded.network)
-    let loss = try pixelLoss(arguments, survey.balance)
+    let loss = try pixelLoss(arguments, survey.balance, usual: PixelLoss(for: loaded.network))
     let learner = loss.learner(of: loaded.network, optimisation.optimizer)
     if parts.validation != nil { learner.judgedBy = ("mean_iou", isMoreBetter: true) }
     tell(
@@ -102,9 +102,11 @@ enum SegmenterFinetuning {
     return (pictures, "\(pictures.classNames.count) classes, those of its objects' masks")
   }
 
-  /// What `--loss` and `--class-weights` ask for.
-  private static func pixelLoss(_ arguments: Arguments, _ balance: ClassBalance) throws -> PixelLoss {
-    var loss = PixelLoss()
+  /// What `--loss` and `--class-weights` ask for, what is usual for the network where they are missing.
+  private static func pixelLoss(
+    _ arguments: Arguments, _ balance: ClassBalance, usual: PixelLoss
+  ) throws -> PixelLoss {
+    var loss = usual
     if let text = arguments.string("loss") {
       let terms = text.split(separator: "+", omittingEmptySubsequences: false).map(String.init)
       let known = ["cross-entropy", "dice", "focal"]

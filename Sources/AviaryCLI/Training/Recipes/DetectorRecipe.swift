@@ -59,18 +59,17 @@ enum DetectorRecipe {
   private static func evaluation(
     of detector: Detector, on pictures: any AnnotatedPictures, from leastScore: Float
   ) throws -> Evaluation {
-    var metrics = DetectionMetrics()
+    var counted = COCOEvaluation(.boxes)
     for index in 0..<pictures.count {
       let picture = try pictures.picture(index)
-      metrics.add(
-        try detector.detect(picture.image, threshold: leastScore), truth: picture.instances.map(\.object))
+      counted.add(try detector.detect(picture.image, threshold: leastScore), objects: picture.instances)
     }
-    let scores = metrics.scores
+    let summary = counted.summary
     return Evaluation(
       loss: 0, count: pictures.count,
       metrics: [
-        "map": Float(scores?.averagePrecision ?? 0), "map50": Float(scores?.at50 ?? 0),
-        "map75": Float(scores?.at75 ?? 0),
+        "map": Float(summary.averagePrecision ?? 0), "map50": Float(summary.at50 ?? 0),
+        "map75": Float(summary.at75 ?? 0),
       ])
   }
 }

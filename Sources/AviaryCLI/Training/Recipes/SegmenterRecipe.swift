@@ -23,7 +23,7 @@ enum SegmenterRecipe {
       return data
     }
     let run = TrainingRun(name: loaded.name, options: options, schedule: recipe.schedule)
-    let loss = recipe.pixelLoss ?? PixelLoss()
+    let loss = recipe.pixelLoss ?? PixelLoss(for: loaded.network)
     let learner = loss.learner(of: loaded.network, recipe.makeOptimizer())
     let reports = try run.fit(
       learner, data(pictures.training, recipe.augmentation), validation: data(pictures.validation)
