@@ -165,4 +165,12 @@ struct DarknetTrainingTests {
     #expect(framed.image.pixels[0] == 128 && framed.image.pixels[3 * 8 * 2] == 200)
     #expect(framed.instances.map(\.box) == [Box(x1: 2, y1: 3, x2: 6, y2: 5)])
   }
+
+  @Test("what a .cfg asks of learning and is not done is said")
+  func leftOut() throws {
+    let net = "[net]\nwidth=2\nheight=2\nchannels=6\n[yolo]\nmask=0\nanchors=1,1\nclasses=1\nnum=1\n"
+    #expect(try Darknet(.init(cfg: net + "random=0")).learningRemarks.isEmpty)
+    let remarks = try Darknet(.init(cfg: net + "random=1\niou_loss=ciou")).learningRemarks
+    #expect(remarks.count == 1 && remarks[0].contains("iou_loss, random is left out"), "\(remarks)")
+  }
 }

@@ -7,6 +7,14 @@ import AviaryWeights
 extension Darknet: TrainableDetector {
   public var firstLabel: Int { 0 }
 
+  public var learningRemarks: [String] {
+    let options = Set(heads.flatMap(\.head.learning.leftOut)).sorted()
+    guard !options.isEmpty else { return [] }
+    return [
+      "it learns by the losses of pjreddie's darknet: what its .cfg says of \(options.joined(separator: ", ")) is left out"
+    ]
+  }
+
   /// Each picture as the network takes it: stretched, or as large as it fits with grey beside it. It is resized over the area of its pixels,
   /// whatever the settings say of detection.
   public func data(

@@ -24,10 +24,20 @@ struct DarknetLearning: Sendable, Hashable {
   var anchors: [Float] = []
   /// Which of these are the head's own (`mask`).
   var mask: [Int] = []
+  /// Options that only AlexeyAB's darknet knows, or that change more than a loss: what they ask for is not done.
+  let leftOut: [String]
+
+  private static let notDone = [
+    "iou_loss", "iou_normalizer", "cls_normalizer", "obj_normalizer", "delta_normalizer", "max_delta",
+    "iou_thresh",
+    "iou_thresh_kind", "label_smooth_eps", "focal_loss", "counters_per_class", "objectness_smooth", "random",
+    "forced",
+  ]
 
   /// What is left out has darknet's values, as it is above.
   init(_ section: DarknetSection, anchors: [Float] = [], mask: [Int] = []) throws(ConfigurationError) {
     (self.anchors, self.mask) = (anchors, mask)
+    leftOut = Self.notDone.filter(section.asks)
     ignored = try section.number(section.kind == "region" ? "thresh" : "ignore_thresh", missing: ignored)
     certain = try section.number("truth_thresh", missing: certain)
     guard section.kind != "yolo" else { return }

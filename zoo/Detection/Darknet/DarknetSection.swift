@@ -60,6 +60,9 @@ struct DarknetSection: Sendable {
   /// Whether the file says anything of this option.
   func has(_ name: String) -> Bool { options[name] != nil }
 
+  /// Whether it says anything else of it than 0.
+  func asks(for name: String) -> Bool { options[name].map { Float($0.text) != 0 } ?? false }
+
   /// Where an option stands in the file, from 1; nil where it does not.
   func line(of name: String) -> Int? { options[name]?.line }
 

@@ -22,6 +22,8 @@ public protocol TrainableDetector: DetectionNetwork {
   func losses(_ batch: DetectionBatch, choosing choose: (Int) -> [Int]) throws -> NamedTensors
   /// What a loss of that name counts in the sum that is made small: 1 where the reference says nothing, 0 for one that is only told.
   func weight(ofLoss name: String) -> Float
+  /// What its settings ask of learning and is not done: a sentence for each.
+  var learningRemarks: [String] { get }
   /// Gradients longer than this are scaled down, as the reference does; nil for none.
   var gradientNormLimit: Float? { get }
   /// What the network takes for a batch: the pictures, its first input.
@@ -41,6 +43,7 @@ extension TrainableDetector {
   public var needsMasks: Bool { false }
   public func weight(ofLoss name: String) -> Float { 1 }
   public var gradientNormLimit: Float? { nil }
+  public var learningRemarks: [String] { [] }
 
   public func inputs(_ batch: DetectionBatch) -> NamedTensors {
     completed([signature.inputs[0].name: batch.inputs])

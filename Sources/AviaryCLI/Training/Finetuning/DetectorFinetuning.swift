@@ -42,6 +42,7 @@ enum DetectorFinetuning {
     let parts = try finetuning.parts(pictures) { data in
       try usable(try open(data, pictures: arguments.string("validation-pictures")), data)
     }
+    for remark in network.learningRemarks { Console.printError("\(name): \(remark)") }
     let optimisation = try Optimisation(arguments, for: network)
     guard !(optimisation.optimizer is LBFGS) else {
       throw UsageError(
